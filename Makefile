@@ -1,0 +1,37 @@
+# `make` lists the targets. Each sets up what it needs: a virtual environment in .venv, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check types format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): pyproject.toml
+	@echo "setting up $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[compile,dev]'
+	@touch $@
+
+demo: $(READY)  ## train, compile and serve a LeNet on handwritten digits
+	@$(BIN)/python examples/digits/demo.py
+
+test: $(READY)  ## run the whole test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: types  ## ruff (lint and format) and mypy --strict
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy --strict, over a link farm that shows the folders as the package `wherry`
+	@$(BIN)/python tools/link_farm.py
+	@$(BIN)/mypy -p wherry
+
+format: $(READY)  ## let ruff rewrite the sources in the project's style
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean:  ## remove what the other targets made, the environment too
+	@rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
