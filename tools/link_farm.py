@@ -1,6 +1,7 @@
 """Make build/dev/wherry: links that show the folders of the repository as the package `wherry`.
 
-Type checkers do not read setuptools' package-dir, so they read this farm (mypy_path in pyproject.toml).
+Type checkers do not read setuptools' package-dir, so they read this farm (mypy_path in
+pyproject.toml).
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from wherry.jit import to_static
 
 
 class Digits(paddle.io.Dataset):
-    """Images float32 [1, 8, 8] in [0, 1] and labels int64; a fixed fifth is held back for testing."""
+    """Images float32 [1, 8, 8] in [0, 1] and labels int64; a fixed fifth is held back."""
 
     def __init__(self, mode: str = "train") -> None:
         images, labels = load_digits(return_X_y=True)
@@ -26,7 +26,7 @@ class Digits(paddle.io.Dataset):
 
 
 class LeNet(nn.Layer):
-    """Two convolutions with batch norm, two linear layers: images [N, 1, 8, 8] to scores [N, 10]."""
+    """Two convolutions with batch norm, two linear layers: [N, 1, 8, 8] to scores [N, 10]."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ RIGHT, WRONG = (40, 120, 40), (200, 30, 30)
 
 
 def draw_grid(path: Path, images: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> None:
-    """Write a PNG: each digit with the prediction and its probability; wrong ones come first, in red.
+    """Write a PNG: each digit with the prediction and its probability; wrong ones first, in red.
 
     `images` float32 [N, 1, 8, 8], `labels` int64 [N], `scores` float32 [N, 10].
     """

@@ -1,4 +1,4 @@
-"""Training: compiled forward and backward inside the eager tape, and the check against dynamic mode."""
+"""Training, forward and backward compiled inside the eager tape; the check with dynamic mode."""
 
 import numpy as np
 import wherry as paddle

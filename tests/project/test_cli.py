@@ -1,0 +1,99 @@
+"""The command line: what a user sees who gets it right, and who gets it wrong."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def wherry(tmp_path):
+    """Run `python -m wherry ...` in an empty folder."""
+
+    def run(*args: str, **options) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "wherry", *args]
+        return subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, **options
+        )
+
+    return run
+
+
+def test_help_shows_examples(wherry):
+    for command in ([], ["run"], ["compile"], ["inspect"]):
+        done = wherry(*command, "--help")
+        assert done.returncode == 0
+        assert "example" in done.stdout
+
+
+def test_without_a_command_it_says_how_to_use_it(wherry):
+    done = wherry()
+    assert done.returncode == 2
+    assert "usage: wherry" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "compile", "inspect"])
+def test_a_missing_file_is_named_without_a_traceback(wherry, command):
+    done = wherry(command, "nowhere/net")
+    assert done.returncode == 1
+    assert "nowhere/net" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_run_gives_a_script_wherry_as_paddle_and_its_arguments(wherry, tmp_path):
+    (tmp_path / "helper.py").write_text("import paddle.nn as nn\n")
+    (tmp_path / "script.py").write_text(
+        "import sys, helper, paddle, wherry\n"
+        "import paddle.nn.functional as F\n"
+        "from paddle.jit import to_static\n"
+        "import __main__\n"
+        "print(__name__, sys.argv[1:], paddle is wherry, F is wherry.nn.functional)\n"
+        "print(__main__.sys is sys, wherry.nn.__spec__.name, helper.nn is wherry.nn)\n"
+    )
+    done = wherry("run", "script.py", "--epochs", "3")
+    assert done.stdout.splitlines() == [
+        "__main__ ['--epochs', '3'] True True",
+        "True wherry.nn True",
+    ], done.stderr
+
+
+def test_child_processes_of_a_script_find_paddle_too(wherry, tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import subprocess, sys\n"
+        "code = 'import paddle, paddle.nn, wherry; print(paddle is wherry, paddle.nn.Linear)'\n"
+        "print(subprocess.run([sys.executable, '-c', code], capture_output=True, text=True))\n"
+    )
+    done = wherry("run", "script.py")
+    assert "True <class" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_scripts_own_error_shows_its_frames_only(wherry, tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import paddle\n\ndef f(x):\n    return paddle.matmul(x, x)\n\nf(paddle.ones([2, 3]))\n"
+    )
+    done = wherry("run", "script.py")
+    assert done.returncode == 1
+    assert "return paddle.matmul(x, x)" in done.stderr
+    assert "matmul" in done.stderr.splitlines()[-2]
+    assert "frontend/" not in done.stderr
+    shown = wherry("run", "script.py", env={"WHERRY_DEBUG": "1", "PATH": ""})
+    assert "frontend/" in shown.stderr
+
+
+def test_a_module_that_paddle_does_not_have_is_an_import_error(wherry, tmp_path):
+    (tmp_path / "script.py").write_text("import paddle.nonsense\n")
+    done = wherry("run", "script.py")
+    assert "ModuleNotFoundError: No module named 'paddle.nonsense'" in done.stderr
+
+
+def test_with_the_real_paddle_loaded_it_refuses(tmp_path):
+    (tmp_path / "paddle.py").write_text("")
+    (tmp_path / "script.py").write_text("")
+    code = (
+        "import paddle; from wherry.cli import main; raise SystemExit(main(['run', 'script.py']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "the real paddle is already imported" in done.stderr
