@@ -1,0 +1,79 @@
+"""The table of lowerings: op type -> how its kernel is built.
+
+    @lowers("transpose2")
+    def transpose(kb: KernelBuilder) -> None: ...
+
+A lowering emits the kernel's body; the function's frame, error record and return are the builder's.
+`inplace=True` says that each element of an input is read before (or when) the element of the same
+index is written, so that an output of the same shape and item size may take a dying input's memory.
+`scratch` gives the bytes of working memory in the arena that the kernel needs, as a Dim
+(`kb.scratch` points to it, aligned to 64).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Final
+
+from wherry.ir.dims import Dim
+from wherry.ir.opdef import get_op
+from wherry.ir.program import OpDesc
+from wherry.schema.errors import UnknownOpError
+
+if TYPE_CHECKING:
+    from ..builder import KernelBuilder
+
+EmitKernel = Callable[["KernelBuilder"], None]
+Scratch = Callable[[OpDesc], Dim]
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """How the kernel of an op type is built."""
+
+    emit: EmitKernel
+    inplace: bool = False
+    scratch: Scratch | None = None
+
+
+LOWERINGS: Final[dict[str, Lowering]] = {}
+
+
+def lowers(
+    *types: str, inplace: bool = False, scratch: Scratch | None = None
+) -> Callable[[EmitKernel], EmitKernel]:
+    """Register the decorated function as the lowering of these op types."""
+
+    def register(emit: EmitKernel) -> EmitKernel:
+        for type in types:
+            if type in LOWERINGS:
+                raise ValueError(f"op {type!r} has two lowerings")
+            LOWERINGS[type] = Lowering(emit, inplace, scratch)
+        return emit
+
+    return register
+
+
+def find_lowering(op: OpDesc) -> Lowering:
+    """The lowering of an op; every pointwise op has the generic one.
+
+    Raises UnknownOpError naming the op and the user's line.
+    """
+    load_lowerings()
+    if op.type in LOWERINGS:
+        return LOWERINGS[op.type]
+    if get_op(op.type).is_map:
+        return LOWERINGS["map"]
+    place = f"\n  at {op.loc}" if op.loc else ""
+    raise UnknownOpError(f"op {op.type!r} cannot be compiled: it has no lowering{place}")
+
+
+def load_lowerings() -> None:
+    """Import every module of `codegen/kernels`, which fills the table."""
+    from .. import kernels
+
+    for module in iter_modules(kernels.__path__):
+        import_module(f"{kernels.__name__}.{module.name}")

@@ -1,0 +1,286 @@
+"""Scalar functions as LLVM instructions: `LLVMScalars` builds an op's scalar formula into native code.
+
+Everything is straight-line code with selects, without calls, so that LLVM's loop vectorizer takes loops that
+contain it (exceptions: `pow` of integers and `fmod` of floats have small loops inside). With `width` the
+values are vectors of that many elements.
+
+What a value is made of: float32, float64 and integers are themselves, bool is an i1 (a byte in memory),
+float16 is a `float` (its 16 bits in memory): arithmetic on float16 is float32's, rounded when stored.
+
+Decided here, for the whole compiler:
+
+- float to int: towards zero; NaN and what does not fit give the smallest integer, as x86 does. Types of fewer
+  than 32 bits take the low bits of the int32 result. To bool: x != 0, so NaN is true.
+- integers wrap; `abs` and `neg` of the smallest one are itself; smallest // -1 is itself, % gives 0.
+- a shift by a negative count or by the width or more gives 0; `shr` of a negative number gives -1.
+- an integer division by zero gives the dividend (floordiv) or 0 (mod) and enters its condition in
+  `LLVMScalars.failed`, which the kernel turns into an error record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
+from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
+
+from . import math_exp, math_half, math_int, math_pow, math_trig
+
+_FLOAT_TYPES = {"float16": ir.FloatType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
+
+
+def value_type(dtype: DType, width: int = 0) -> ir.Type:
+    """The LLVM type of a value in a register: i1 for bool, float for float16."""
+    if dtype.is_float:
+        kind: ir.Type = _FLOAT_TYPES[dtype.name]
+    else:
+        kind = ir.IntType(1 if dtype is bool_ else dtype.itemsize * 8)
+    return ir.VectorType(kind, width) if width else kind
+
+
+def storage_type(dtype: DType, width: int = 0) -> ir.Type:
+    """The LLVM type of an element in memory: i8 for bool, i16 for float16."""
+    if dtype.is_float and dtype.itemsize > 2:
+        return value_type(dtype, width)
+    kind = ir.IntType(dtype.itemsize * 8)
+    return ir.VectorType(kind, width) if width else kind
+
+
+class LLVMScalars(ScalarBuilder):
+    """Scalars that stand for LLVM values; instructions go where `builder` stands.
+
+    `failed` collects an i1 for each integer division built: true where it divided by zero.
+    """
+
+    def __init__(self, builder: ir.IRBuilder, width: int = 0) -> None:
+        self.builder, self.width = builder, width
+        self.failed: list[ir.Value] = []
+
+    # -- the interface of ScalarBuilder ------------------------------------------------------------
+
+    def emit(self, name: str, operands: list[Scalar], dtype: DType) -> ir.Value:
+        if name == "select":
+            return self.builder.select(*(x.value for x in operands))
+        if dtype.name == "float16":
+            operands = [Scalar(self, x.value, float32) for x in operands]
+        if name in _COMPARE:
+            return self._compare(_COMPARE[name], *operands)
+        table = _FLOAT if dtype.is_float else math_int.BOOL if dtype is bool_ else math_int.INT
+        if name not in table:
+            raise TypeError(f"{name} is not defined for {dtype.name}")
+        return table[name](self, *operands).value
+
+    def constant(self, value: bool | int | float, dtype: DType) -> ir.Constant:
+        number: Any = float(value) if dtype.is_float else int(value)
+        if dtype is bool_:
+            number = int(bool(value))
+        return self.splat(number, value_type(dtype))
+
+    def convert(self, operand: Scalar, dtype: DType) -> ir.Value:
+        if dtype is bool_:
+            return self.ne(operand, 0).value
+        if dtype.name == "float16":
+            return math_half.to_float(self, math_half.from_number(self, operand))
+        source = operand.dtype
+        if source.is_float:
+            return self._from_float(operand, dtype)
+        if dtype.is_float:
+            unsigned = source is bool_ or source.numpy.kind == "u"
+            cast = self.builder.uitofp if unsigned else self.builder.sitofp
+            return cast(operand.value, value_type(dtype, self.width))
+        return self.resize(operand, dtype).value
+
+    # -- memory --------------------------------------------------------------------------------
+
+    def from_storage(self, value: ir.Value, dtype: DType) -> Scalar:
+        """The Scalar of an element just loaded (an i8 for bool, an i16 for float16)."""
+        if dtype is bool_:
+            zero = self.splat(0, ir.IntType(8))
+            return Scalar(self, self.builder.icmp_unsigned("!=", value, zero), dtype)
+        if dtype.name == "float16":
+            return Scalar(self, math_half.to_float(self, value), dtype)
+        return Scalar(self, value, dtype)
+
+    def to_storage(self, scalar: Scalar) -> ir.Value:
+        """The element to store for a Scalar."""
+        if scalar.dtype is bool_:
+            return self.builder.zext(scalar.value, storage_type(bool_, self.width))
+        if scalar.dtype.name == "float16":
+            return math_half.from_number(self, Scalar(self, scalar.value, float32))
+        return scalar.value
+
+    # -- pieces for the formulas ----------------------------------------------------------------
+
+    def wrap(self, value: ir.Value, dtype: DType) -> Scalar:
+        return Scalar(self, value, dtype)
+
+    def splat(self, number: Any, element: ir.Type) -> ir.Constant:
+        """A constant of an element type, repeated for vectors."""
+        if not self.width:
+            return ir.Constant(element, number)
+        return ir.Constant(ir.VectorType(element, self.width), [number] * self.width)
+
+    def intrinsic(self, name: str, *operands: Scalar) -> Scalar:
+        """`llvm.name` on operands of one type, giving that type."""
+        kind = value_type(operands[0].dtype, self.width)
+        suffix = ("f" if operands[0].dtype.is_float else "i") + str(operands[0].dtype.itemsize * 8)
+        full = f"llvm.{name}." + (f"v{self.width}{suffix}" if self.width else suffix)
+        module = self.builder.module
+        function = module.globals.get(full)
+        if function is None:
+            function = ir.Function(module, ir.FunctionType(kind, [kind] * len(operands)), full)
+        return Scalar(
+            self, self.builder.call(function, [x.value for x in operands]), operands[0].dtype
+        )
+
+    def fma(self, x: Scalar, y: Operand, z: Operand) -> Scalar:
+        """x * y + z, rounded once where the target does that in one instruction."""
+        y, z = (v if isinstance(v, Scalar) else self.const(v, x.dtype) for v in (y, z))
+        return self.intrinsic("fmuladd", x, y, z)
+
+    def poly(self, x: Scalar, coefficients: Sequence[float]) -> Scalar:
+        """The polynomial in x; the highest power's coefficient comes first."""
+        total = self.const(coefficients[0], x.dtype)
+        for coefficient in coefficients[1:]:
+            total = self.fma(total, x, coefficient)
+        return total
+
+    def bits(self, x: Scalar) -> Scalar:
+        """The bits of a float as an integer of its width."""
+        dtype = int32 if x.dtype is float32 else int64
+        return Scalar(self, self.builder.bitcast(x.value, value_type(dtype, self.width)), dtype)
+
+    def from_bits(self, i: Scalar) -> Scalar:
+        """The float that has these bits."""
+        dtype = float32 if i.dtype is int32 else float64
+        return Scalar(self, self.builder.bitcast(i.value, value_type(dtype, self.width)), dtype)
+
+    def shift(self, instruction: str, i: Scalar, count: int) -> Scalar:
+        """`shl`, `ashr` or `lshr` by a constant."""
+        amount = self.splat(count, ir.IntType(i.dtype.itemsize * 8))
+        return Scalar(self, getattr(self.builder, instruction)(i.value, amount), i.dtype)
+
+    def copysign(self, magnitude: Scalar, sign: Scalar) -> Scalar:
+        return self.intrinsic("copysign", magnitude, sign)
+
+    def resize(self, i: Scalar, dtype: DType) -> Scalar:
+        """An integer or bool in another integer type: extended by its own sign, or cut off."""
+        kind = value_type(dtype, self.width)
+        have = 1 if i.dtype is bool_ else i.dtype.itemsize * 8
+        if have == dtype.itemsize * 8:
+            return Scalar(self, i.value, dtype)
+        if have > dtype.itemsize * 8:
+            return Scalar(self, self.builder.trunc(i.value, kind), dtype)
+        unsigned = i.dtype is bool_ or i.dtype.numpy.kind == "u"
+        extend = self.builder.zext if unsigned else self.builder.sext
+        return Scalar(self, extend(i.value, kind), dtype)
+
+    def any_lane(self, condition: ir.Value) -> ir.Value:
+        """One i1: true where the condition is, in any lane."""
+        if not self.width:
+            return condition
+        kind = ir.VectorType(ir.IntType(1), self.width)
+        name = f"llvm.vector.reduce.or.v{self.width}i1"
+        module = self.builder.module
+        function = module.globals.get(name)
+        if function is None:
+            function = ir.Function(module, ir.FunctionType(ir.IntType(1), [kind]), name)
+        return self.builder.call(function, [condition])
+
+    def _compare(self, sign: str, x: Scalar, y: Scalar) -> ir.Value:
+        if x.dtype.is_float:
+            ordered = self.builder.fcmp_unordered if sign == "!=" else self.builder.fcmp_ordered
+            return ordered(sign, x.value, y.value)
+        signed = x.dtype.numpy.kind == "i"
+        compare = self.builder.icmp_signed if signed else self.builder.icmp_unsigned
+        return compare(sign, x.value, y.value)
+
+    def _from_float(self, x: Scalar, dtype: DType) -> ir.Value:
+        kind = value_type(dtype, self.width)
+        if not dtype.is_float:
+            return self._float_to_int(x, dtype)
+        if x.value.type == kind:
+            return x.value
+        cast = self.builder.fpext if dtype is float64 else self.builder.fptrunc
+        return cast(x.value, kind)
+
+    def _float_to_int(self, x: Scalar, dtype: DType) -> ir.Value:
+        if x.dtype.name == "float16":
+            x = Scalar(self, x.value, float32)
+        wide = int64 if dtype is int64 else int32
+        limit = 2.0 ** (wide.itemsize * 8 - 1)
+        low = x > -limit - 1 if x.dtype is float64 and wide is int32 else x >= -limit
+        fits = low & (x < limit)
+        # fptosi of what does not fit is undefined, so it sees a zero there.
+        safe = self.select(fits, x, 0.0)
+        found = self.wrap(self.builder.fptosi(safe.value, value_type(wide, self.width)), wide)
+        return self.resize(self.select(fits, found, -int(limit)), dtype).value
+
+
+def via_float64(fn: Callable[..., Scalar]) -> Callable[..., Scalar]:
+    """A function of float64 that also takes float32, by computing in float64."""
+
+    def call(b: LLVMScalars, *operands: Scalar) -> Scalar:
+        if operands[0].dtype is float64:
+            return fn(b, *operands)
+        return b.cast(fn(b, *(b.cast(x, float64) for x in operands)), float32)
+
+    return call
+
+
+def _instruction(name: str) -> Callable[..., Scalar]:
+    def call(b: LLVMScalars, *operands: Scalar) -> Scalar:
+        return b.wrap(getattr(b.builder, name)(*(x.value for x in operands)), operands[0].dtype)
+
+    return call
+
+
+def _intrinsic(name: str) -> Callable[..., Scalar]:
+    return lambda b, *operands: b.intrinsic(name, *operands)
+
+
+def _extremum(compare: str) -> Callable[..., Scalar]:
+    """min or max: x where it wins or is NaN, else y (which may be NaN)."""
+
+    def call(b: LLVMScalars, x: Scalar, y: Scalar) -> Scalar:
+        wins = b.call(compare, x, y) | b.isnan(x)
+        return b.select(wins, x, y)
+
+    return call
+
+
+def _sign(b: LLVMScalars, x: Scalar) -> Scalar:
+    one, zero = b.const(1.0, x.dtype), b.const(0.0, x.dtype)
+    return b.select(x > 0, one, b.select(x < 0, -one, b.select(x == 0, zero, x)))
+
+
+def _isnan(b: LLVMScalars, x: Scalar) -> Scalar:
+    return b.wrap(b.builder.fcmp_unordered("uno", x.value, x.value), bool_)
+
+
+def _isfinite(b: LLVMScalars, x: Scalar) -> Scalar:
+    return b.abs(x) < float("inf")
+
+
+_COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+
+_FLOAT: dict[str, Callable[..., Scalar]] = {
+    "add": _instruction("fadd"), "sub": _instruction("fsub"), "mul": _instruction("fmul"),
+    "div": _instruction("fdiv"), "neg": _instruction("fneg"), "abs": _intrinsic("fabs"),
+    "sqrt": _intrinsic("sqrt"), "rsqrt": lambda b, x: 1 / b.sqrt(x), "floor": _intrinsic("floor"),
+    "ceil": _intrinsic("ceil"), "round": _intrinsic("rint"), "trunc": _intrinsic("trunc"),
+    "min": _extremum("lt"), "max": _extremum("gt"), "sign": _sign, "isnan": _isnan,
+    "isinf": lambda b, x: b.abs(x) == float("inf"), "isfinite": _isfinite,
+    "fmod": via_float64(math_pow.fmod), "mod": via_float64(math_pow.mod),
+    "floordiv": via_float64(math_pow.floordiv), "pow": via_float64(math_pow.power),
+    "exp": math_exp.exp, "expm1": math_exp.expm1, "log": math_exp.log,
+    "log1p": via_float64(math_exp.log1p), "log2": via_float64(math_exp.log2),
+    "log10": via_float64(math_exp.log10), "sinh": via_float64(math_exp.sinh),
+    "cosh": via_float64(math_exp.cosh), "tanh": math_exp.tanh, "asinh": via_float64(math_exp.asinh),
+    "acosh": via_float64(math_exp.acosh), "atanh": via_float64(math_exp.atanh), "erf": math_exp.erf,
+    "sin": math_trig.sin, "cos": math_trig.cos, "tan": via_float64(math_trig.tan),
+    "asin": via_float64(math_trig.asin), "acos": via_float64(math_trig.acos),
+    "atan": via_float64(math_trig.atan), "atan2": via_float64(math_trig.atan2),
+}  # fmt: skip

@@ -1,0 +1,95 @@
+"""An operand of a kernel: where a tensor lies, its type, and the two hooks `load` and `store`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wherry.ir.dims import Dim, product
+from wherry.ir.infer import Shape
+from wherry.ir.scalar import Scalar
+from wherry.schema.dtypes import DType
+
+from .index import Index, Value, i64
+from .storage import memory_type, to_memory, to_register
+
+if TYPE_CHECKING:
+    from .builder import KernelBuilder
+
+
+@dataclass(eq=False)
+class Operand:
+    """A C-contiguous tensor in memory.
+
+    `load(i, j)` and `store(value, i, j)` take an index per dim; `load_at(offset)` and
+    `store_at(value, offset)` count elements from the start. Values are Scalars of its dtype.
+    """
+
+    kb: KernelBuilder
+    pointer: Value
+    dtype: DType
+    shape: Shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> Dim:
+        """The number of elements."""
+        return product(self.shape)
+
+    @property
+    def strides(self) -> list[Index]:
+        """Elements from one index to the next, for each dim."""
+        return [self.kb.dim(product(self.shape[axis + 1 :])) for axis in range(self.ndim)]
+
+    def offset(self, index: Sequence[Index]) -> Index:
+        """The place of an element, counted in elements."""
+        return self.kb.offset(index, self.strides)
+
+    def load(self, *index: Index) -> Scalar:
+        return self.load_at(self.offset(index))
+
+    def store(self, value: Scalar, *index: Index) -> None:
+        self.store_at(value, self.offset(index))
+
+    def load_at(self, offset: Index) -> Scalar:
+        b = self.kb.b
+        stored = b.load(self.address(offset), typ=memory_type(self.dtype))
+        return Scalar(self.kb.scalars, to_register(b, stored, self.dtype), self.dtype)
+
+    def store_at(self, value: Scalar, offset: Index) -> None:
+        assert value.dtype is self.dtype, f"store of {value.dtype.name} into {self.dtype.name}"
+        b = self.kb.b
+        b.store(to_memory(b, value.value, self.dtype), self.address(offset))
+
+    def load_vector(self, offset: Index, type: Any) -> Value:
+        """Lanes as they lie in memory, from `offset` on, with the element's alignment only."""
+        return self.kb.b.load(self.address(offset), typ=type, align=self.dtype.itemsize)
+
+    def store_vector(self, value: Value, offset: Index) -> None:
+        self.kb.b.store(value, self.address(offset), align=self.dtype.itemsize)
+
+    def address(self, offset: Index) -> Value:
+        """The pointer to the element at `offset`."""
+        return self.kb.b.gep(
+            self.pointer, [i64(offset)], True, source_etype=memory_type(self.dtype)
+        )
+
+    def broadcast_strides(self, shape: Sequence[Dim]) -> list[Index]:
+        """Strides for reading at an index of `shape`, to which this operand broadcasts.
+
+        0 where this operand has size 1 and `shape` not; decided at run time if not certain.
+        """
+        lead = [0] * (len(shape) - self.ndim)
+        pairs = zip(self.shape, shape[len(lead) :], self.strides, strict=True)
+        return [*lead, *(self._stride(own, to, stride) for own, to, stride in pairs)]
+
+    def _stride(self, own: Dim, to: Dim, stride: Index) -> Index:
+        if own == to:
+            return stride
+        if isinstance(own, int):
+            return 0 if own == 1 else stride
+        return self.kb.select(self.kb.eq(self.kb.dim(own), 1), 0, stride)
