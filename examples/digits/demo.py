@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 
 import numpy as np
-import wherry as paddle
 from model import Digits, DynamicLeNet
 from picture import draw_grid
 from stopwatch import microseconds
 from train import accuracy, largest_difference_to_dynamic, train
+
+import wherry as paddle
 from wherry.static import InputSpec
 
 HERE = Path(__file__).resolve().parent

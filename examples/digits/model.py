@@ -1,8 +1,9 @@
 """The data and the network of the demo: scikit-learn's 8x8 handwritten digits and a small LeNet."""
 
 import numpy as np
-import wherry as paddle
 from sklearn.datasets import load_digits
+
+import wherry as paddle
 from wherry import nn
 from wherry.jit import to_static
 

@@ -12,8 +12,9 @@ for missing in ("llvmlite", "gast", "model", "wherry.ir", "wherry.codegen", "whe
     sys.modules[missing] = None
 
 import numpy as np  # noqa: E402
-import wherry.runtime  # noqa: E402
 from stopwatch import microseconds  # noqa: E402
+
+import wherry.runtime  # noqa: E402
 
 
 def main() -> None:

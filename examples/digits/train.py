@@ -1,9 +1,10 @@
 """Training, forward and backward compiled inside the eager tape; the check with dynamic mode."""
 
 import numpy as np
-import wherry as paddle
 from model import Digits, DynamicLeNet, LeNet
 from tqdm import tqdm
+
+import wherry as paddle
 
 SEED = 2024
 EPOCHS = 12

@@ -1,4 +1,4 @@
-"""Native code is what runs: not numpy, not Python, not a compiler that someone else must install."""
+"""Native code is what runs: not numpy, not Python, not a compiler that others must install."""
 
 import os
 import subprocess
@@ -155,9 +155,7 @@ def test_sixteen_threads_on_one_predictor_agree_bit_for_bit(saved):
     wrong: list[int] = []
 
     def work(i: int) -> None:
-        for _ in range(50):
-            if not np.array_equal(predict(batches[i]), want[i]):
-                wrong.append(i)
+        wrong.extend(i for _ in range(50) if not np.array_equal(predict(batches[i]), want[i]))
 
     threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
     for thread in threads:
