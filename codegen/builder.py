@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any
 
 from llvmlite import ir
+
 from wherry.ir.dims import Dim
 from wherry.ir.infer import Shape
 from wherry.ir.program import OpDesc, Variable
@@ -32,9 +33,8 @@ from wherry.schema.dtypes import DType, int64
 
 from .ctx import CtxFields
 from .index import I32, I64, POINTER, Index, IndexBuilder, Value, i64
-from .math import LLVMScalars
+from .math import LLVMScalars, storage_type
 from .operand import Operand
-from .storage import memory_type
 
 
 class KernelBuilder(IndexBuilder):
@@ -64,8 +64,8 @@ class KernelBuilder(IndexBuilder):
 
     @cached_property
     def scalars(self) -> LLVMScalars:
-        """The builder of scalar functions; integer division by zero ends the kernel."""
-        return LLVMScalars(self.b, self._refuse_zero)
+        """The builder of scalar functions."""
+        return LLVMScalars(self.b)
 
     def operand(self, var: Variable) -> Operand:
         """Where a Variable of this op lies."""
@@ -100,7 +100,7 @@ class KernelBuilder(IndexBuilder):
         count = 1
         for size in shape:
             count *= size
-        return Operand(self, self.alloca(memory_type(dtype), max(count, 1)), dtype, shape)
+        return Operand(self, self.alloca(storage_type(dtype), max(count, 1)), dtype, shape)
 
     def const(self, value: bool | int | float, dtype: DType) -> Scalar:
         return self.scalars.const(value, dtype)
@@ -148,8 +148,14 @@ class KernelBuilder(IndexBuilder):
         self.fail_if(outside, ERROR_INDEX, element, index)
         return wrapped
 
-    def _refuse_zero(self, is_zero: Value) -> None:
-        self.fail_if(is_zero, ERROR_DIVISION)
+    def check_divisions(self, element: Index = 0) -> None:
+        """End the kernel if an integer division built since the last check was by zero.
+
+        A store checks by itself; others who branch on a quotient must call this before.
+        """
+        failed, self.scalars.failed = self.scalars.failed, []
+        for by_zero in failed:
+            self.fail_if(by_zero, ERROR_DIVISION, element)
 
     def finish(self) -> None:
         """Return success at the end of the kernel."""

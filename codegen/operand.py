@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import Shape
@@ -12,7 +12,7 @@ from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import DType
 
 from .index import Index, Value, i64
-from .storage import memory_type, to_memory, to_register
+from .math import storage_type
 
 if TYPE_CHECKING:
     from .builder import KernelBuilder
@@ -56,27 +56,26 @@ class Operand:
         self.store_at(value, self.offset(index))
 
     def load_at(self, offset: Index) -> Scalar:
-        b = self.kb.b
-        stored = b.load(self.address(offset), typ=memory_type(self.dtype))
-        return Scalar(self.kb.scalars, to_register(b, stored, self.dtype), self.dtype)
+        stored = self.kb.b.load(self.address(offset), typ=storage_type(self.dtype))
+        return self.kb.scalars.from_storage(stored, self.dtype)
 
     def store_at(self, value: Scalar, offset: Index) -> None:
         assert value.dtype is self.dtype, f"store of {value.dtype.name} into {self.dtype.name}"
-        b = self.kb.b
-        b.store(to_memory(b, value.value, self.dtype), self.address(offset))
+        self.kb.check_divisions(offset)
+        self.kb.b.store(self.kb.scalars.to_storage(value), self.address(offset))
 
-    def load_vector(self, offset: Index, type: Any) -> Value:
-        """Lanes as they lie in memory, from `offset` on, with the element's alignment only."""
-        return self.kb.b.load(self.address(offset), typ=type, align=self.dtype.itemsize)
+    def load_vector(self, offset: Index, width: int) -> Value:
+        """`width` elements as they lie in memory, from `offset` on; any alignment."""
+        kind = storage_type(self.dtype, width)
+        return self.kb.b.load(self.address(offset), typ=kind, align=self.dtype.itemsize)
 
     def store_vector(self, value: Value, offset: Index) -> None:
         self.kb.b.store(value, self.address(offset), align=self.dtype.itemsize)
 
     def address(self, offset: Index) -> Value:
         """The pointer to the element at `offset`."""
-        return self.kb.b.gep(
-            self.pointer, [i64(offset)], True, source_etype=memory_type(self.dtype)
-        )
+        kind = storage_type(self.dtype)
+        return self.kb.b.gep(self.pointer, [i64(offset)], True, source_etype=kind)
 
     def broadcast_strides(self, shape: Sequence[Dim]) -> list[Index]:
         """Strides for reading at an index of `shape`, to which this operand broadcasts.
