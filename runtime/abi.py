@@ -1,0 +1,76 @@
+"""ABI v1: what compiled code and its callers agree on. The compiler emits it, the runtime calls it.
+
+Every field is 8 bytes, little-endian. A compiled model is two functions:
+
+    int32 plan(const int64 *dims, int64 *out_dims, int64 *arena_bytes)
+    int32 run(ctx *, void **inputs, void **outputs, const int64 *dims, void *arena)
+
+`plan` is pure: from the values of the Signature's symbols it gives the sizes of all outputs (one
+after the other) and the bytes of the arena; it returns 0, or 1 + i when guard i does not hold.
+`run` returns 0, or an ERROR_* code with the error fields of ctx filled. Inputs are the user's, then
+the persistables; outputs the user's, then the assigned persistables. All are C-contiguous; the
+arena is aligned to ARENA_ALIGNMENT.
+
+In a shared object the symbol ENTRY is a constant table:
+
+    u64 abi_version, u64 level_count, const u8 *signature, u64 signature_bytes,
+    const u8 *weights, u64 weight_bytes, then per level, the most demanding first:
+    const char *name, const char *features, void *plan, void *run
+
+and the file ends in a TRAILER, which names its length and the crc32 of all bytes before the crc.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from typing import Final
+
+VERSION: Final = 1
+ENTRY: Final = "wherry_abi_v1"
+ARENA_ALIGNMENT: Final = 64
+
+# The fields of ctx, in order; the offset of a field is 8 times its index.
+CTX_FIELDS: Final = (
+    "version", "pool", "alloc", "free", "print", "host_call",
+    "error_site", "error_code", "error_index", "error_value",
+)  # fmt: skip
+
+ERROR_INDEX: Final = 1
+ERROR_DIVISION: Final = 2
+ERROR_ASSERT: Final = 3
+ERROR_MEMORY: Final = 4
+
+ENTRY_HEAD: Final = struct.Struct("<6Q")
+ENTRY_LEVEL: Final = struct.Struct("<4Q")
+
+TRAILER: Final = struct.Struct("<8sQII")
+TRAILER_MAGIC: Final = b"wherrySO"
+
+
+def ctx_offset(field: str) -> int:
+    """The byte offset of a field of ctx."""
+    return 8 * CTX_FIELDS.index(field)
+
+
+class Ctx(ctypes.Structure):
+    """The first argument of `run`."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in CTX_FIELDS]
+
+
+# void *alloc(ctx *, i64 bytes); void free(ctx *, void *)
+AllocFunction: Final = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+FreeFunction: Final = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+# void print(ctx *, i64 site, i64 dtype_code, i64 ndim, const i64 *dims, const void *data)
+PrintFunction: Final = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64,
+    ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p,
+)  # fmt: skip
+PlanFunction: Final = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
+)
+RunFunction: Final = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
+    ctypes.c_void_p,
+)  # fmt: skip

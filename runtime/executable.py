@@ -1,0 +1,257 @@
+"""Calls compiled code: checks the inputs, plans, allocates, runs, and turns its errors into
+exceptions.
+
+The compiler in-process and the loaded shared object share this path. What happens per call in
+Python does not grow with the network: one pass over the inputs and outputs, and one native call.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from wherry.schema.dtypes import DType, dtype_from_code
+from wherry.schema.errors import InputError, RunError
+from wherry.schema.native import Signature
+
+from . import abi
+from .address import address_of
+from .checks import Array, check_inputs, persistable_table, show_values
+
+# Shapes whose plans are kept. More than a service sees; little memory if it sees more.
+_KEPT_PLANS: Final = 256
+
+
+class _Plan:
+    """What one set of input shapes needs: symbol values, the outputs' shapes, the arena's bytes."""
+
+    __slots__ = ("arena_bytes", "dims", "outputs")
+
+    def __init__(self, dims: Any, outputs: list[tuple[Any, Any]], arena_bytes: int) -> None:
+        self.dims, self.outputs, self.arena_bytes = dims, outputs, arena_bytes
+
+
+class _Binding:
+    """The persistables' arrays and addresses. Those that are not contiguous are copied at each
+    call.
+    """
+
+    __slots__ = ("addresses", "arrays", "loose")
+
+    def __init__(self, signature: Signature, arrays: Sequence[Array]) -> None:
+        self.arrays = tuple(arrays)
+        self.addresses, self.loose = persistable_table(signature, arrays)
+
+
+class _Call:
+    """What one call at a time owns: the pointer tables, the ctx with its callbacks, the arena."""
+
+    def __init__(self, signature: Signature) -> None:
+        self.sources = (ctypes.c_int64 * (len(signature.inputs) + len(signature.persistables)))()
+        self.targets = (ctypes.c_int64 * (len(signature.outputs) + len(signature.assigned)))()
+        self.binding: _Binding | None = None
+        self.signature = signature
+        self.failure: BaseException | None = None
+        self.heap: dict[int, Any] = {}
+        self._callbacks = (
+            abi.AllocFunction(self._alloc),
+            abi.FreeFunction(self._free),
+            abi.PrintFunction(self._print),
+        )
+        self.ctx = abi.Ctx(abi.VERSION, 0, *(_code_address(f) for f in self._callbacks))
+        self.reserve(0)
+        self.pointers = tuple(ctypes.addressof(x) for x in (self.ctx, self.sources, self.targets))
+
+    def reserve(self, bytes_: int) -> None:
+        """An arena of at least so many bytes. It only grows: memory is flat over any shapes."""
+        self.arena_bytes = bytes_
+        self._arena = np.empty(bytes_ + abi.ARENA_ALIGNMENT, np.uint8)
+        self.arena = -(-address_of(self._arena) // abi.ARENA_ALIGNMENT) * abi.ARENA_ALIGNMENT
+
+    def finish(self) -> None:
+        """Drop what the call left on its heap; raise what a callback raised."""
+        self.heap.clear()
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
+
+    def _alloc(self, _ctx: int, bytes_: int) -> int:
+        try:
+            block = np.empty(bytes_ + abi.ARENA_ALIGNMENT, np.uint8)
+        except MemoryError:
+            return 0
+        address = -(-address_of(block) // abi.ARENA_ALIGNMENT) * abi.ARENA_ALIGNMENT
+        self.heap[address] = block
+        return address
+
+    def _free(self, _ctx: int, address: int) -> None:
+        self.heap.pop(address, None)
+
+    def _print(self, _ctx: int, site: int, code: int, ndim: int, dims: Any, data: int) -> None:
+        try:
+            array = _array_at(data, tuple(dims[:ndim]), dtype_from_code(code))
+            print(self.signature.sites[site].message, array, sep="" if not ndim else "\n")
+        except BaseException as error:  # ctypes would swallow it: `finish` raises it after the call
+            self.failure = error
+
+
+class Executable:
+    """A compiled function: call it with a list of numpy arrays, get a list of numpy arrays.
+
+    It may be called from several threads at once. `persistable_arrays` are read anew by each call,
+    in place; after the call those that the Signature assigns hold their new values. `keepalive` is
+    whatever owns the machine code.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        plan_address: int,
+        run_address: int,
+        keepalive: object = None,
+        persistable_arrays: Sequence[Array] = (),
+    ) -> None:
+        self.signature = signature
+        self._keepalive = keepalive
+        self._plan = abi.PlanFunction(plan_address)
+        self._run = abi.RunFunction(run_address)
+        self._dtypes = [spec.dtype.numpy for spec in signature.inputs]
+        by_name = {spec.name: i for i, spec in enumerate(signature.persistables)}
+        self._assigned = [by_name[name] for name in signature.assigned]
+        self._output_specs = [
+            *signature.outputs, *(signature.persistables[i] for i in self._assigned)
+        ]  # fmt: skip
+        self._binding = _Binding(signature, persistable_arrays)
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
+        self._idle: list[_Call] = []
+
+    def __call__(
+        self, arrays: Sequence[Array], persistables: Sequence[Array] | None = None
+    ) -> list[Array]:
+        """The outputs for these inputs. The persistables that are assigned are written in place.
+
+        Raises InputError for inputs that do not fit the signature, RunError for an error in the
+        data.
+        """
+        outputs, new_values = self.call(arrays, persistables)
+        if new_values:
+            targets = self._binding.arrays if persistables is None else persistables
+            for index, value in zip(self._assigned, new_values, strict=True):
+                np.copyto(targets[index], value)
+        return outputs
+
+    def call(
+        self, arrays: Sequence[Array], persistables: Sequence[Array] | None = None
+    ) -> tuple[list[Array], list[Array]]:
+        """The outputs, and the new values of the assigned persistables, which are left as they
+        are.
+        """
+        binding = self._binding if persistables is None else self._bind(persistables)
+        shapes, ready = self._accept(arrays)
+        plan = self._plans.get(shapes) or self._make_plan(arrays, shapes)
+        results = [np.empty(shape, dtype) for shape, dtype in plan.outputs]
+        try:
+            call = self._idle.pop()
+        except IndexError:
+            call = _Call(self.signature)
+        try:
+            code = self._enter(call, binding, plan, ready, results)
+            call.finish()
+            if code:
+                raise self._run_error(call.ctx, code)
+        finally:
+            self._idle.append(call)
+        count = len(self.signature.outputs)
+        return results[:count], results[count:]
+
+    def _accept(self, arrays: Sequence[Array]) -> tuple[tuple[Any, ...], list[Array]]:
+        """The inputs' shapes, and the inputs as native code takes them: contiguous and aligned."""
+        if len(arrays) != len(self._dtypes):
+            check_inputs(self.signature, arrays)
+        ready = []
+        for array, dtype in zip(arrays, self._dtypes, strict=True):
+            if not isinstance(array, np.ndarray) or array.dtype != dtype:
+                check_inputs(self.signature, arrays)
+            # 0x101: C-contiguous and aligned. np.array keeps a 0-d array 0-d.
+            plain = array.flags.num & 0x101 == 0x101
+            ready.append(array if plain else np.array(array, order="C", subok=False))
+        return tuple([array.shape for array in arrays]), ready
+
+    def _enter(
+        self, call: _Call, binding: _Binding, plan: _Plan, inputs: list[Array], outputs: list[Array]
+    ) -> int:
+        count = len(inputs)
+        call.sources[:count] = [address_of(array) for array in inputs]
+        call.targets[:] = [address_of(array) for array in outputs]
+        if call.binding is not binding:
+            call.sources[count:] = binding.addresses
+            call.binding = binding
+        copies = [(i, np.array(array, order="C", subok=False)) for i, array in binding.loose]
+        for i, copy in copies:
+            call.sources[count + i] = address_of(copy)
+        if call.arena_bytes < plan.arena_bytes:
+            call.reserve(plan.arena_bytes)
+        ctx, sources, targets = call.pointers
+        code: int = self._run(ctx, sources, targets, ctypes.addressof(plan.dims), call.arena)
+        return code
+
+    def _bind(self, persistables: Sequence[Array]) -> _Binding:
+        """The binding of these arrays: the one at hand if they are the same objects."""
+        binding = self._binding
+        if len(persistables) == len(binding.arrays):
+            for new, old in zip(persistables, binding.arrays, strict=True):
+                if new is not old:
+                    break
+            else:
+                return binding
+        self._binding = _Binding(self.signature, persistables)
+        return self._binding
+
+    def _make_plan(self, arrays: Sequence[Array], shapes: tuple[Any, ...]) -> _Plan:
+        values = check_inputs(self.signature, arrays)
+        dims = (ctypes.c_int64 * max(len(values), 1))(*values)
+        ranks = [len(spec.dims) for spec in self._output_specs]
+        sizes = (ctypes.c_int64 * max(sum(ranks), 1))()
+        arena = ctypes.c_int64()
+        failed = self._plan(*(ctypes.addressof(x) for x in (dims, sizes, arena)))
+        if failed:
+            guard = self.signature.guards[failed - 1]
+            line = f"\n  at {guard.loc}" if guard.loc else ""
+            raise InputError(f"{guard.message}{show_values(self.signature, values)}{line}")
+        outputs, at = [], 0
+        for spec, rank in zip(self._output_specs, ranks, strict=True):
+            outputs.append((tuple(sizes[at : at + rank]), spec.dtype.numpy))
+            at += rank
+        if len(self._plans) >= _KEPT_PLANS:
+            self._plans.clear()
+        plan = self._plans[shapes] = _Plan(dims, outputs, arena.value)
+        return plan
+
+    def _run_error(self, ctx: abi.Ctx, code: int) -> RunError:
+        """The exception for an error record, with the op and the user's line."""
+        sites, at = self.signature.sites, int(ctx.error_site)
+        site = sites[at] if 0 <= at < len(sites) else None
+        index, value = int(ctx.error_index), int(ctx.error_value)
+        says = {
+            abi.ERROR_INDEX: f"index {value} is out of range, at element {index} of the indices",
+            abi.ERROR_DIVISION: f"integer division by zero, at element {index}",
+            abi.ERROR_ASSERT: f"assert failed: {site.message if site else ''}".rstrip(": "),
+            abi.ERROR_MEMORY: f"out of memory: {value} bytes could not be allocated",
+        }.get(code, f"stopped with code {code}")
+        head = f"{site.op}: " if site and site.op else ""
+        line = f"\n  at {site.loc}" if site and site.loc else ""
+        return RunError(f"{head}{says}{line}")
+
+
+def _code_address(function: Any) -> int:
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+def _array_at(data: int, shape: tuple[int, ...], dtype: DType) -> Array:
+    """A copy of native memory as an array."""
+    count = int(np.prod(shape, dtype=np.int64))
+    raw = ctypes.string_at(data, count * dtype.itemsize)
+    return np.frombuffer(raw, dtype.numpy).reshape(shape)

@@ -1,0 +1,142 @@
+"""Executable: what a call accepts, gives and refuses, in one thread and in many."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wherry.runtime.executable import Executable
+from wherry.schema.dtypes import as_dtype
+from wherry.schema.errors import InputError, RunError
+from wherry.schema.native import Signature, SymbolSource, TensorSpec
+
+
+def rows(count: int) -> Any:
+    return np.arange(count * 3, dtype=np.float32).reshape(count, 3)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 1000])
+def test_any_batch_gives_the_result(executable: Executable, count: int) -> None:
+    (y,) = executable([rows(count)])
+    assert y.shape == (count, 3) and y.dtype == np.float32
+    np.testing.assert_array_equal(y, rows(count) * 2 + np.float32(0.5))
+
+
+def test_a_view_that_is_not_contiguous_is_copied(executable: Executable) -> None:
+    wide = np.arange(30, dtype=np.float32).reshape(5, 6)
+    for view in (wide[:, ::2], wide[:3, :3].T, rows(4)[::-1]):
+        np.testing.assert_array_equal(executable([view])[0], view * 2 + np.float32(0.5))
+
+
+def test_an_unaligned_input_is_copied(executable: Executable) -> None:
+    raw = np.zeros(37, np.uint8)[1:].view(np.float32).reshape(3, 3)
+    assert not raw.flags.aligned
+    np.testing.assert_array_equal(executable([raw])[0], np.full((3, 3), 0.5))
+
+
+def test_read_only_inputs_are_taken(executable: Executable) -> None:
+    x = rows(2)
+    x.flags.writeable = False
+    np.testing.assert_array_equal(executable([x])[0], x * 2 + np.float32(0.5))
+
+
+def test_persistables_are_read_anew_and_may_be_exchanged(
+    executable: Executable, weight: Any
+) -> None:
+    weight[0] = 4
+    assert executable([np.zeros((1, 3), np.float32)])[0][0, 0] == 4
+    other = np.array([7.0, 8.0], np.float32)
+    assert executable([np.zeros((1, 3), np.float32)], [other[::2]])[0][0, 0] == 7
+    strided = other[::-1][:1]
+    assert executable([np.zeros((1, 3), np.float32)], [strided])[0][0, 0] == 8
+
+
+def refuse(executable: Executable, *arrays: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        executable(list(arrays))
+    return str(caught.value)
+
+
+def test_what_does_not_fit_is_refused_by_name(executable: Executable) -> None:
+    assert refuse(executable) == "tiny needs 1 inputs (x), got 0"
+    assert refuse(executable, rows(2).astype("f8")) == "input 'x' needs dtype float32, got float64"
+    assert refuse(executable, [[1.0]]) == "input 'x' needs a numpy array, got list"
+    assert refuse(executable, np.zeros(3, "f4")) == "input 'x' needs 2 dims [B, 3], got shape [3]"
+    assert refuse(executable, np.zeros((2, 4), "f4")) == (
+        "input 'x' needs shape [B, 3], got [2, 4]: size 1 must be 3, not 4"
+    )
+
+
+def test_a_guard_that_fails_names_the_line(executable: Executable) -> None:
+    assert refuse(executable, rows(1001)) == (
+        "needs at most 1000 rows (size 0 of x is 1001)\n  at model.py:5: x = squeeze(x)"
+    )
+
+
+def test_one_symbol_has_one_value(jitted: Any) -> None:
+    engine, plan, run = jitted
+    f32 = as_dtype("float32")
+    two = Signature(
+        "two", [TensorSpec("x", f32, ("B",)), TensorSpec("y", f32, ("B",))],
+        symbols=[SymbolSource("B", 0, 0)],
+    )  # fmt: skip
+    executable = Executable(two, plan, run, engine)
+    assert refuse(executable, np.zeros(4, "f4"), np.zeros(5, "f4")) == (
+        "inputs 'x' and 'y' need one size B: B is 4 in x and 5 in y"
+    )
+
+
+def test_an_error_in_the_data_names_op_line_and_value(executable: Executable) -> None:
+    x = rows(3)
+    x[1, 2] = -1
+    with pytest.raises(RunError) as caught:
+        executable([x])
+    assert str(caught.value) == (
+        "gather: index 99 is out of range, at element 5 of the indices\n  at model.py:7: y = table[x]"
+    )
+    np.testing.assert_array_equal(executable([rows(1)])[0], rows(1) * 2 + np.float32(0.5))
+
+
+def test_many_threads_give_equal_results(executable: Executable) -> None:
+    inputs = [np.random.default_rng(i).normal(size=(1 + i * 7, 3)).astype("f4") for i in range(16)]
+    wrong: list[int] = []
+
+    def work(i: int) -> None:
+        for _ in range(50):
+            if not np.array_equal(executable([inputs[i]])[0], inputs[i] * 2 + np.float32(0.5)):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def count_calls(executable: Executable, x: Any) -> int:
+    events: list[str] = []
+    executable([x])
+    sys.setprofile(lambda frame, event, arg: events.append(event))
+    try:
+        executable([x])
+    finally:
+        sys.setprofile(None)
+    return sum(event in ("call", "c_call") for event in events)
+
+
+def test_calls_do_not_grow_with_the_persistables(jitted: Any, executable: Executable) -> None:
+    engine, plan, run = jitted
+    small = count_calls(executable, rows(2))
+    many = Signature(
+        "many", executable.signature.inputs,
+        [TensorSpec(f"w{i}", as_dtype("float32"), (1,)) for i in range(400)],
+        executable.signature.outputs, symbols=executable.signature.symbols,
+    )  # fmt: skip
+    weights = [np.zeros(1, np.float32) for _ in range(400)]
+    assert count_calls(Executable(many, plan, run, engine, weights), rows(2)) == small
+    assert small < 60
