@@ -165,14 +165,14 @@ class OpDef:
 
     def result_slots(self, result: Any) -> dict[str, list[Any]]:
         """A rule's result as lists by output slot name."""
-        values = result if len(self.outputs) > 1 else (result,)
+        values = result if len(self.outputs) > 1 else (result,) * len(self.outputs)
         pairs = zip(self.outputs, values, strict=True)
         return {slot.name: _as_list(slot, value) for slot, value in pairs}
 
     def pack_results(self, slots: Mapping[str, Sequence[Any]]) -> Any:
         """Lists by output slot name as a rule returns them."""
         values = tuple(_unwrap(slot, list(slots.get(slot.name, ()))) for slot in self.outputs)
-        return values if len(values) > 1 else values[0]
+        return values[0] if len(values) == 1 else values or None
 
     @property
     def is_map(self) -> bool:

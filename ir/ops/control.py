@@ -1,0 +1,152 @@
+"""Control flow and effects: cond, while, print, assert.
+
+Their sub-blocks are isolated: what a block reads comes in through its arguments. What they do is
+the interpreter's and codegen's business; here stand their types.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherry.schema.dtypes import bool_
+
+from ..dims import SymDim
+from ..emit import Emitter, GradContext
+from ..infer import TensorType, fail, fail_type, require, show
+from ..opdef import REQUIRED, op
+from ..program import Block, Variable
+
+
+def _need_condition(condition: TensorType, slot: str) -> None:
+    if condition.dtype is not bool_:
+        fail_type(f"needs a bool in {slot}, got {condition.dtype.name}; compare or cast it first")
+    message = f"needs a single value in {slot}, got {slot} = {show(condition.shape)}"
+    require(condition.size, "==", 1, message)
+
+
+def _need_arguments(given: list[TensorType], block: Block, name: str) -> None:
+    """The types that come in must be those of the block's arguments."""
+    needed = [var.type for var in block.args]
+    if len(given) != len(needed):
+        fail(f"needs {len(needed)} values for the arguments of {name}, got {len(given)}")
+    for value, var in zip(given, block.args, strict=True):
+        _need_type(value, var, f"for the argument {var.name} of {name}")
+
+
+def _need_type(got: TensorType, var: Variable, what: str) -> None:
+    if got.dtype is not var.dtype or got.ndim != var.ndim:
+        fail(f"needs {_text(var.type)} {what}, got {_text(got)}")
+    for a, b in zip(got.shape, var.shape, strict=True):
+        require(a, "==", b, f"needs {_text(var.type)} {what}, got {_text(got)}")
+
+
+def _text(type: TensorType) -> str:
+    return f"{type.dtype.name}{show(type.shape)}"
+
+
+def _cond_infer(
+    cond: TensorType, xs: list[TensorType], *, true_block: Block, false_block: Block
+) -> list[TensorType]:
+    _need_condition(cond, "Cond")
+    _need_arguments(xs, true_block, "true_block")
+    _need_arguments(xs, false_block, "false_block")
+    yes, no = true_block.results, false_block.results
+    if len(yes) != len(no):
+        fail(f"needs branches with equally many results, got {len(yes)} and {len(no)}")
+    return [_joined(a, b) for a, b in zip(yes, no, strict=True)]
+
+
+def _joined(yes: Variable, no: Variable) -> TensorType:
+    """The one type of a value that either branch gives."""
+    name = f"for '{yes.base_name}'" if yes.base_name == no.base_name else "for each result"
+    both = f"got {_text(yes.type)} and {_text(no.type)}"
+    if yes.dtype is not no.dtype:
+        fail(f"needs one dtype in both branches {name}, {both}; cast one of them")
+    if yes.ndim != no.ndim:
+        fail(f"needs equally many dims in both branches {name}, {both}; reshape one of them")
+    for a, b in zip(yes.shape, no.shape, strict=True):
+        require(a, "==", b, f"needs one shape in both branches {name}, {both}")
+    # Of two forms of one size the known one says more.
+    pairs = zip(yes.shape, no.shape, strict=True)
+    return TensorType(tuple(b if isinstance(a, SymDim) else a for a, b in pairs), yes.dtype)
+
+
+cond = op(
+    "cond", "Cond X*", "Out*",
+    attrs={"true_block": REQUIRED, "false_block": REQUIRED},
+    infer=_cond_infer,
+    no_samples="its meaning is its blocks': tests/ir/test_control.py",
+)  # fmt: skip
+
+
+def _while_infer(
+    condition: TensorType, xs: list[TensorType], extra: list[TensorType], *, block: Block
+) -> list[TensorType]:
+    _need_condition(condition, "Condition")
+    _need_arguments([*xs, *extra], block, "the loop")
+    if len(block.results) != 1 + len(xs):
+        fail(
+            f"needs a block that gives the next condition and {len(xs)} carries,"
+            f" got {len(block.results)} results"
+        )
+    _need_condition(block.results[0].type, "the next condition")
+    for arg, result in zip(block.args, block.results[1:], strict=False):
+        _need_carry(arg, result)
+    return [var.type for var in block.args[: len(xs)]]
+
+
+def _need_carry(arg: Variable, result: Variable) -> None:
+    """What a round leaves must have the type of what it found."""
+    found = f"'{result.base_name}' with one dtype and shape in every round of the loop"
+    got = f"{_text(arg.type)} before a round and {_text(result.type)} after it"
+    if arg.dtype is not result.dtype or arg.ndim != result.ndim:
+        fail(f"needs {found}, got {got}")
+    for a, b in zip(arg.shape, result.shape, strict=True):
+        require(a, "==", b, f"needs {found}, got {got}")
+
+
+def _while_grad(F: Emitter, c: GradContext) -> Any:
+    fail(
+        "needs a loop without gradient, got values that need one: a tensor-dependent `while` has"
+        " none yet; loop over a Python range, or put no_grad or detach() around what the loop reads"
+    )
+
+
+while_ = op(
+    "while", "Condition X* Extra*", "Out*",
+    attrs={"block": REQUIRED},
+    infer=_while_infer,
+    grad=_while_grad,
+    no_samples="its meaning is its block's: tests/ir/test_control.py",
+)  # fmt: skip
+
+
+def _print_infer(x: TensorType, **_: Any) -> TensorType:
+    return x
+
+
+print_ = op(
+    "print", "In",
+    attrs={
+        "message": "", "first_n": -1, "summarize": 20, "print_tensor_name": True,
+        "print_tensor_type": True, "print_tensor_shape": True, "print_tensor_layout": True,
+        "print_tensor_lod": True, "print_phase": "FORWARD", "is_forward": True,
+    },
+    infer=_print_infer,
+    grad=lambda F, c: (c.g,),
+    side_effect=True,
+    no_samples="it writes to stdout: tests/ir/test_control.py",
+)  # fmt: skip
+
+
+def _assert_infer(condition: TensorType, data: list[TensorType], **_: Any) -> None:
+    _need_condition(condition, "Cond")
+
+
+assert_ = op(
+    "assert", "Cond Data*", "",
+    attrs={"summarize": -1, "message": ""},
+    infer=_assert_infer,
+    side_effect=True,
+    no_samples="it has no result: tests/ir/test_control.py",
+)  # fmt: skip
