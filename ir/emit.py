@@ -58,7 +58,14 @@ def run_reference(opdef: OpDef, arrays: Sequence[Any], attrs: Mapping[str, Any])
     assert opdef.reference is not None, f"{opdef.type} has no reference"
     padded = [*arrays, *([None] * (len(opdef.inputs) - len(arrays)))]
     with np.errstate(all="ignore"):
-        return opdef.reference(*padded, **opdef.bind(attrs))
+        return _as_arrays(opdef.reference(*padded, **opdef.bind(attrs)))
+
+
+def _as_arrays(result: Any) -> Any:
+    # numpy hands out scalars where a result has no dims; a tensor is always an array.
+    if isinstance(result, (tuple, list)):
+        return type(result)(_as_arrays(one) for one in result)
+    return None if result is None else np.asarray(result)
 
 
 class ArrayEmitter(Emitter):
