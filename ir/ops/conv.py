@@ -1,0 +1,276 @@
+"""Convolution in two dims: conv2d, conv2d_input_grad, conv2d_filter_grad are each other's gradients.
+
+They take the same attributes. Input is [N, C, H, W], Filter [O, C / groups, KH, KW].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..dims import Dim
+from ..emit import Emitter, GradContext
+from ..infer import TensorType, fail, require, show
+from ..opdef import REQUIRED, Sample, f32, f64, op, sample
+from ..rules import floats, same_dtype
+from .build import need_rank
+from .window import Pads, add_windows, pads_of, pair, window_count, windows
+
+Array = np.ndarray[Any, Any]
+
+ATTRS: Mapping[str, Any] = {
+    "strides": [1, 1], "paddings": [0, 0], "padding_algorithm": "EXPLICIT",
+    "dilations": [1, 1], "groups": 1, "data_format": "NCHW",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where the windows of a convolution lie; `pads` are (before, after) of H and of W."""
+
+    sizes: tuple[Dim, Dim]
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    pads: Pads
+    groups: int
+
+    @property
+    def counts(self) -> tuple[Dim, Dim]:
+        """The output's height and width."""
+        found = [
+            window_count(*place, what)
+            for *place, what in zip(
+                self.sizes, self.kernel, self.strides, self.dilations, self.pads,
+                ("Input's height", "Input's width"), strict=True,
+            )
+        ]  # fmt: skip
+        return found[0], found[1]
+
+
+def geometry(sizes: Sequence[Dim], kernel: Sequence[Dim], attrs: Mapping[str, Any]) -> Geometry:
+    """The geometry of a convolution over `sizes` [H, W] with a `kernel` [KH, KW].
+
+    SAME ignores dilations, as in Paddle. Refuses attributes that make no sense.
+    """
+    size = pair([k for k in kernel if isinstance(k, int)], "Filter's height and width")
+    strides = pair(attrs["strides"], "strides")
+    algorithm = attrs["padding_algorithm"]
+    dilations = (1, 1) if algorithm == "SAME" else pair(attrs["dilations"], "dilations")
+    if attrs["data_format"] != "NCHW":
+        fail(f"needs data_format NCHW, got {attrs['data_format']!r}; transpose the input")
+    if attrs["groups"] < 1:
+        fail(f"needs groups >= 1, got {attrs['groups']}")
+    pads = pads_of(sizes, size, strides, dilations, attrs["paddings"], algorithm)
+    return Geometry((sizes[0], sizes[1]), size, strides, dilations, pads, attrs["groups"])
+
+
+def _need_filter(x: TensorType, w: TensorType, groups: int) -> None:
+    need_rank(x, [4], "Input")
+    need_rank(w, [4], "Filter")
+    same_dtype(floats(x, "Input"), w, "Input and Filter")
+    got = f"got Input = {show(x.shape)}, Filter = {show(w.shape)} and groups = {groups}"
+    require(
+        x.shape[1], "==", w.shape[1] * groups, f"needs Input's channels = Filter's * groups, {got}"
+    )
+    require(w.shape[0] % groups, "==", 0, f"needs Filter's first size divisible by groups, {got}")
+
+
+def _conv_infer(x: TensorType, w: TensorType, **attrs: Any) -> TensorType:
+    _need_filter(x, w, attrs["groups"])
+    place = geometry(x.shape[2:], w.shape[2:], attrs)
+    return TensorType((x.shape[0], w.shape[0], *place.counts), x.dtype)
+
+
+def _input_grad_infer(w: TensorType, g: TensorType, **attrs: Any) -> TensorType:
+    need_rank(w, [4], "Filter")
+    need_rank(g, [4], "Grad")
+    x = TensorType(
+        (g.shape[0], w.shape[1] * attrs["groups"], *attrs["input_size"]), same_dtype(w, g)
+    )
+    _need_output(_conv_infer(x, w, **attrs), g)
+    return x
+
+
+def _filter_grad_infer(x: TensorType, g: TensorType, **attrs: Any) -> TensorType:
+    need_rank(x, [4], "Input")
+    need_rank(g, [4], "Grad")
+    w = TensorType(
+        (g.shape[1], x.shape[1] // attrs["groups"], *attrs["filter_size"]), same_dtype(x, g)
+    )
+    _need_output(_conv_infer(x, w, **attrs), g)
+    return w
+
+
+def _need_output(out: TensorType, g: TensorType) -> None:
+    for a, b in zip(out.shape, g.shape, strict=True):
+        require(
+            a, "==", b, f"needs Grad of the output's shape {show(out.shape)}, got {show(g.shape)}"
+        )
+
+
+def _padded(x: Array, place: Geometry) -> Array:
+    if not any(map(any, place.pads)):
+        return x
+    return np.pad(x, ((0, 0), (0, 0), *place.pads))
+
+
+def _wide(x: Array) -> Array:
+    """Half floats are storage: the sum is in float32."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
+
+
+def _window_view(x: Array, place: Geometry) -> Array:
+    """[N, G, C/G, KH, KW, OH, OW] of x [N, C, H, W]."""
+    view = windows(_padded(x, place), place.kernel, place.strides, place.dilations, place.counts)  # type: ignore[arg-type]
+    n, c = view.shape[:2]
+    # Splitting one axis of a strided view is a view again.
+    return view.reshape(n, place.groups, c // place.groups, *view.shape[2:])
+
+
+def _conv(x: Array, w: Array, **attrs: Any) -> Array:
+    place = geometry(x.shape[2:], w.shape[2:], attrs)
+    view = _window_view(_wide(x), place)
+    (n, groups, *inner), (oh, ow) = view.shape[:5], view.shape[5:]
+    depth = int(np.prod(inner))
+    columns = view.reshape(n, groups, depth, oh * ow)
+    out = np.matmul(_wide(w).reshape(groups, -1, depth), columns) if w.size else 0
+    return np.asarray(out, x.dtype).reshape(n, w.shape[0], oh, ow)
+
+
+def _input_grad(w: Array, g: Array, **attrs: Any) -> Array:
+    place = geometry(attrs["input_size"], w.shape[2:], attrs)
+    (o, c), (n, _, oh, ow), groups = w.shape[:2], g.shape, place.groups
+    depth = c * place.kernel[0] * place.kernel[1]
+    matrix = np.swapaxes(_wide(w).reshape(groups, o // groups, depth), 1, 2)
+    parts = np.matmul(matrix, _wide(g).reshape(n, groups, o // groups, oh * ow))
+    parts = parts.reshape(n, c * groups, *place.kernel, oh, ow)
+    padded = [int(s + a + b) for s, (a, b) in zip(place.sizes, place.pads, strict=True)]  # type: ignore[call-overload]
+    full = add_windows(parts, padded, place.strides, place.dilations)
+    top, left = place.pads[0][0], place.pads[1][0]
+    inside = full[:, :, top : top + place.sizes[0], left : left + place.sizes[1]]  # type: ignore[misc]
+    return np.ascontiguousarray(inside, dtype=g.dtype)
+
+
+def _filter_grad(x: Array, g: Array, **attrs: Any) -> Array:
+    place = geometry(x.shape[2:], attrs["filter_size"], attrs)
+    (n, o, oh, ow), groups = g.shape, place.groups
+    c = x.shape[1] // groups
+    depth = c * place.kernel[0] * place.kernel[1]
+    # One product per group whose inner axis is all of N, OH and OW.
+    columns = _window_view(_wide(x), place).transpose(1, 0, 5, 6, 2, 3, 4)
+    columns = columns.reshape(groups, n * oh * ow, depth)
+    rows = _wide(g).reshape(n, groups, o // groups, oh * ow).transpose(1, 2, 0, 3)
+    out = np.matmul(rows.reshape(groups, o // groups, n * oh * ow), columns)
+    return np.asarray(out, x.dtype).reshape(o, c, *place.kernel)
+
+
+def _conv_grad(F: Emitter, c: GradContext) -> tuple[Any, Any]:
+    x, w = c.inputs
+    return (
+        F.conv2d_input_grad(w, c.g, **c.attrs, input_size=list(F.type_of(x).shape[2:]))
+        if c.needs[0] else None,
+        F.conv2d_filter_grad(x, c.g, **c.attrs, filter_size=list(F.type_of(w).shape[2:]))
+        if c.needs[1] else None,
+    )  # fmt: skip
+
+
+def _input_grad_grad(F: Emitter, c: GradContext) -> tuple[Any, Any]:
+    (w, g), attrs = c.inputs, _common(c.attrs)
+    return (
+        F.conv2d_filter_grad(c.g, g, **attrs, filter_size=list(F.type_of(w).shape[2:]))
+        if c.needs[0] else None,
+        F.conv2d(c.g, w, **attrs) if c.needs[1] else None,
+    )  # fmt: skip
+
+
+def _filter_grad_grad(F: Emitter, c: GradContext) -> tuple[Any, Any]:
+    (x, g), attrs = c.inputs, _common(c.attrs)
+    return (
+        F.conv2d_input_grad(c.g, g, **attrs, input_size=list(F.type_of(x).shape[2:]))
+        if c.needs[0] else None,
+        F.conv2d(x, c.g, **attrs) if c.needs[1] else None,
+    )  # fmt: skip
+
+
+def _common(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: attrs[name] for name in ATTRS}
+
+
+# (input shape, filter shape, attributes)
+_CASES: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
+    ((2, 3, 5, 6), (4, 3, 3, 3), {}),
+    ((1, 1, 8, 8), (6, 1, 3, 3), {"paddings": [1, 1]}),
+    ((2, 3, 5, 6), (4, 3, 3, 2), {"strides": [2, 1], "paddings": [1, 0]}),
+    ((2, 2, 7, 7), (3, 2, 3, 3), {"strides": [2, 2], "paddings": [0, 1, 2, 0]}),
+    ((1, 2, 9, 8), (2, 2, 3, 2), {"dilations": [2, 3]}),
+    ((2, 4, 5, 5), (6, 2, 3, 3), {"groups": 2, "paddings": [1, 1]}),
+    ((2, 3, 5, 5), (6, 1, 3, 3), {"groups": 3, "strides": [2, 2]}),
+    ((1, 2, 7, 6), (3, 2, 3, 3), {"padding_algorithm": "SAME", "strides": [2, 2]}),
+    ((1, 2, 4, 4), (3, 2, 2, 2), {"padding_algorithm": "SAME"}),
+    ((1, 2, 5, 5), (3, 2, 3, 3), {"padding_algorithm": "VALID", "paddings": [1, 1]}),
+    ((3, 4, 5, 5), (2, 4, 1, 1), {}),
+    ((1, 1, 3, 3), (1, 1, 3, 3), {}),
+    ((0, 3, 5, 5), (2, 3, 3, 3), {}),
+]
+
+
+def _out_size(case: tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]) -> tuple[int, ...]:
+    x, w, attrs = case
+    counts = geometry(x[2:], w[2:], {**ATTRS, **attrs}).counts
+    return (x[0], w[0], *(int(n) for n in counts))  # type: ignore[call-overload]
+
+
+def _conv_samples() -> list[Sample]:
+    wide = sample(f64(2, 3, 5, 5), f64(2, 3, 3, 3), paddings=[1, 1])
+    return [wide, *(sample(f32(*x), f32(*w), **attrs) for x, w, attrs in _CASES)]
+
+
+conv2d = op(
+    "conv2d", "Input Filter", "Output",
+    attrs=ATTRS,
+    infer=_conv_infer,
+    reference=_conv,
+    grad=_conv_grad,
+    samples=_conv_samples(),
+)  # fmt: skip
+
+conv2d_input_grad = op(
+    "conv2d_input_grad", "Filter Grad",
+    attrs={**ATTRS, "input_size": REQUIRED},
+    infer=_input_grad_infer,
+    reference=_input_grad,
+    grad=_input_grad_grad,
+    samples=[
+        sample(f32(*case[1]), f32(*_out_size(case)), input_size=list(case[0][2:]), **case[2])
+        for case in _CASES
+    ],
+)  # fmt: skip
+
+conv2d_filter_grad = op(
+    "conv2d_filter_grad", "Input Grad",
+    attrs={**ATTRS, "filter_size": REQUIRED},
+    infer=_filter_grad_infer,
+    reference=_filter_grad,
+    grad=_filter_grad_grad,
+    samples=[
+        sample(f32(*case[0]), f32(*_out_size(case)), filter_size=list(case[1][2:]), **case[2])
+        for case in _CASES
+    ],
+)  # fmt: skip
+
+depthwise_conv2d = op(
+    "depthwise_conv2d", "Input Filter", "Output",
+    attrs=ATTRS,
+    infer=_conv_infer,
+    reference=_conv,
+    expand=lambda F, x, w, **attrs: F.conv2d(x, w, **attrs),
+    grad=_conv_grad,
+    samples=[
+        sample(f32(2, 3, 5, 5), f32(3, 1, 3, 3), groups=3, paddings=[1, 1]),
+        sample(f32(2, 2, 5, 5), f32(4, 1, 3, 3), groups=2, strides=[2, 2]),
+    ],
+)  # fmt: skip
