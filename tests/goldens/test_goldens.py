@@ -1,0 +1,43 @@
+"""The public API gives what real Paddle 2.6.2 gives: values, dtypes, shapes and gradients.
+
+`record.py` made api.npz; the cases stand in `cases.py`.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import wherry as paddle
+
+HERE = Path(__file__).resolve().parent
+
+
+def load(name: str):
+    """A module of this folder, under its own name (record.py imports cases)."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+cases, record = load("cases"), load("record")
+WANT = dict(np.load(HERE / "api.npz"))
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_it_is_what_paddle_gives(name):
+    got = record.run(paddle, cases.CASES[name])
+    want = {k.split("/")[1]: v for k, v in WANT.items() if k.split("/")[0] == name}
+    assert set(got) == set(want)
+    for key, array in want.items():
+        assert got[key].shape == array.shape, key
+        assert got[key].dtype == array.dtype, key
+        np.testing.assert_allclose(got[key], array, rtol=2e-5, atol=2e-6, err_msg=key)
+
+
+def test_every_case_was_recorded():
+    assert {key.split("/")[0] for key in WANT} == set(cases.CASES)
