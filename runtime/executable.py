@@ -50,8 +50,8 @@ class _Call:
     """What one call at a time owns: the pointer tables, the ctx with its callbacks, the arena."""
 
     def __init__(self, signature: Signature) -> None:
-        self.sources = (ctypes.c_int64 * (len(signature.inputs) + len(signature.persistables)))()
-        self.targets = (ctypes.c_int64 * (len(signature.outputs) + len(signature.assigned)))()
+        self.sources: Any = (ctypes.c_int64 * (len(signature.inputs) + len(signature.persistables)))()
+        self.targets: Any = (ctypes.c_int64 * (len(signature.outputs) + len(signature.assigned)))()
         self.binding: _Binding | None = None
         self.signature = signature
         self.failure: BaseException | None = None

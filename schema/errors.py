@@ -61,7 +61,9 @@ class InputError(WherryError, ValueError):
 
 
 class RunError(WherryError, RuntimeError):
-    """Compiled code stopped: an index out of range, an integer division by zero, a failed assert."""
+    """Compiled code stopped: an index out of range, an integer division by zero, a failed
+    assert.
+    """
 
 
 class UnknownOpError(WherryError, NotImplementedError):

@@ -133,7 +133,7 @@ class Numbers:
         self.texts = self._decode(vectors["strings"].tobytes(), self.lists["string_ends"])
 
     def _decode(self, data: bytes, ends: list[int]) -> list[str]:
-        starts = [0, *ends[:-1]]
+        starts = [0, *ends][:-1]
         if any(a > b for a, b in zip(starts, ends, strict=True)) or (ends or [0])[-1] != len(data):
             self.where.bad("strings that lie one after the other and fill their table")
         try:
