@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from wherry.schema.dtypes import DType, as_dtype
+from wherry.schema.dtypes import as_dtype
 
 from ..infer import TensorType
-from ..numerics import Array, convert
+from ..numerics import convert
 from ..opdef import REQUIRED, ArraySpec, Sample, boolean, f32, f64, i32, i64, lit, op, sample
 from .grads import cast_to, unary
 from .pointwise import INF, NAN
@@ -19,14 +17,10 @@ def _to(name: str, spec: ArraySpec) -> Sample:
     return sample(spec, out_dtype=as_dtype(name), grad=smooth)
 
 
-def _reference(x: Array, in_dtype: Any, out_dtype: DType) -> Array:
-    return x if x.dtype == out_dtype.numpy else convert(x, out_dtype.numpy)
-
-
 op(
     "cast", "X", attrs={"in_dtype": None, "out_dtype": REQUIRED},
     infer=lambda x, in_dtype, out_dtype: TensorType(x.shape, out_dtype),
-    reference=_reference,
+    reference=lambda x, in_dtype, out_dtype: convert(x, out_dtype.numpy),
     scalar=lambda b, x, in_dtype, out_dtype: b.cast(x, out_dtype),
     grad=unary(lambda F, g, x, out: cast_to(F, g, F.type_of(x).dtype)),
     samples=[

@@ -76,9 +76,7 @@ def _where_infer(condition: TensorType, x: TensorType, y: TensorType) -> TensorT
     if condition.dtype is not bool_:
         fail_type(f"needs Condition's dtype to be bool, got {condition.dtype.name}")
     dtype = same_dtype(x, y)
-    return TensorType(
-        broadcast_shapes(condition.shape, broadcast_shapes(x.shape, y.shape)), dtype
-    )
+    return TensorType(broadcast_shapes(condition.shape, broadcast_shapes(x.shape, y.shape)), dtype)
 
 
 def _where_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:

@@ -80,9 +80,7 @@ def unary(rule: Callable[[Emitter, Any, Any, Any], Any]) -> GradRule:
     return lambda F, c: (rule(F, c.g, c.x, c.out),)
 
 
-def binary(
-    dx: Callable[..., Any], dy: Callable[..., Any]
-) -> GradRule:
+def binary(dx: Callable[..., Any], dy: Callable[..., Any]) -> GradRule:
     """The gradient of a broadcasting op from `dx` and `dy`, both of (F, g, x, y, out)."""
 
     def rule(F: Emitter, c: GradContext) -> tuple[Any, ...]:

@@ -307,4 +307,3 @@ op(
                lit([0.0, 0.0, -1.0, -1.0, -INF, INF, 1.0]), grad=False),
     ],
 )  # fmt: skip
-

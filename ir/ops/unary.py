@@ -62,9 +62,7 @@ _function(
     "log10", np.log10, "log10",
     lambda F, g, x, out: _div(F, times(F, g, 1 / np.log(10).item()), x), 0.1, 4,
 )  # fmt: skip
-_function(
-    "sqrt", np.sqrt, "sqrt", lambda F, g, x, out: _div(F, times(F, g, 0.5), out), 0.1, 4
-)
+_function("sqrt", np.sqrt, "sqrt", lambda F, g, x, out: _div(F, times(F, g, 0.5), out), 0.1, 4)
 _function(
     "rsqrt", lambda x: 1 / np.sqrt(x), "rsqrt",
     lambda F, g, x, out: _mul(F, times(F, g, -0.5), _mul(F, out, F.square(out))), 0.2, 4,
@@ -92,9 +90,7 @@ _function(
     "acos", np.arccos, "acos",
     lambda F, g, x, out: times(F, _div(F, g, F.sqrt(_one_minus_square(F, x))), -1.0), -0.9, 0.9,
 )  # fmt: skip
-_function(
-    "atan", np.arctan, "atan", lambda F, g, x, out: _div(F, g, _one_plus_square(F, x)), -4, 4
-)
+_function("atan", np.arctan, "atan", lambda F, g, x, out: _div(F, g, _one_plus_square(F, x)), -4, 4)
 _function("sinh", np.sinh, "sinh", lambda F, g, x, out: _mul(F, g, F.cosh(x)), -3, 3)
 _function("cosh", np.cosh, "cosh", lambda F, g, x, out: _mul(F, g, F.sinh(x)), -3, 3)
 _function(
@@ -214,7 +210,8 @@ def _scale_formula(
 
 
 op(
-    "scale", "X", attrs={"scale": 1.0, "bias": 0.0, "bias_after_scale": True}, infer=numbers,
+    "scale", "X", attrs={"scale": 1.0, "bias": 0.0, "bias_after_scale": True},
+    infer=lambda x, **_: numbers(x),
     reference=_scaled,
     scalar=_scale_formula,
     grad=lambda F, c: (times(F, c.g, c["scale"]),),
@@ -303,7 +300,8 @@ _SMALL_POWERS: dict[float, Callable[[ScalarBuilder, Scalar], Scalar]] = {
 }
 
 op(
-    "pow", "X", attrs={"factor": 1.0}, infer=numbers,
+    "pow", "X", attrs={"factor": 1.0},
+    infer=lambda x, factor: numbers(x),
     reference=lambda x, factor: power(x, np.asarray(factor).astype(x.dtype)),
     scalar=_pow_formula,
     grad=_pow_grad,
