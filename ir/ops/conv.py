@@ -1,6 +1,6 @@
-"""Convolution in two dims: conv2d, conv2d_input_grad, conv2d_filter_grad are each other's gradients.
+"""Convolution in two dims: conv2d, conv2d_input_grad and conv2d_filter_grad.
 
-They take the same attributes. Input is [N, C, H, W], Filter [O, C / groups, KH, KW].
+Each is differentiable by the other two; they take the same attributes. Input is [N, C, H, W], Filter [O, C / groups, KH, KW].
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..infer import TensorType, fail, require, show
 from ..opdef import REQUIRED, Sample, f32, f64, op, sample
 from ..rules import floats, same_dtype
 from .build import need_rank
-from .window import Pads, add_windows, pads_of, pair, window_count, windows
+from .window import Pads, add_windows, as_ints, pads_of, pair, window_count, windows
 
 Array = np.ndarray[Any, Any]
 
@@ -41,14 +41,15 @@ class Geometry:
     @property
     def counts(self) -> tuple[Dim, Dim]:
         """The output's height and width."""
-        found = [
-            window_count(*place, what)
-            for *place, what in zip(
-                self.sizes, self.kernel, self.strides, self.dilations, self.pads,
-                ("Input's height", "Input's width"), strict=True,
+        names = ("Input's height", "Input's width")
+        high, wide = (
+            window_count(
+                self.sizes[i], self.kernel[i], self.strides[i], self.dilations[i], self.pads[i],
+                names[i],
             )
-        ]  # fmt: skip
-        return found[0], found[1]
+            for i in (0, 1)
+        )  # fmt: skip
+        return high, wide
 
 
 def geometry(sizes: Sequence[Dim], kernel: Sequence[Dim], attrs: Mapping[str, Any]) -> Geometry:
@@ -115,7 +116,7 @@ def _need_output(out: TensorType, g: TensorType) -> None:
 def _padded(x: Array, place: Geometry) -> Array:
     if not any(map(any, place.pads)):
         return x
-    return np.pad(x, ((0, 0), (0, 0), *place.pads))
+    return np.pad(x, [(0, 0), (0, 0), *(as_ints(pads) for pads in place.pads)])
 
 
 def _wide(x: Array) -> Array:
@@ -125,7 +126,8 @@ def _wide(x: Array) -> Array:
 
 def _window_view(x: Array, place: Geometry) -> Array:
     """[N, G, C/G, KH, KW, OH, OW] of x [N, C, H, W]."""
-    view = windows(_padded(x, place), place.kernel, place.strides, place.dilations, place.counts)  # type: ignore[arg-type]
+    counts = as_ints(place.counts)
+    view = windows(_padded(x, place), place.kernel, place.strides, place.dilations, counts)
     n, c = view.shape[:2]
     # Splitting one axis of a strided view is a view again.
     return view.reshape(n, place.groups, c // place.groups, *view.shape[2:])
@@ -148,10 +150,11 @@ def _input_grad(w: Array, g: Array, **attrs: Any) -> Array:
     matrix = np.swapaxes(_wide(w).reshape(groups, o // groups, depth), 1, 2)
     parts = np.matmul(matrix, _wide(g).reshape(n, groups, o // groups, oh * ow))
     parts = parts.reshape(n, c * groups, *place.kernel, oh, ow)
-    padded = [int(s + a + b) for s, (a, b) in zip(place.sizes, place.pads, strict=True)]  # type: ignore[call-overload]
-    full = add_windows(parts, padded, place.strides, place.dilations)
-    top, left = place.pads[0][0], place.pads[1][0]
-    inside = full[:, :, top : top + place.sizes[0], left : left + place.sizes[1]]  # type: ignore[misc]
+    (top, bottom), (left, right) = (as_ints(pads) for pads in place.pads)
+    high, wide = as_ints(place.sizes)
+    size = (top + high + bottom, left + wide + right)
+    full = add_windows(parts, size, place.strides, place.dilations)
+    inside = full[:, :, top : top + high, left : left + wide]
     return np.ascontiguousarray(inside, dtype=g.dtype)
 
 
@@ -221,7 +224,7 @@ _CASES: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
 def _out_size(case: tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]) -> tuple[int, ...]:
     x, w, attrs = case
     counts = geometry(x[2:], w[2:], {**ATTRS, **attrs}).counts
-    return (x[0], w[0], *(int(n) for n in counts))  # type: ignore[call-overload]
+    return (x[0], w[0], *as_ints(counts))
 
 
 def _conv_samples() -> list[Sample]:

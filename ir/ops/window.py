@@ -23,6 +23,12 @@ def pair(values: Sequence[int] | int, what: str) -> tuple[int, int]:
     return found[0], found[1]
 
 
+def as_ints(dims: Sequence[Dim]) -> list[int]:
+    """Sizes that are known, as references have them. A symbol here is a bug of ours."""
+    assert all(isinstance(dim, int) for dim in dims), dims
+    return [dim for dim in dims if isinstance(dim, int)]
+
+
 def pads_of(
     sizes: Sequence[Dim],
     kernel: Sequence[int],
