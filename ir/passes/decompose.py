@@ -1,0 +1,42 @@
+"""decompose: composite ops become primitives, by the expansion that each declares."""
+
+from __future__ import annotations
+
+from ..emit import BlockEmitter
+from ..opdef import get_op
+from ..ops.grads import aligned
+from ..program import OpDesc, Program, Variable
+from .base import live_blocks, packed_inputs, rewrite, rule_attrs
+
+
+class Decompose:
+    """softmax(x) -> max, sub, exp, sum, div. What comes out keeps the user's line of the op.
+
+    Paddle's `axis` of the elementwise ops goes too: Y gets trailing dims of 1, so that all that
+    remains broadcasts as in numpy.
+    """
+
+    name = "decompose"
+
+    def run(self, program: Program) -> bool:
+        return any([rewrite(block, _expand) for block in live_blocks(program)])
+
+
+def _expand(F: BlockEmitter, op: OpDesc) -> list[Variable | None] | None:
+    opdef = get_op(op.type)
+    if opdef.expand is not None:
+        result = opdef.expand(F, *packed_inputs(op), **rule_attrs(op))
+        slots = opdef.result_slots(result)
+        return [
+            v for slot, vars_ in op.outputs.items() for v in slots.get(slot, [None] * len(vars_))
+        ]
+    if opdef.is_map and op.attrs.get("axis", -1) != -1 and "Y" in op.inputs:
+        return _align(F, op)
+    return None
+
+
+def _align(F: BlockEmitter, op: OpDesc) -> list[Variable | None]:
+    """elementwise_add(x[B, C, H, W], y[C], axis=1) -> elementwise_add(x, reshape(y, [C, 1, 1]))."""
+    x, y = op.inputs["X"][0], op.inputs["Y"][0]
+    y = aligned(F, y, x.ndim, op.attrs["axis"] % max(x.ndim, 1))
+    return [F.emit(get_op(op.type), [x, y], {**rule_attrs(op), "axis": -1})]

@@ -1,0 +1,120 @@
+"""fold_constants: what depends on known values only is computed now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from wherry.schema.errors import WherryError
+
+from ..dims import SymDim
+from ..emit import BlockEmitter, run_reference
+from ..opdef import get_op
+from ..program import Block, OpDesc, Program, Variable
+from .base import is_pure, live_blocks, packed_inputs, rewrite, rule_attrs
+
+Array = np.ndarray[Any, Any]
+
+# A result larger than this and larger than what it is computed from stays an op: code is smaller
+# than data.
+_LIMIT_BYTES = 1 << 20
+
+
+class FoldConstants:
+    """fill_constant(2) + fill_constant(3)  ->  fill_constant(5); else a new persistable.
+
+    With `inference`, `program.values` are constants too, save those that are assigned. Without, a
+    parameter may change between calls, and only what the ops themselves state is known.
+    """
+
+    name = "fold_constants"
+
+    def __init__(self, *, inference: bool = False) -> None:
+        self.inference = inference
+
+    def run(self, program: Program) -> bool:
+        known = constants(program) if self.inference else {}
+        folder = _Folder(program, known)
+        changed = [folder.run(block) for block in live_blocks(program)]
+        return any(changed)
+
+
+def constants(program: Program) -> dict[Variable, Array]:
+    """The persistables whose value is known and that no op assigns."""
+    assigned = {
+        op.input("Target") for op in program.global_block.ops if op.type == "assign_persistable"
+    }
+    return {
+        var: program.values[var.name]
+        for var in program.persistables
+        if var.name in program.values and var not in assigned
+    }
+
+
+class _Folder:
+    def __init__(self, program: Program, known: dict[Variable, Array]) -> None:
+        self.program, self.known = program, known
+
+    def run(self, block: Block) -> bool:
+        return rewrite(block, self.fold)
+
+    def fold(self, F: BlockEmitter, op: OpDesc) -> list[Variable] | None:
+        arrays = self.evaluate(op)
+        if arrays is None:
+            return None
+        if op.type == "fill_constant":
+            self.known[op.output()] = arrays[0]
+            return None
+        if not all(_is_uniform(a) for a in arrays) and F.block is not self.program.global_block:
+            return None  # a persistable is of block 0; a sub-block cannot see it
+        return [self.constant(F, v, a) for v, a in zip(op.out_vars, arrays, strict=True)]
+
+    def evaluate(self, op: OpDesc) -> list[Array] | None:
+        """The op's outputs, if all that it depends on is known."""
+        opdef = get_op(op.type)
+        known = all(var in self.known for var in op.in_vars)
+        if not known or opdef.reference is None or op.blocks or not is_pure(op):
+            return None
+        attrs = rule_attrs(op)
+        if any(map(_is_symbolic, attrs.values())) or not self.worth(op):
+            return None
+        slots = [_map(value, self.known) for value in packed_inputs(op)]
+        try:
+            found = opdef.result_slots(run_reference(opdef, slots, attrs))
+        except (WherryError, ArithmeticError, LookupError):
+            return None  # an error in the data belongs to the run, with the user's line
+        return [np.asarray(a) for slot in op.outputs for a in found[slot]]
+
+    def worth(self, op: OpDesc) -> bool:
+        if not all(var.type.is_static for var in op.out_vars):
+            return False
+        read = sum(self.known[var].nbytes for var in op.in_vars)
+        made = sum(int(v.type.size) * v.dtype.itemsize for v in op.out_vars)
+        return made <= max(_LIMIT_BYTES, read)
+
+    def constant(self, F: BlockEmitter, var: Variable, array: Array) -> Variable:
+        if _is_uniform(array):
+            new: Variable = F.full(array.shape, array.flat[0].item(), var.dtype)
+        else:
+            new = self.program.add_constant(f"{var.name}.folded", array, var.dtype)
+        self.known[new] = array
+        return new
+
+
+def _is_uniform(array: Array) -> bool:
+    """Whether all elements are the same bits."""
+    if array.size == 0:
+        return False
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat[:1].tobytes() * array.size == flat.tobytes()
+
+
+def _is_symbolic(value: Any) -> bool:
+    return any(map(_is_symbolic, value)) if isinstance(value, list) else isinstance(value, SymDim)
+
+
+def _map(value: Any, known: dict[Variable, Array]) -> Any:
+    if isinstance(value, list):
+        return [known[var] for var in value]
+    return None if value is None else known[value]
