@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
 from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
@@ -73,9 +74,10 @@ class LLVMScalars(ScalarBuilder):
         return table[name](self, *operands).value
 
     def constant(self, value: bool | int | float, dtype: DType) -> ir.Constant:
-        number: Any = float(value) if dtype.is_float else int(value)
-        if dtype is bool_:
-            number = int(bool(value))
+        if dtype.is_float:
+            with np.errstate(over="ignore"):
+                return self.splat(float(dtype.numpy.type(value)), value_type(dtype))
+        number = int(bool(value)) if dtype is bool_ else int(value)
         return self.splat(number, value_type(dtype))
 
     def convert(self, operand: Scalar, dtype: DType) -> ir.Value:
@@ -274,7 +276,7 @@ _FLOAT: dict[str, Callable[..., Scalar]] = {
     "min": _extremum("lt"), "max": _extremum("gt"), "sign": _sign, "isnan": _isnan,
     "isinf": lambda b, x: b.abs(x) == float("inf"), "isfinite": _isfinite,
     "fmod": via_float64(math_pow.fmod), "mod": via_float64(math_pow.mod),
-    "floordiv": via_float64(math_pow.floordiv), "pow": via_float64(math_pow.power),
+    "floordiv": via_float64(math_pow.floordiv), "pow": math_pow.power,
     "exp": math_exp.exp, "expm1": math_exp.expm1, "log": math_exp.log,
     "log1p": via_float64(math_exp.log1p), "log2": via_float64(math_exp.log2),
     "log10": via_float64(math_exp.log10), "sinh": via_float64(math_exp.sinh),

@@ -1,0 +1,283 @@
+"""exp, log and their kin, as formulas. Each takes float32 and float64 unless it says float64.
+
+The method is the usual one: reduce to a small interval, a polynomial there, then undo the reduction. The
+coefficients without another source are Taylor's or Chebyshev fits made with mpmath; the tests state the errors.
+"""
+
+from __future__ import annotations
+
+from math import inf, nan
+from math import log as real_log
+from typing import TYPE_CHECKING, NamedTuple
+
+from wherry.ir.scalar import Scalar
+from wherry.schema.dtypes import float32, float64, int32
+
+if TYPE_CHECKING:
+    from .math import LLVMScalars
+
+
+class Format(NamedTuple):
+    """The constants of a float format that the formulas need."""
+
+    mantissa: int
+    bias: int
+    magic: float  # adding it to a small number leaves that number, rounded, in the low bits
+    magic_bits: int
+    ln2_high: float  # short enough for its product with an exponent to be exact
+    ln2_low: float
+    exp_low: float  # below: exp is 0
+    exp_high: float  # above: exp is inf
+    exp_tail: tuple[float, ...]  # (exp(r) - 1 - r) / r**2
+    tiny: float  # below it f(x) = x for the odd functions
+
+
+def _factorials(last: int) -> tuple[float, ...]:
+    values, product = [], 1.0
+    for n in range(2, last + 1):
+        product *= n
+        values.append(1 / product)
+    return tuple(reversed(values))
+
+
+_F32 = Format(23, 127, 12582912.0, 0x4B400000, 0.693359375, -2.12194440054690583e-4, -105.0, 89.0,
+              _factorials(7), 2.0**-13)  # fmt: skip
+_F64 = Format(52, 1023, 6755399441055744.0, 0x4338000000000000, 6.93147180369123816490e-01,
+              1.90821492927058770002e-10, -746.0, 710.0, _factorials(13), 2.0**-28)  # fmt: skip
+
+
+def format_of(x: Scalar) -> Format:
+    return _F32 if x.dtype is float32 else _F64
+
+
+def clamp(b: LLVMScalars, x: Scalar, low: float, high: float) -> Scalar:
+    """x in [low, high]; NaN stays."""
+    return b.select(x < low, low, b.select(x > high, high, x))
+
+
+def split(b: LLVMScalars, x: Scalar, scale: float) -> tuple[Scalar, Scalar]:
+    """x * scale to the nearest integer, as a float and as an integer (any, for NaN)."""
+    form = format_of(x)
+    shifted = b.fma(x, scale, form.magic)
+    return shifted - form.magic, b.bits(shifted) - form.magic_bits
+
+
+def as_float(b: LLVMScalars, n: Scalar, like: Scalar) -> Scalar:
+    """A small integer (of the bits' type) as a float, without a conversion instruction."""
+    form = format_of(like)
+    return b.from_bits(n + form.magic_bits) - form.magic
+
+
+def power_of_two(b: LLVMScalars, n: Scalar) -> Scalar:
+    """2**n for an n in the range of normal numbers."""
+    form = _F32 if n.dtype is int32 else _F64
+    return b.from_bits(b.shift("shl", n + form.bias, form.mantissa))
+
+
+def scale(b: LLVMScalars, x: Scalar, n: Scalar) -> Scalar:
+    """x * 2**n, rounded once, in two steps: 2**n itself may be out of range."""
+    half = b.shift("ashr", n, 1)
+    return x * power_of_two(b, half) * power_of_two(b, n - half)
+
+
+def _reduce(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
+    """(r, c, n): x = n * ln2 + r + c with |r| <= ln2 / 2 and c the rounding error of r."""
+    form = format_of(x)
+    k, n = split(b, x, 1 / real_log(2))
+    high = b.fma(k, -form.ln2_high, x)
+    low = k * form.ln2_low
+    r = high - low
+    return r, (high - r) - low, n
+
+
+def exp(b: LLVMScalars, x: Scalar) -> Scalar:
+    form = format_of(x)
+    r, c, n = _reduce(b, clamp(b, x, form.exp_low, form.exp_high))
+    tail = b.fma(r * r, b.poly(r, form.exp_tail), c)
+    return scale(b, 1 + (r + tail), n)
+
+
+def exp_sum(b: LLVMScalars, x: Scalar, low: Scalar) -> Scalar:
+    """exp(x + low) for a low that is tiny beside x; float64, |x| clamped."""
+    form = format_of(x)
+    r, c, n = _reduce(b, clamp(b, x, form.exp_low, form.exp_high))
+    tail = b.fma(r * r, b.poly(r, form.exp_tail), c + low)
+    return scale(b, 1 + (r + tail), n)
+
+
+def expm1(b: LLVMScalars, x: Scalar) -> Scalar:
+    form = format_of(x)
+    r, c, n = _reduce(b, clamp(b, x, -50.0, form.exp_high))
+    p = r + b.fma(r * r, b.poly(r, form.exp_tail), c)
+    # 2**n * p + (2**n - 1), all halved, because 2**n overflows before the result does.
+    half = power_of_two(b, n - 1)
+    found = 2 * b.fma(half, p, half - 0.5)
+    return b.select(b.abs(x) < 2.0 ** -(form.mantissa + 2), x, found)
+
+
+def sinh(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    a = b.abs(x)
+    big = a > 700.0
+    t = expm1(b, b.select(big, a * 0.5, a))
+    small_result = 0.5 * (t + t / (t + 1))
+    found = b.select(big, (0.5 * (t + 1)) * (t + 1), small_result)
+    return b.copysign(b.select(a == inf, a, found), x)
+
+
+def cosh(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    a = b.abs(x)
+    big = a > 700.0
+    e = exp(b, b.select(big, a * 0.5, a))
+    return b.select(big, (0.5 * e) * e, 0.5 * e + 0.5 / e)
+
+
+_TANH32 = (-0.0061838992620441655, 0.021055883280831626, -0.05386303275468748, 0.13332847860580782,
+           -0.333333297033216)  # fmt: skip
+
+
+def tanh(b: LLVMScalars, x: Scalar) -> Scalar:
+    a = b.abs(x)
+    if x.dtype is float64:
+        t = expm1(b, -2 * a)
+        return b.copysign(-t / (t + 2), x)
+    z = x * x
+    near = b.fma(x * z, b.poly(z, _TANH32), x)
+    far = 1 - 2 / (exp(b, clamp(b, a + a, 0.0, 20.0)) + 1)
+    return b.select(a < 0.6, near, b.copysign(far, x))
+
+
+# -- logarithms --------------------------------------------------------------------------------
+
+_LOG64 = (1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
+          2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01,
+          6.666666666666735130e-01)  # fmt: skip
+_LOG32 = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+          -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)  # fmt: skip
+_ROOT_HALF = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
+
+
+def log_parts(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar]:
+    """(k, f): x = 2**k * (1 + f) for a positive finite x, with 1 + f in [sqrt(1/2), sqrt(2))."""
+    form = format_of(x)
+    denormal = x < 2.0 ** (1 - form.bias)
+    i = b.bits(b.select(denormal, x * 2.0 ** (form.mantissa + 2), x))
+    n = b.shift("ashr", i - _ROOT_HALF[x.dtype.name], form.mantissa)
+    f = b.from_bits(i - b.shift("shl", n, form.mantissa)) - 1
+    return as_float(b, n - b.select(denormal, form.mantissa + 2, b.const(0, n.dtype)), x), f
+
+
+def _log_sum(b: LLVMScalars, k: Scalar, f: Scalar, low: Scalar) -> Scalar:
+    """k * ln2 + log(1 + f) + low; float64. The terms are added from small to large."""
+    s = f / (2 + f)
+    z = s * s
+    half_square = 0.5 * f * f
+    rest = b.fma(s, half_square + z * b.poly(z, _LOG64), low)
+    return b.fma(k, _F64.ln2_high, f - (half_square - b.fma(k, _F64.ln2_low, rest)))
+
+
+def _log32(b: LLVMScalars, k: Scalar, f: Scalar) -> Scalar:
+    z = f * f
+    low = b.fma(k, _F32.ln2_low, f * z * b.poly(f, _LOG32))
+    return b.fma(k, _F32.ln2_high, f + b.fma(z, -0.5, low))
+
+
+def _at_the_ends(b: LLVMScalars, x: Scalar, found: Scalar) -> Scalar:
+    """What a logarithm of x is outside of (0, inf), else `found`."""
+    inside = b.select(x < inf, found, x)
+    return b.select(x == 0, -inf, b.select(x < 0, nan, inside))
+
+
+def log(b: LLVMScalars, x: Scalar) -> Scalar:
+    k, f = log_parts(b, x)
+    found = _log32(b, k, f) if x.dtype is float32 else _log_sum(b, k, f, b.const(0.0, float64))
+    return _at_the_ends(b, x, found)
+
+
+def log1p(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    u = 1 + x
+    k, f = log_parts(b, u)
+    found = _log_sum(b, k, f, (x - (u - 1)) / u)
+    found = _at_the_ends(b, u, found)
+    return b.select(b.abs(x) < 2.0**-54, x, found)
+
+
+def log2(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    k, f = log_parts(b, x)
+    fraction = _log_sum(b, b.const(0.0, float64), f, b.const(0.0, float64))
+    return _at_the_ends(b, x, b.fma(fraction, 1.4426950408889634, k))
+
+
+def log10(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    k, f = log_parts(b, x)
+    fraction = _log_sum(b, b.const(0.0, float64), f, b.const(0.0, float64))
+    low = b.fma(k, 3.69423907715893078616e-13, fraction * 4.34294481903251816668e-01)
+    return _at_the_ends(b, x, b.fma(k, 3.01029995663611771306e-01, low))
+
+
+def asinh(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    a = b.abs(x)
+    big = a > 2.0**28
+    y = b.select(big, a, a + a * a / (1 + b.sqrt(a * a + 1)))
+    found = log1p(b, y) + b.select(big, 0.6931471805599453, b.const(0.0, float64))
+    return b.copysign(found, x)
+
+
+def acosh(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    t = x - 1
+    big = x > 2.0**28
+    y = b.select(big, t, t + b.sqrt(t * (t + 2)))
+    found = log1p(b, y) + b.select(big, 0.6931471805599453, b.const(0.0, float64))
+    return b.select(x < 1, nan, found)
+
+
+def atanh(b: LLVMScalars, x: Scalar) -> Scalar:
+    """float64."""
+    a = b.abs(x)
+    return b.copysign(0.5 * log1p(b, 2 * a / (1 - a)), x)
+
+
+# -- erf ---------------------------------------------------------------------------------------
+
+_ERF_NEAR = (5.957176147748911e-11, -1.1372848856791674e-09, 1.4659775274047436e-08,
+             -1.6350312701054695e-07, 1.6461000484121368e-06, -1.4925595266831182e-05,
+             0.0001205533111164271, -0.000854832698083379, 0.0052239776248180145,
+             -0.026866170645076792, 0.11283791670954879, -0.3761263890318375,
+             1.1283791670955126)  # fmt: skip
+# erfc(x) * exp(x**2) * (x + 2) in t = (x - 2) / (x + 2), for x in [1, 6].
+_ERF_FAR = (-1.2420151753302728e-06, 2.3071280093604648e-06, 4.08688998356114e-06,
+            -1.3326787441966094e-06, -1.618008197175302e-05, -2.165375326747195e-05,
+            3.4151819471985385e-05, 0.00014446643742707942, 3.437148449374539e-05,
+            -0.0006630732661607363, -0.0008372960726143466, 0.003090612051994647,
+            0.006479185068080892, -0.021510661889378366, -0.03644223150688279,
+            0.2794720925560541, -0.6871606844138106, 1.021582705242023)  # fmt: skip
+# After N. Juffa's erff: 1 - exp(-P(|x|)) far from 0.
+_ERF32_NEAR = (-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1,
+               1.28379166e-1)  # fmt: skip
+_ERF32_FAR = (-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1,
+              -6.34846687e-1, -1.28717512e-1)  # fmt: skip
+
+
+def erf(b: LLVMScalars, x: Scalar) -> Scalar:
+    return _erf32(b, x) if x.dtype is float32 else _erf64(b, x)
+
+
+def _erf32(b: LLVMScalars, x: Scalar) -> Scalar:
+    a = clamp(b, b.abs(x), 0.0, 4.0)
+    near = b.fma(b.poly(x * x, _ERF32_NEAR), x, x)
+    far = 1 - exp(b, b.fma(b.poly(a, _ERF32_FAR), a, -a))
+    return b.select(a > 0.927734375, b.copysign(far, x), near)
+
+
+def _erf64(b: LLVMScalars, x: Scalar) -> Scalar:
+    a = clamp(b, b.abs(x), 0.0, 6.0)
+    near = x * b.poly(a * a, _ERF_NEAR)
+    ratio = 1 / (a + 2)
+    far = 1 - exp(b, -a * a) * b.poly((a - 2) * ratio, _ERF_FAR) * ratio
+    return b.select(a > 1.0, b.copysign(far, x), near)
