@@ -58,6 +58,7 @@ class KernelBuilder(IndexBuilder):
         self.ctx = CtxFields(self, function.args[0])
         self.site = function.args[-1]
         self.scratch = scratch
+        self.can_fail = False
         self._operands = {v: Operand(self, p, v.dtype, v.shape) for v, p in pointers.items()}
         self.inputs = [self._operands[var] for var in op.in_vars]
         self.outputs = [self._operands[var] for var in op.out_vars]
@@ -136,6 +137,7 @@ class KernelBuilder(IndexBuilder):
 
         `element` says at which element, `value` what was found there (the index out of range).
         """
+        self.can_fail = True
         with self.b.if_then(wrong, likely=False):
             self.ctx.record_error(self.site, code, element, value)
             self.b.ret(ir.Constant(I32, code))

@@ -5,7 +5,8 @@
 
 A lowering emits the kernel's body; the function's frame, error record and return are the builder's.
 `inplace=True` says that each element of an input is read before (or when) the element of the same
-index is written, so that an output of the same shape and item size may take a dying input's memory.
+index is written, so that an output of the same shape and item size may take a dying input's memory (or a
+function of the op says whether).
 `scratch` gives the bytes of working memory in the arena that the kernel needs, as a Dim
 (`kb.scratch` points to it, aligned to 64).
 """
@@ -35,7 +36,7 @@ class Lowering:
     """How the kernel of an op type is built."""
 
     emit: EmitKernel
-    inplace: bool = False
+    inplace: Callable[[OpDesc], bool]
     scratch: Scratch | None = None
 
 
@@ -43,15 +44,18 @@ LOWERINGS: Final[dict[str, Lowering]] = {}
 
 
 def lowers(
-    *types: str, inplace: bool = False, scratch: Scratch | None = None
+    *types: str,
+    inplace: bool | Callable[[OpDesc], bool] = False,
+    scratch: Scratch | None = None,
 ) -> Callable[[EmitKernel], EmitKernel]:
     """Register the decorated function as the lowering of these op types."""
+    may_share = inplace if callable(inplace) else lambda op: bool(inplace)
 
     def register(emit: EmitKernel) -> EmitKernel:
         for type in types:
             if type in LOWERINGS:
                 raise ValueError(f"op {type!r} has two lowerings")
-            LOWERINGS[type] = Lowering(emit, inplace, scratch)
+            LOWERINGS[type] = Lowering(emit, may_share, scratch)
         return emit
 
     return register

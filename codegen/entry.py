@@ -1,0 +1,225 @@
+"""The two functions that callers see: `plan` and `run` (see `wherry.runtime.abi`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from wherry.ir.dims import Dim
+from wherry.ir.infer import Guard
+from wherry.ir.program import Block, OpDesc, Program, Variable
+from wherry.runtime.abi import ERROR_ASSERT
+from wherry.schema.native import Site
+
+from .ctx import CtxFields
+from .index import I8, I32, I64, POINTER, IndexBuilder, Value, i64
+from .kernels.views import VIEWS
+from .memory import Buffer, MemoryPlan, byte_size, resolve
+from .module import ModuleBuilder
+
+PLAN_TYPE = ir.FunctionType(I32, [POINTER] * 3)
+RUN_TYPE = ir.FunctionType(I32, [POINTER] * 5)
+WEIGHTS = "wherry_weights"
+
+
+def emit_plan(
+    module: ModuleBuilder, name: str, guards: Sequence[Guard], outputs: Sequence[Variable],
+    arena: Dim,
+) -> None:  # fmt: skip
+    """`plan`: checks the guards, writes the outputs' sizes and the arena's."""
+    function = module.export(name, PLAN_TYPE)
+    dims, out_dims, arena_bytes = function.args
+    builder = IndexBuilder(function, dims, module.symbols)
+    for number, guard in enumerate(guards, 1):
+        with builder.b.if_then(builder.b.not_(_holds(builder, guard)), likely=False):
+            builder.b.ret(ir.Constant(I32, number))
+    sizes = [dim for var in outputs for dim in var.shape]
+    for place, size in enumerate(sizes):
+        address = builder.b.gep(out_dims, [i64(place)], True, source_etype=I64)
+        builder.b.store(i64(builder.dim(size)), address)
+    builder.b.store(i64(builder.dim(arena)), arena_bytes)
+    builder.b.ret(ir.Constant(I32, 0))
+
+
+def _holds(builder: IndexBuilder, guard: Guard) -> Value:
+    """An i1: the guard is true at this call (the native form of `Guard.holds`)."""
+    left, right = builder.dim(guard.left), builder.dim(guard.right)
+    if guard.relation == "<=":
+        return builder.compare("<=", left, right)
+    holds = builder.eq(left, right)
+    if guard.relation in ("1 or ==", "broadcast"):
+        holds = builder.b.or_(holds, builder.eq(left, 1))
+    if guard.relation == "broadcast":
+        holds = builder.b.or_(holds, builder.eq(right, 1))
+    return holds
+
+
+class RunEmitter:
+    """Emits `run`: kernels, branches and loops in the Program's order, as straight code."""
+
+    def __init__(
+        self, module: ModuleBuilder, name: str, plan: MemoryPlan, constants: Sequence[int]
+    ) -> None:
+        self.module, self.plan, self.constants = module, plan, constants
+        self.function = module.export(name, RUN_TYPE)
+        self.ctx_pointer, self.inputs, self.outputs, self.dims, self.arena = self.function.args
+        self.builder = IndexBuilder(self.function, self.dims, module.symbols)
+        self.ctx = CtxFields(self.builder, self.ctx_pointer)
+        self.sites: list[Site] = []
+        self._pointers: dict[Buffer, Value] = {}
+
+    def run(self, program: Program, outputs: Sequence[Variable]) -> list[Site]:
+        """Emit everything; gives the sites that the code refers to."""
+        self.block(program.global_block)
+        for index, var in enumerate(outputs):
+            self.copy(self.plan.of(var), self._table_entry(self.outputs, index), byte_size(var))
+        self.builder.b.ret(ir.Constant(I32, 0))
+        return self.sites
+
+    def block(self, block: Block) -> None:
+        for op in block.ops:
+            self.op(op)
+
+    def op(self, op: OpDesc) -> None:
+        structured: dict[str, Callable[[OpDesc], None]] = {
+            "cond": self.cond, "while": self.while_, "print": self.print_, "assert": self.assert_,
+        }  # fmt: skip
+        if op.type in structured:
+            structured[op.type](op)
+        elif op.type not in VIEWS and op.type != "assign_persistable":
+            self.kernel(op)
+
+    def kernel(self, op: OpDesc) -> None:
+        """Call the op's kernel; stop with its code where it fails."""
+        numbers: dict[Buffer, int] = {}
+        places = {
+            var: numbers.setdefault(self.plan.of(var), len(numbers))
+            for var in (*op.in_vars, *op.out_vars)
+        }
+        arguments = [self.pointer(buffer) for buffer in numbers]
+        scratch = self.plan.scratch.get(op)
+        if scratch is not None:
+            arguments.append(self.pointer(scratch))
+        kernel = self.module.kernel(op, places, scratch is not None)
+        site = self.site(op) if kernel.can_fail else -1
+        b = self.builder.b
+        code = b.call(kernel.function, [self.ctx_pointer, *arguments, self.dims, i64(site)])
+        if kernel.can_fail:
+            failed = b.icmp_signed("!=", code, ir.Constant(I32, 0))
+            with b.if_then(failed, likely=False):
+                b.ret(code)
+
+    def cond(self, op: OpDesc) -> None:
+        def branch(block: Block) -> Callable[[], None]:
+            def emit() -> None:
+                self.block(block)
+                for result, out in zip(block.results, op.out_vars, strict=True):
+                    self.move(result, out)
+
+            return emit
+
+        condition = self.truth(self.plan.of(op.inputs["Cond"][0]))
+        yes, no = branch(op.attrs["true_block"]), branch(op.attrs["false_block"])
+        self.builder.either(condition, yes, no)
+
+    def while_(self, op: OpDesc) -> None:
+        block: Block = op.attrs["block"]
+        condition, *spare = (resolve(buffer) for buffer in self.plan.carried[op])
+        results = list(zip(block.results[1:], spare, op.out_vars, strict=True))
+        self.copy(self.plan.of(op.inputs["Condition"][0]), self.pointer(condition), 1)
+        for var, out in zip(op.inputs.get("X", []), op.out_vars, strict=True):
+            self.move(var, out)
+
+        def body() -> None:
+            self.block(block)
+            self.copy(self.plan.of(block.results[0]), self.pointer(condition), 1)
+            for result, buffer, _ in results:
+                self.copy(self.plan.of(result), self.pointer(buffer), byte_size(result))
+            for result, buffer, out in results:
+                self.copy(buffer, self.pointer(self.plan.of(out)), byte_size(result))
+
+        self.builder.while_loop(lambda: self.truth(condition), body)
+
+    def print_(self, op: OpDesc) -> None:
+        var = op.in_vars[0]
+        dims = [self.builder.dim(dim) for dim in var.shape]
+        data = self.pointer(self.plan.of(var))
+        self.ctx.print_tensor(self.site(op), var.dtype.code, dims, data)
+
+    def assert_(self, op: OpDesc) -> None:
+        b = self.builder.b
+        holds = self.truth(self.plan.of(op.inputs["Cond"][0]))
+        with b.if_then(b.not_(holds), likely=False):
+            self.ctx.record_error(self.site(op), ERROR_ASSERT, 0, 0)
+            b.ret(ir.Constant(I32, ERROR_ASSERT))
+
+    def site(self, op: OpDesc) -> int:
+        """The number under which the runtime finds the op's name and the user's line."""
+        site = Site(op.type, op.loc, str(op.attrs.get("message") or ""))
+        if site not in self.sites:
+            self.sites.append(site)
+        return self.sites.index(site)
+
+    def truth(self, buffer: Buffer) -> Value:
+        """The bool that lies there, as an i1."""
+        byte = self.builder.b.load(self.pointer(buffer), typ=I8)
+        return self.builder.b.icmp_unsigned("!=", byte, ir.Constant(I8, 0))
+
+    def move(self, source: Variable, target: Variable) -> None:
+        """Copy a value to another Variable's memory, unless they share it."""
+        self.copy(self.plan.of(source), self.pointer(self.plan.of(target)), byte_size(source))
+
+    def copy(self, source: Buffer, target: Value, size: Dim) -> None:
+        origin = self.pointer(source)
+        if origin is target:
+            return
+        name = "llvm.memcpy.p0.p0.i64"
+        intrinsic = self.module.module.globals.get(name) or ir.Function(
+            self.module.module,
+            ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, ir.IntType(1)]),
+            name,
+        )
+        count = i64(self.builder.dim(size))
+        self.builder.b.call(intrinsic, [target, origin, count, ir.Constant(ir.IntType(1), 0)])
+
+    def pointer(self, buffer: Buffer) -> Value:
+        """The address of a buffer; computed once, at the function's entry."""
+        key = self._key(buffer)
+        if key not in self._pointers:
+            with self.builder.at_entry():
+                self._pointers[key] = self._address(buffer)
+        return self._pointers[key]
+
+    def _key(self, buffer: Buffer) -> Any:
+        return buffer if buffer.place == "arena" else (buffer.place, buffer.index)
+
+    def _address(self, buffer: Buffer) -> Value:
+        if buffer.place == "arena":
+            assert buffer.slot is not None
+            return self._offset(self.arena, self.builder.dim(buffer.slot.offset))
+        if buffer.place == "constant":
+            return self._offset(self._weights(), self.constants[buffer.index])
+        table = self.inputs if buffer.place == "input" else self.outputs
+        return self._load_pointer(table, buffer.index)
+
+    def _table_entry(self, table: Value, index: int) -> Value:
+        """The pointer at `index`; the same register for the same entry."""
+        place = "input" if table is self.inputs else "output"
+        return self.pointer(Buffer(0, 0, 0, place, index))
+
+    def _load_pointer(self, table: Value, index: int) -> Value:
+        b = self.builder.b
+        return b.load(b.gep(table, [i64(index)], True, source_etype=POINTER), typ=POINTER)
+
+    def _offset(self, base: Value, offset: Any) -> Value:
+        return self.builder.b.gep(base, [i64(offset)], True, source_etype=I8)
+
+    def _weights(self) -> Value:
+        """The symbol of the embedded weights, which the linker defines."""
+        found = self.module.module.globals.get(WEIGHTS)
+        if found is None:
+            found = ir.GlobalVariable(self.module.module, ir.ArrayType(I8, 0), WEIGHTS)
+            found.global_constant = True
+        return found

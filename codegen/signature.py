@@ -1,0 +1,57 @@
+"""The Signature of a Program: what its compiled form takes and gives (see `wherry.schema.native`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wherry.ir.dims import SymDim, symbol, symbols_of
+from wherry.ir.program import Program, Variable
+from wherry.schema.errors import OpError
+from wherry.schema.native import GuardSite, Signature, SymbolSource, TensorSpec
+
+
+def make_signature(
+    program: Program, name: str, persistables: Sequence[Variable], assigned: Sequence[Variable]
+) -> Signature:
+    """The Signature without its sites, which the emission of code finds."""
+    return Signature(
+        name=name,
+        inputs=[_spec(var) for var in program.inputs],
+        persistables=[_spec(var) for var in persistables],
+        outputs=[_spec(var) for var in program.outputs],
+        assigned=[var.name for var in assigned],
+        symbols=_symbols(program, [*program.inputs, *persistables]),
+        guards=[GuardSite(guard.message, guard.loc) for guard in program.guards],
+    )
+
+
+def _spec(var: Variable) -> TensorSpec:
+    dims = tuple(str(dim) if isinstance(dim, SymDim) else dim for dim in var.shape)
+    return TensorSpec(var.name, var.dtype, dims)
+
+
+def _symbols(program: Program, sources: Sequence[Variable]) -> list[SymbolSource]:
+    """Where each symbol of the Program is read. Raises OpError for one that no input shows."""
+    found: dict[str, SymbolSource] = {}
+    for index, var in enumerate(sources):
+        for axis, dim in enumerate(var.shape):
+            for name in symbols_of(dim):
+                if dim == symbol(name) and name not in found:
+                    found[name] = SymbolSource(name, index, axis)
+    for name, user in _used(program).items():
+        if name not in found:
+            raise OpError(f"needs the size {name} (in {user}) to be a size of an input, it is none")
+    return list(found.values())
+
+
+def _used(program: Program) -> dict[str, str]:
+    """The symbols in types and guards, with something that uses each."""
+    used: dict[str, str] = {}
+    for block in program.blocks:
+        for var in block.vars.values():
+            for dim in var.shape:
+                used.update(dict.fromkeys(symbols_of(dim), var.name))
+    for guard in program.guards:
+        for side in (guard.left, guard.right):
+            used.update(dict.fromkeys(symbols_of(side), "a guard"))
+    return used

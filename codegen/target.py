@@ -1,0 +1,89 @@
+"""The machines that code is generated for, and LLVM's optimizer and emitter for them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+
+from wherry.schema.errors import TargetError
+
+# The name of an ISA level -> LLVM's triple and cpu.
+_LEVELS = {
+    "x86-64-v2": ("x86_64-unknown-linux-gnu", "x86-64-v2"),
+    "x86-64-v3": ("x86_64-unknown-linux-gnu", "x86-64-v3"),
+    "x86-64-v4": ("x86_64-unknown-linux-gnu", "x86-64-v4"),
+    "aarch64": ("aarch64-unknown-linux-gnu", "generic"),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """A kind of machine: `Target.named("x86-64-v3")`, or `Target.host()`, this one."""
+
+    name: str
+    triple: str
+    cpu: str
+    features: str = ""
+
+    @staticmethod
+    def named(name: str) -> Target:
+        """One of the ISA levels. Raises TargetError for a name that is none."""
+        if name not in _LEVELS:
+            raise TargetError(f"no target {name!r}; there are {', '.join(_LEVELS)} and 'host'")
+        return Target(name, *_LEVELS[name])
+
+    @staticmethod
+    @cache
+    def host() -> Target:
+        """This machine, with all features that it has."""
+        _initialize()
+        features = llvm.get_host_cpu_features().flatten()
+        return Target("host", llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+
+    @cache  # noqa: B019  (targets are few and immutable)
+    def machine(self) -> Any:
+        """LLVM's TargetMachine. Raises TargetError where this llvmlite cannot emit for it."""
+        _initialize()
+        try:
+            found = llvm.Target.from_triple(self.triple)
+        except RuntimeError as error:
+            raise TargetError(f"LLVM cannot emit code for {self.name}: {error}") from error
+        return found.create_target_machine(
+            cpu=self.cpu, features=self.features, opt=3, reloc="pic", codemodel="small"
+        )
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+
+
+def emit_object(text: str, target: Target) -> bytes:
+    """Optimized object code for a module's text. Shows IR and assembly as WHERRY_DEBUG asks."""
+    machine = target.machine()
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.verify()
+    _optimize(module, machine)
+    level = int(os.environ.get("WHERRY_DEBUG", "0") or 0)
+    if level >= 3:
+        print(module, file=sys.stderr)
+    if level >= 4:
+        print(machine.emit_assembly(module), file=sys.stderr)
+    return bytes(machine.emit_object(module))
+
+
+def _optimize(module: Any, machine: Any) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = True
+    options.slp_vectorization = False
+    options.loop_unrolling = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
