@@ -1,6 +1,7 @@
 """Convolution in two dims: conv2d, conv2d_input_grad and conv2d_filter_grad.
 
-Each is differentiable by the other two; they take the same attributes. Input is [N, C, H, W], Filter [O, C / groups, KH, KW].
+Each is differentiable by the other two; they take the same attributes. Input is [N, C, H, W],
+Filter [O, C / groups, KH, KW].
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def _max_infer(x: TensorType, **attrs: Any) -> tuple[TensorType, TensorType]:
 
 
 class _Cells(NamedTuple):
-    """The cells of an axis's windows: places[k, o] is cell k of window o, real where valid[k, o]."""
+    """Cells of an axis's windows: places[k, o] is cell k of window o, real where valid[k, o]."""
 
     places: Array
     valid: Array
