@@ -38,7 +38,7 @@ class Emitter(ABC):
         opdef = get_op(name)
         return lambda *inputs, **attrs: self.emit(opdef, inputs, attrs)
 
-    def full(self, shape: Sequence[Dim], value: bool | int | float, dtype: DType) -> Any:
+    def full(self, shape: Sequence[Dim], value: bool | float | Dim, dtype: DType) -> Any:
         """A tensor of one value."""
         return self.fill_constant(shape=list(shape), value=value, dtype=dtype)
 
