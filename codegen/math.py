@@ -1,17 +1,18 @@
-"""Scalar functions as LLVM instructions: `LLVMScalars` builds an op's scalar formula into native code.
+"""Scalar functions as LLVM instructions: `LLVMScalars` builds an op's formula into native code.
 
-Everything is straight-line code with selects, without calls, so that LLVM's loop vectorizer takes loops that
-contain it (exceptions: `pow` of integers and `fmod` of floats have small loops inside). With `width` the
-values are vectors of that many elements.
+Everything is straight-line code with selects, without calls, so that LLVM's loop vectorizer takes
+loops that contain it (exceptions: `pow` of integers and the remainders of floats have small loops
+inside). With `width` the values are vectors of that many elements.
 
-What a value is made of: float32, float64 and integers are themselves, bool is an i1 (a byte in memory),
-float16 is a `float` (its 16 bits in memory): arithmetic on float16 is float32's, rounded when stored.
+What a value is made of: float32, float64 and integers are themselves, bool is an i1 (a byte in
+memory), float16 is a `float` (its 16 bits in memory): arithmetic on float16 is float32's, rounded
+when stored.
 
 Decided here, for the whole compiler:
 
-- float to int: towards zero; NaN and what does not fit give the smallest integer, as x86 does. Types of fewer
-  than 32 bits take the low bits of the int32 result. To bool: x != 0, so NaN is true.
-- integers wrap; `abs` and `neg` of the smallest one are itself; smallest // -1 is itself, % gives 0.
+- float to int: towards zero; NaN and what does not fit give the smallest integer, as x86 does.
+  Types of fewer than 32 bits take the low bits of the int32. To bool: x != 0, so NaN is true.
+- integers wrap; `abs` and `neg` of the smallest one are itself; smallest // -1 too, and % gives 0.
 - a shift by a negative count or by the width or more gives 0; `shr` of a negative number gives -1.
 - an integer division by zero gives the dividend (floordiv) or 0 (mod) and enters its condition in
   `LLVMScalars.failed`, which the kernel turns into an error record.
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
+
 from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
 from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
 

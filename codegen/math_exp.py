@@ -1,7 +1,8 @@
 """exp, log and their kin, as formulas. Each takes float32 and float64 unless it says float64.
 
-The method is the usual one: reduce to a small interval, a polynomial there, then undo the reduction. The
-coefficients without another source are Taylor's or Chebyshev fits made with mpmath; the tests state the errors.
+The method is the usual one: reduce to a small interval, a polynomial there, undo the reduction. The
+coefficients without another source are Taylor's or Chebyshev fits made with mpmath; the tests state
+the errors.
 """
 
 from __future__ import annotations
@@ -98,10 +99,12 @@ def exp(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def exp_sum(b: LLVMScalars, x: Scalar, low: Scalar) -> Scalar:
-    """exp(x + low) for a low that is tiny beside x; float64, |x| clamped."""
+    """exp(x + low) for a low that is tiny beside x; float64."""
     form = format_of(x)
-    r, c, n = _reduce(b, clamp(b, x, form.exp_low, form.exp_high))
-    tail = b.fma(r * r, b.poly(r, form.exp_tail), c + low)
+    first, c, n = _reduce(b, clamp(b, x, form.exp_low, form.exp_high))
+    r = first + low
+    c = c + ((first - r) + low)
+    tail = b.fma(r * r, b.poly(r, form.exp_tail), c)
     return scale(b, 1 + (r + tail), n)
 
 
@@ -145,7 +148,7 @@ def tanh(b: LLVMScalars, x: Scalar) -> Scalar:
     z = x * x
     near = b.fma(x * z, b.poly(z, _TANH32), x)
     far = 1 - 2 / (exp(b, clamp(b, a + a, 0.0, 20.0)) + 1)
-    return b.select(a < 0.6, near, b.copysign(far, x))
+    return b.copysign(b.select(a < 0.6, near, far), x)
 
 
 # -- logarithms --------------------------------------------------------------------------------
@@ -223,7 +226,7 @@ def asinh(b: LLVMScalars, x: Scalar) -> Scalar:
     """float64."""
     a = b.abs(x)
     big = a > 2.0**28
-    y = b.select(big, a, a + a * a / (1 + b.sqrt(a * a + 1)))
+    y = b.select(big, a - 1, a + a * a / (1 + b.sqrt(a * a + 1)))
     found = log1p(b, y) + b.select(big, 0.6931471805599453, b.const(0.0, float64))
     return b.copysign(found, x)
 
@@ -245,11 +248,12 @@ def atanh(b: LLVMScalars, x: Scalar) -> Scalar:
 
 # -- erf ---------------------------------------------------------------------------------------
 
+# erf(x) / x - 1 in x**2, for x in [0, 1].
 _ERF_NEAR = (5.957176147748911e-11, -1.1372848856791674e-09, 1.4659775274047436e-08,
              -1.6350312701054695e-07, 1.6461000484121368e-06, -1.4925595266831182e-05,
              0.0001205533111164271, -0.000854832698083379, 0.0052239776248180145,
              -0.026866170645076792, 0.11283791670954879, -0.3761263890318375,
-             1.1283791670955126)  # fmt: skip
+             0.1283791670955126)  # fmt: skip
 # erfc(x) * exp(x**2) * (x + 2) in t = (x - 2) / (x + 2), for x in [1, 6].
 _ERF_FAR = (-1.2420151753302728e-06, 2.3071280093604648e-06, 4.08688998356114e-06,
             -1.3326787441966094e-06, -1.618008197175302e-05, -2.165375326747195e-05,
@@ -277,7 +281,7 @@ def _erf32(b: LLVMScalars, x: Scalar) -> Scalar:
 
 def _erf64(b: LLVMScalars, x: Scalar) -> Scalar:
     a = clamp(b, b.abs(x), 0.0, 6.0)
-    near = x * b.poly(a * a, _ERF_NEAR)
+    near = b.fma(x, b.poly(a * a, _ERF_NEAR), x)
     ratio = 1 / (a + 2)
     far = 1 - exp(b, -a * a) * b.poly((a - 2) * ratio, _ERF_FAR) * ratio
     return b.select(a > 1.0, b.copysign(far, x), near)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llvmlite import ir
+
 from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import float16, float32, float64, int32
 

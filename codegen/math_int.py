@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llvmlite import ir
+
 from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import bool_
 

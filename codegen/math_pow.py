@@ -1,7 +1,7 @@
 """pow, and the remainders of floats, as formulas in float64.
 
-Sums and products carry their rounding errors along where the result depends on them. They are split by
-Dekker's method, which needs no fused multiply-add.
+Sums and products carry their rounding errors along where the result depends on them. They are split
+by Dekker's method, which needs no fused multiply-add.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """sin, cos, tan and their inverses, as formulas. float64 where it says so, else float32 too.
 
-The reduction by multiples of pi/2 is exact to the last bit up to |x| = 5e7; beyond, the result is a number in
-[-1, 1] (for tan: any number) but no longer the sine of x.
+The reduction by multiples of pi/2 is exact to the last bit up to |x| = 5e7; beyond, the result is a
+number in [-1, 1] (for tan: any number) but no longer the sine of x.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def tan(b: LLVMScalars, x: Scalar) -> Scalar:
     return b.select(b.abs(x) < 2.0**-27, x, found)
 
 
-# -- inverses, after fdlibm and Cephes; float64 ------------------------------------------------------
+# -- inverses, after fdlibm and Cephes; float64 ------------------------------------------------
 
 _ASIN_TOP = (3.47933107596021167570e-05, 7.91534994289814532176e-04, -4.00555345006794114027e-02,
              2.01212532134862925881e-01, -3.25565818622400915405e-01,
