@@ -1,0 +1,52 @@
+"""Where in the user's code we are: the innermost frame that is not wherry's own."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from types import FrameType
+
+from wherry.schema.errors import Loc
+
+# Frames of these modules only pass calls through.
+_TRANSPARENT = frozenset({"wherry", "contextlib", "functools", "importlib"})
+
+# Generated code by its file name: which original place a line of it stands for.
+_ORIGINS: dict[str, Callable[[int], Loc | None]] = {}
+
+
+def register_origin(filename: str, origin: Callable[[int], Loc | None]) -> None:
+    """Say which original line a line of the generated file `filename` came from."""
+    _ORIGINS[filename] = origin
+
+
+def user_location() -> Loc | None:
+    """The file, line and text of the user's innermost call; None if no user's frame is active."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        origin = _ORIGINS.get(frame.f_code.co_filename)
+        if origin is not None:
+            found = origin(frame.f_lineno)
+            if found is not None:
+                return found
+        elif module.partition(".")[0] not in _TRANSPARENT:
+            return location_of(frame.f_code.co_filename, frame.f_lineno)
+        frame = frame.f_back
+    return None
+
+
+@lru_cache(maxsize=4096)
+def location_of(filename: str, line: int) -> Loc:
+    """A Loc with the path relative to the working directory where the file lies below it."""
+    return Loc(_relative(filename), line, linecache.getline(filename, line).strip())
+
+
+def _relative(filename: str) -> str:
+    if filename.startswith("<"):
+        return filename
+    path = os.path.relpath(filename)
+    return filename if path.startswith(os.pardir) else path

@@ -1,0 +1,5 @@
+"""The functions of `paddle.*` on Tensors, by family. Importing this package gives Tensor its methods."""
+
+from .methods import attach_methods
+
+__all__ = ["attach_methods"]
