@@ -44,7 +44,8 @@ def by_name(signature: Signature, given: Mapping[str, Any]) -> list[Any]:
         )
     if missing:
         raise InputError(
-            f"{signature.name} needs input {_quoted(missing)}, got {_quoted(list(given))}"
+            f"{signature.name} needs input {_quoted(missing)}, which is missing; "
+            f"got {_quoted(list(given))}"
         )
     return [given[name] for name in names]
 
@@ -104,7 +105,8 @@ def _refuse(spec: TensorSpec, needed: str, got: str) -> NoReturn:
 
 
 def _shown(dims: Sequence[int | str]) -> str:
-    return f"[{', '.join(map(str, dims))}]"
+    """A shape as messages show it: a size that is not known before the call is -1, as in Paddle."""
+    return f"[{', '.join(str(dim) if isinstance(dim, int) else '-1' for dim in dims)}]"
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ class _Call:
     """What one call at a time owns: the pointer tables, the ctx with its callbacks, the arena."""
 
     def __init__(self, signature: Signature) -> None:
-        self.sources: Any = (ctypes.c_int64 * (len(signature.inputs) + len(signature.persistables)))()
+        sources = len(signature.inputs) + len(signature.persistables)
+        self.sources: Any = (ctypes.c_int64 * sources)()
         self.targets: Any = (ctypes.c_int64 * (len(signature.outputs) + len(signature.assigned)))()
         self.binding: _Binding | None = None
         self.signature = signature
