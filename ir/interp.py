@@ -174,6 +174,19 @@ def _assign_persistable(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array
     return {}
 
 
+def _print(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
+    array = _arrays(op, "In", env)[0]
+    print(op.attrs.get("message", ""), array, sep="\n" if array.ndim else "")
+    return {"Out": [array]}
+
+
+def _assert(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
+    if not _arrays(op, "Cond", env)[0].item():
+        raise _at_line(RunError(op.attrs.get("message", "") or "assert failed"), op.loc)
+    return {}
+
+
 _HANDLERS: dict[str, Callable[[_Run, OpDesc, Env], dict[str, list[Array]]]] = {
     "cond": _cond, "while": _while, "fusion": _fusion, "assign_persistable": _assign_persistable,
+    "print": _print, "assert": _assert,
 }  # fmt: skip

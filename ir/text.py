@@ -85,7 +85,7 @@ def full_attrs(op: OpDesc) -> dict[str, Any]:
 
 
 def attr_key(value: Any) -> Any:
-    """What two attributes have in common when they are equal: 1, 1.0 and True differ, NaN is NaN."""
+    """What equal attributes have in common: 1, 1.0 and True differ, NaN equals NaN."""
     if isinstance(value, (list, tuple)):
         return tuple(attr_key(one) for one in value)
     return type(value).__name__, repr(value)

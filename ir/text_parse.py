@@ -63,7 +63,7 @@ def _line(text: str, at: int) -> int:
 
 
 class Parser:
-    """A recursive descent over the tokens; `scope` holds the Variables of the block that is read."""
+    """Recursive descent over the tokens; `scope` holds the Variables of the block being read."""
 
     def __init__(self, text: str) -> None:
         self.text, self.tokens, self.at = text, _tokens(text), 0

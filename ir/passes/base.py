@@ -31,6 +31,12 @@ def live_blocks(program: Program) -> list[Block]:
     return list(walk(program.global_block))
 
 
+def each_block(program: Program, visit: Callable[[Block], bool]) -> bool:
+    """Visit every live block; True if one of the visits was."""
+    visited = [visit(block) for block in live_blocks(program)]
+    return any(visited)
+
+
 def is_pure(op: OpDesc) -> bool:
     """Whether the op does nothing but compute its outputs from its inputs."""
     opdef = get_op(op.type)

@@ -1,4 +1,4 @@
-"""What a pointwise op costs per element: counted by running its formula on a builder that counts."""
+"""What a pointwise op costs per element: its formula, run on a builder that counts."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..program import Block, OpDesc, Program, Variable
 from ..text import attr_key
-from .base import is_pure, live_blocks, rule_attrs
+from .base import each_block, is_pure, rule_attrs
 
 
 class Cse:
@@ -15,7 +15,7 @@ class Cse:
     name = "cse"
 
     def run(self, program: Program) -> bool:
-        return any([_cse(block) for block in live_blocks(program)])
+        return each_block(program, _cse)
 
 
 def _cse(block: Block) -> bool:

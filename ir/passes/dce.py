@@ -1,4 +1,4 @@
-"""dce: ops and persistables that nothing needs go; so do unused outputs and inputs of sub-blocks."""
+"""dce: ops and persistables that nothing needs go; so do unused outputs of sub-blocks."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from ..emit import BlockEmitter
 from ..opdef import get_op
 from ..ops.grads import aligned
 from ..program import OpDesc, Program, Variable
-from .base import live_blocks, packed_inputs, rewrite, rule_attrs
+from .base import each_block, packed_inputs, rewrite, rule_attrs
 
 
 class Decompose:
@@ -19,7 +19,7 @@ class Decompose:
     name = "decompose"
 
     def run(self, program: Program) -> bool:
-        return any([rewrite(block, _expand) for block in live_blocks(program)])
+        return each_block(program, lambda block: rewrite(block, _expand))
 
 
 def _expand(F: BlockEmitter, op: OpDesc) -> list[Variable | None] | None:
@@ -27,12 +27,20 @@ def _expand(F: BlockEmitter, op: OpDesc) -> list[Variable | None] | None:
     if opdef.expand is not None:
         result = opdef.expand(F, *packed_inputs(op), **rule_attrs(op))
         slots = opdef.result_slots(result)
-        return [
+        found = [
             v for slot, vars_ in op.outputs.items() for v in slots.get(slot, [None] * len(vars_))
         ]
+        return [_as_declared(F, v, var) for v, var in zip(found, op.out_vars, strict=True)]
     if opdef.is_map and op.attrs.get("axis", -1) != -1 and "Y" in op.inputs:
         return _align(F, op)
     return None
+
+
+def _as_declared(F: BlockEmitter, found: Variable | None, wanted: Variable) -> Variable | None:
+    """The value under the shape that the op declared: sizes may be equal without being one form."""
+    if found is None or found.shape == wanted.shape or found.ndim != wanted.ndim:
+        return found
+    return F.reshape2(found, shape=list(wanted.shape))
 
 
 def _align(F: BlockEmitter, op: OpDesc) -> list[Variable | None]:

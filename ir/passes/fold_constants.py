@@ -12,7 +12,7 @@ from ..dims import SymDim
 from ..emit import BlockEmitter, run_reference
 from ..opdef import get_op
 from ..program import Block, OpDesc, Program, Variable
-from .base import is_pure, live_blocks, packed_inputs, rewrite, rule_attrs
+from .base import each_block, is_pure, packed_inputs, rewrite, rule_attrs
 
 Array = np.ndarray[Any, Any]
 
@@ -36,8 +36,7 @@ class FoldConstants:
     def run(self, program: Program) -> bool:
         known = constants(program) if self.inference else {}
         folder = _Folder(program, known)
-        changed = [folder.run(block) for block in live_blocks(program)]
-        return any(changed)
+        return each_block(program, folder.run)
 
 
 def constants(program: Program) -> dict[Variable, Array]:

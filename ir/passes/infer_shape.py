@@ -27,7 +27,8 @@ class InferShape:
         return changed
 
     def _block(self, block: Block, guards: list[Guard]) -> bool:
-        return any([self._op(op, guards) for op in block.ops])
+        changed = [self._op(op, guards) for op in block.ops]
+        return any(changed)
 
     def _op(self, op: OpDesc, guards: list[Guard]) -> bool:
         opdef = get_op(op.type)

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias, Union
 from ..dims import SymDim
 from ..emit import BlockEmitter
 from ..program import Block, OpDesc, Program, Variable
-from .base import live_blocks, rewrite, rule_attrs
+from .base import each_block, rewrite, rule_attrs
 
 Tree: TypeAlias = Union["Node", str, int, float]
 X, Y = "x", "y"
@@ -152,7 +152,7 @@ class Simplify:
     name = "simplify"
 
     def run(self, program: Program) -> bool:
-        return any([self._block(block) for block in live_blocks(program)])
+        return each_block(program, self._block)
 
     def _block(self, block: Block) -> bool:
         # The results of block 0 are known to callers by name; those of a sub-block are not.
