@@ -183,11 +183,11 @@ _declare_extremum("min", np.min)
 
 
 def _prod_infer(x: TensorType, out_dtype: DType | None, **attrs: Any) -> TensorType:
-    return _reduced(x, _sum_dtype(numbers(x).dtype, out_dtype), attrs)
+    return _reduced(x, out_dtype or numbers(x).dtype, attrs)
 
 
 def _prod(x: Array, out_dtype: DType | None, **attrs: Any) -> Array:
-    dtype = _sum_dtype(as_dtype(x.dtype), out_dtype).numpy
+    dtype = out_dtype.numpy if out_dtype else x.dtype
     return np.asarray(np.prod(x, dtype=dtype, **_args(x, **attrs)))
 
 

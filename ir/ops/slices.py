@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dims import Dim, SymDim, always_le, dim_max, dim_min, lower
+from ..dims import Dim, always_le, dim_max, dim_min
 from ..emit import Emitter, GradContext
 from ..infer import Shape, TensorType, axis_in, fail, require, show
 from ..numerics import Array

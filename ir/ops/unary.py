@@ -10,7 +10,7 @@ import numpy as np
 from ..emit import Emitter, GradContext
 from ..infer import TensorType
 from ..numerics import Array, erf, power
-from ..opdef import ArraySpec, Sample, boolean, f32, f64, i32, i64, lit, op, sample
+from ..opdef import ArraySpec, Sample, f32, f64, i32, i64, lit, op, sample
 from ..rules import floats, numbers
 from ..scalar import Scalar, ScalarBuilder
 from .grads import mask, plus, times, unary, zero_grad
@@ -255,9 +255,10 @@ def _clip_formula(b: ScalarBuilder, x: Scalar, min: float, max: float) -> Scalar
 
 
 def _clip_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
+    # At a bound the gradient is 0, as in Paddle.
     inside = F.logical_and(
-        F.greater_equal(c.x, F.full_like(c.x, c["min"])),
-        F.less_equal(c.x, F.full_like(c.x, c["max"])),
+        F.greater_than(c.x, F.full_like(c.x, c["min"])),
+        F.less_than(c.x, F.full_like(c.x, c["max"])),
     )
     return (mask(F, c.g, inside),)
 
