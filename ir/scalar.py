@@ -19,6 +19,8 @@ import numpy as np
 
 from wherry.schema.dtypes import DType, as_dtype, bool_
 
+from .numerics import convert, erf, power
+
 # name -> number of operands. Operands of one call have one dtype (`select`: of the last two).
 ARITHMETIC = {
     "add": 2, "sub": 2, "mul": 2, "div": 2, "floordiv": 2, "mod": 2, "fmod": 2, "neg": 1, "abs": 1,
@@ -35,6 +37,7 @@ PREDICATES = {"isnan": 1, "isinf": 1, "isfinite": 1}
 SCALAR_FUNCTIONS = ARITHMETIC | TRANSCENDENTAL | COMPARISONS | PREDICATES
 # `min` and `max` return NaN where an operand is NaN; `round` is half to even; `floordiv` and `mod` round
 # to minus infinity as in Python, `fmod` to zero as in C; `sign` of NaN is NaN; `div` is for floats only.
+# Conversions and integer powers: see `wherry.ir.numerics`.
 
 Operand: TypeAlias = Union["Scalar", bool, int, float]
 
@@ -145,26 +148,20 @@ class NumpyScalars(ScalarBuilder):
         return np.asarray(value, dtype.numpy)
 
     def convert(self, operand: Scalar, dtype: DType) -> Any:
-        return operand.value.astype(dtype.numpy)
-
-
-def _erf(x: Any) -> Any:
-    from math import erf
-
-    return np.vectorize(erf, otypes=[np.float64])(x)
+        return convert(operand.value, dtype.numpy)
 
 
 _NUMPY: dict[str, Callable[..., Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
     "floordiv": np.floor_divide, "mod": np.mod, "fmod": np.fmod, "neg": np.negative, "abs": np.abs,
-    "sign": np.sign, "min": np.minimum, "max": np.maximum, "pow": np.power, "sqrt": np.sqrt,
+    "sign": np.sign, "min": np.minimum, "max": np.maximum, "pow": power, "sqrt": np.sqrt,
     "rsqrt": lambda x: 1 / np.sqrt(x), "floor": np.floor, "ceil": np.ceil, "round": np.rint,
     "trunc": np.trunc, "select": np.where, "and_": np.bitwise_and, "or_": np.bitwise_or,
     "xor": np.bitwise_xor, "not_": np.invert, "shl": np.left_shift, "shr": np.right_shift,
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "log2": np.log2,
     "log10": np.log10, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
     "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh,
-    "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": _erf,
+    "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": erf,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
     "ge": np.greater_equal, "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite,
 }  # fmt: skip

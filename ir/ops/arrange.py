@@ -65,7 +65,7 @@ def _roll_expand(F: Emitter, x: Any, shifts: Any, axis: Any) -> Any:
 
 
 op(
-    "roll", "X", attrs={"shifts": REQUIRED, "axis": ()}, infer=_roll_infer,
+    "roll", "X", attrs={"shifts": REQUIRED, "axis": []}, infer=_roll_infer,
     reference=_roll,
     expand=_roll_expand,
     grad=lambda F, c: (

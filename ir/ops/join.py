@@ -165,7 +165,7 @@ def _joined_grads(F: Emitter, c: GradContext, join: str) -> tuple[Any, ...]:
 
 
 op(
-    "split", "X", "Out*", attrs={"axis": 0, "num": 0, "sections": ()}, infer=_split_infer,
+    "split", "X", "Out*", attrs={"axis": 0, "num": 0, "sections": []}, infer=_split_infer,
     reference=_split,
     expand=_split_expand,
     grad=lambda F, c: _joined_grads(F, c, "concat"),

@@ -60,7 +60,7 @@ def _lse_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
 
 
 op(
-    "logsumexp", "X", attrs={"axis": (), "keepdim": False, "reduce_all": False}, infer=_lse_infer,
+    "logsumexp", "X", attrs={"axis": [], "keepdim": False, "reduce_all": False}, infer=_lse_infer,
     reference=_lse,
     expand=_lse_expand,
     grad=_lse_grad,

@@ -18,7 +18,7 @@ from ..rules import axes_in, floats, numbers, reduced_shape
 from .grads import cast_to, expand_to, mask, reshape_to
 from .pointwise import INF, NAN
 
-ATTRS = {"dim": (), "keep_dim": False, "reduce_all": False}
+ATTRS = {"dim": [], "keep_dim": False, "reduce_all": False}
 
 
 def reduced_axes(dim: Sequence[int] | int | None, reduce_all: bool, ndim: int) -> tuple[int, ...]:

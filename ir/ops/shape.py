@@ -85,7 +85,7 @@ def _squeezed(x: Shape, axes: Sequence[int]) -> Shape:
 
 op(
     # A dim that is not known at compile time stays: Paddle leaves dims other than 1 alone.
-    "squeeze2", "X", attrs={"axes": ()},
+    "squeeze2", "X", attrs={"axes": []},
     infer=lambda x, axes: TensorType(_squeezed(x.shape, axes), x.dtype),
     reference=lambda x, axes: x.reshape(_squeezed(x.shape, axes)),
     grad=_back,

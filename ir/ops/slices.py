@@ -149,8 +149,8 @@ def _slice_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
 op(
     # starts and ends may be dims. A decreased axis takes the one element at its start.
     "slice", "Input",
-    attrs={"axes": REQUIRED, "starts": REQUIRED, "ends": REQUIRED, "decrease_axis": (),
-           "infer_flags": ()},
+    attrs={"axes": REQUIRED, "starts": REQUIRED, "ends": REQUIRED, "decrease_axis": [],
+           "infer_flags": []},
     infer=_infer,
     reference=_reference,
     grad=_slice_grad,
@@ -180,7 +180,7 @@ def _strided_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
 op(
     "strided_slice", "Input",
     attrs={"axes": REQUIRED, "starts": REQUIRED, "ends": REQUIRED, "strides": REQUIRED,
-           "decrease_axis": (), "infer_flags": ()},
+           "decrease_axis": [], "infer_flags": []},
     infer=_infer,
     reference=_reference,
     grad=_strided_grad,
@@ -201,8 +201,8 @@ SET_ATTRS = {
     "axes": REQUIRED,
     "starts": REQUIRED,
     "ends": REQUIRED,
-    "steps": (),
-    "decrease_axes": (),
+    "steps": [],
+    "decrease_axes": [],
 }
 
 

@@ -66,6 +66,8 @@ def _emitted_axes(F: Emitter, x: Any, axis: int) -> list[int]:
 
 
 def _shifted(F: Emitter, x: Any, axis: int) -> Term:
+    if 0 in F.type_of(x).shape:  # nothing has no maximum
+        return Term(F, x)
     return Term(F, x) - Term(F, largest(F, x, _emitted_axes(F, x, axis)))
 
 
