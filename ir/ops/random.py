@@ -63,7 +63,7 @@ STATE = lit([1234, 7], "int64")
 _FAR_STATE = lit([-(2**40) - 3, 2**35], "int64")
 
 rng_bits = op(
-    # int32: word e but for its lowest bit; int64: words 2e (low half) and 2e + 1 but for the lowest.
+    # int32: word e but its lowest bit; int64: words 2e (low half) and 2e + 1 but the lowest bit.
     "rng_bits", "State",
     attrs={"shape": REQUIRED, "dtype": int32},
     infer=_bits_infer,
@@ -136,7 +136,8 @@ _from_bits(
     [
         sample(_random_bits(3, 5), min=-1.0, max=1.0, dtype=float32),
         sample(_long_bits(7), min=2.0, max=5.0, dtype=float64),
-        sample(lit([0, 1, 2**31 - 1], "int32"), dtype=float32), sample(_random_bits(), dtype=float32),
+        sample(lit([0, 1, 2**31 - 1], "int32"), dtype=float32),
+        sample(_random_bits(), dtype=float32),
         sample(_random_bits(4), dtype=as_dtype("float16")), sample(_random_bits(0), dtype=float32),
     ],
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..emit import Emitter, GradContext
-from ..infer import TensorType
+from ..infer import TensorType, require, show
 from ..opdef import f32, f64, lit, op, sample
 from ..rules import axes_in, floats
 from .build import Term, largest, total
@@ -16,7 +16,9 @@ Array = np.ndarray[Any, Any]
 
 
 def _infer(x: TensorType, *, axis: int) -> TensorType:
-    axes_in(axis, x.ndim)
+    for found in axes_in(axis, x.ndim):
+        message = f"needs at least one element along axis {axis}, got X of shape {show(x.shape)}"
+        require(1, "<=", x.shape[found], message)
     return floats(x)
 
 
@@ -90,7 +92,7 @@ def _samples() -> list[Any]:
         sample(f32(2, 3, 4), axis=1),
         sample(f32(2, 3, 4), axis=0),
         sample(f64(2, 5, low=-50.0, high=50.0), grad=False),  # saturated: differences round to 0
-        sample(f32(1)), sample(f32()), sample(f32(0, 3)), sample(f32(3, 0)), sample(f32(2, 1)),
+        sample(f32(1)), sample(f32()), sample(f32(0, 3)), sample(f32(2, 1)),
         # Not finite, or so large that a naive exp would overflow.
         sample(lit([[1000.0, 999.0, -1000.0], [-1000.0, -1000.0, -999.0]]), grad=False),
         sample(lit([[1.0, -np.inf, 2.0], [np.nan, 1.0, 2.0]]), grad=False),
