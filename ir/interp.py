@@ -174,6 +174,12 @@ def _assign_persistable(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array
     return {}
 
 
+def _reshaped(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
+    """A size that is 0 or 1 by chance is no request to copy or to drop a dim: the type says it."""
+    out = op.output()
+    return {"Out": [_arrays(op, "X", env)[0].reshape(sizes_of(out.shape, run.dims))]}
+
+
 def _print(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     array = _arrays(op, "In", env)[0]
     print(op.attrs.get("message", ""), array, sep="\n" if array.ndim else "")
@@ -188,5 +194,5 @@ def _assert(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
 
 _HANDLERS: dict[str, Callable[[_Run, OpDesc, Env], dict[str, list[Array]]]] = {
     "cond": _cond, "while": _while, "fusion": _fusion, "assign_persistable": _assign_persistable,
-    "print": _print, "assert": _assert,
+    "print": _print, "assert": _assert, "reshape2": _reshaped, "squeeze2": _reshaped,
 }  # fmt: skip

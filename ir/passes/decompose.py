@@ -40,11 +40,12 @@ def _as_declared(F: BlockEmitter, found: Variable | None, wanted: Variable) -> V
     """The value under the shape that the op declared: sizes may be equal without being one form."""
     if found is None or found.shape == wanted.shape or found.ndim != wanted.ndim:
         return found
-    return F.reshape2(found, shape=list(wanted.shape))
+    new: Variable = F.reshape2(found, shape=list(wanted.shape))
+    return new
 
 
 def _align(F: BlockEmitter, op: OpDesc) -> list[Variable | None]:
     """elementwise_add(x[B, C, H, W], y[C], axis=1) -> elementwise_add(x, reshape(y, [C, 1, 1]))."""
-    x, y = op.inputs["X"][0], op.inputs["Y"][0]
-    y = aligned(F, y, x.ndim, op.attrs["axis"] % max(x.ndim, 1))
+    x = op.inputs["X"][0]
+    y: Variable = aligned(F, op.inputs["Y"][0], x.ndim, op.attrs["axis"] % max(x.ndim, 1))
     return [F.emit(get_op(op.type), [x, y], {**rule_attrs(op), "axis": -1})]
