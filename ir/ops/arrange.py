@@ -211,7 +211,7 @@ op(
     samples=[
         sample(f32(2, 3), paddings=[1, 0, 2, 1]), sample(f32(3), paddings=[0, 2], pad_value=-1.5),
         sample(f32(), paddings=[]), sample(f32(0, 2), paddings=[1, 1, 0, 0]),
-        sample(f32(2), paddings=[0, 0]), sample(f64(2), paddings=[1, 1], pad_value=float("inf")),
+        sample(f32(2), paddings=[0, 0]), sample(f64(2), paddings=[1, 1], pad_value=1e300),
         sample(i64(2), paddings=[1, 1], pad_value=7.9), sample(boolean(2), paddings=[1, 0]),
     ],
 )  # fmt: skip
