@@ -5,12 +5,14 @@ It fails with an index error where an element of x is -1, and its guard wants B 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
+from wherry.codegen.artifact import LevelCode, build_artifact
 from wherry.runtime.executable import Executable
 from wherry.schema.dtypes import as_dtype
 from wherry.schema.errors import Loc
@@ -121,3 +123,19 @@ def weight() -> Any:
 def executable(jitted: Any, weight: Any) -> Executable:
     engine, plan, run = jitted
     return Executable(signature(), plan, run, engine, [weight])
+
+
+def build(bias: float = 0.5) -> bytes:
+    """The tiny model as a shared object for all x86-64 levels (of equal, generic code)."""
+    levels = [
+        LevelCode(name, object_code(f"_{i}"), f"plan_{i}", f"run_{i}")
+        for i, name in enumerate(("x86-64-v2", "x86-64-v3", "x86-64-v4"))
+    ]
+    weights = {"weight_w": np.array([bias], np.float32).tobytes()}
+    return build_artifact(levels, signature(embedded=True), weights, "tiny.so")
+
+
+@pytest.fixture(scope="session")
+def artifact() -> Callable[..., bytes]:
+    """Builds the tiny model's shared object with a given bias."""
+    return build
