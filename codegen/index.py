@@ -43,6 +43,9 @@ class IndexBuilder:
     @contextmanager
     def at_entry(self) -> Iterator[None]:
         """Emit what follows into the function's entry, which dominates everything."""
+        if self.b.block is self.entry:
+            yield
+            return
         with self.b.goto_entry_block():
             yield
 
@@ -73,7 +76,7 @@ class IndexBuilder:
         """Stack memory that lives as long as the call."""
         with self.at_entry():
             place = self.b.alloca(type, count)
-            place.align = align
+            place.align, place.type = align, POINTER
         return place
 
     def add(self, a: Index, b: Index) -> Index:

@@ -1,0 +1,231 @@
+"""The product of two matrices in tiles of registers: the core of matmul and of the convolutions.
+
+out[i, j] = sum over k of left[i, k] * right[k, j], the sum in the order of k for every element,
+whatever the tile. The right matrix is read in panels of some columns: packed into scratch memory by
+a function of the op (which may gather, convert, or fill with zeros), or directly where it lies.
+Products are made and summed in float32 for float16, else in the operands' dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from wherry.ir.scalar import Scalar
+from wherry.schema.dtypes import DType, bool_, float16, float32
+
+from ..builder import KernelBuilder
+from ..index import I32, Cell, Index, Value
+from ..math import LLVMScalars
+from ..operand import Operand
+
+ROWS = 4  # rows of a tile; its columns are two vectors
+
+
+def sum_dtype(dtype: DType) -> DType:
+    """In which dtype products are summed."""
+    return float32 if dtype is float16 else dtype
+
+
+def lanes(dtype: DType) -> int:
+    """Elements of the vectors that are multiplied: 32 bytes, at most 8."""
+    return min(8, 32 // sum_dtype(dtype).itemsize)
+
+
+def panel_columns(dtype: DType) -> int:
+    return 2 * lanes(dtype)
+
+
+@dataclass(frozen=True)
+class Left:
+    """The left matrix: (i, k) lies at base + i * row + k1 * outer + k2 * inner."""
+
+    operand: Operand
+    base: Index
+    row: Index
+    outer: Index
+    inner: Index
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The right matrix in place: (k, j) at base + k1 * outer + k2 * inner + j.
+
+    It is read so for full panels where `wanted` (a bool, or an i1) says.
+    """
+
+    operand: Operand
+    base: Index
+    outer: Index
+    inner: Index
+    wanted: Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """Where (i, j) goes: base + i * row + j * column; `add` adds to what is there."""
+
+    operand: Operand
+    base: Index
+    row: Index
+    column: Index
+    add: Value | None = None
+
+
+@dataclass(frozen=True)
+class Product:
+    """One product. k runs over `outer` times `inner`; `pack(start, count, panel)` packs a panel.
+
+    A panel is an Operand [outer * inner, columns] of the sum's dtype; what its columns from `count`
+    on hold does not matter.
+    """
+
+    kb: KernelBuilder
+    rows: Index
+    columns: Index
+    outer: Index
+    inner: Index
+    left: Left
+    pack: Callable[[Index, Index, Operand], None]
+    result: Result
+    direct: Direct | None = None
+
+    @property
+    def dtype(self) -> DType:
+        return sum_dtype(self.left.operand.dtype)
+
+    def emit(self) -> None:
+        kb, width = self.kb, panel_columns(self.dtype)
+        depth = kb.mul(self.outer, self.inner)
+        assert kb.scratch is not None
+        panel = Operand(kb, kb.scratch, self.dtype, (depth, width))
+        with kb.loop(self.columns, 0, width) as start:
+            count = kb.minimum(kb.sub(self.columns, start), width)
+            right = self._panel(panel, start, count)
+            whole_tiles = kb.mul(kb.div(self.rows, ROWS), ROWS)
+            with kb.loop(whole_tiles, 0, ROWS) as i:
+                _Tile(self, right, ROWS, i, start, count).emit()
+            with kb.loop(self.rows, whole_tiles) as i:
+                _Tile(self, right, 1, i, start, count).emit()
+
+    def _panel(self, panel: Operand, start: Index, count: Index) -> _Right:
+        """Where to read the panel of columns from `start` on, packed first unless read directly."""
+        kb, width = self.kb, panel_columns(self.dtype)
+        packed = _Right(panel.pointer, kb.mul(self.inner, width), width)
+        if self.direct is None or self.direct.wanted is False:
+            self.pack(start, count, panel)
+            return packed
+        place = self.direct
+        there = place.operand.address(kb.add(place.base, start))
+        here = _Right(there, place.outer, place.inner)
+        full = kb.eq(count, width)
+        wanted = full if place.wanted is True else kb.b.and_(full, place.wanted)
+        with kb.when(kb.b.not_(wanted)):
+            self.pack(start, count, panel)
+        return _Right(
+            kb.b.select(wanted, here.pointer, packed.pointer),
+            kb.select(wanted, here.outer, packed.outer),
+            kb.select(wanted, here.inner, packed.inner),
+        )
+
+
+@dataclass(frozen=True)
+class _Right:
+    """A panel of the right matrix: k's row is at pointer + k1 * outer + k2 * inner."""
+
+    pointer: Value
+    outer: Index
+    inner: Index
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Some rows of the left matrix times one panel."""
+
+    product: Product
+    right: _Right
+    rows: int
+    row: Index
+    start: Index
+    count: Index
+
+    def emit(self) -> None:
+        kb, product = self.product.kb, self.product
+        width = lanes(product.dtype)
+        zero = LLVMScalars(kb.b, width).const(0, product.dtype).value
+        sums = [[kb.cell(zero) for _ in range(2)] for _ in range(self.rows)]
+        panel = Operand(kb, self.right.pointer, product.dtype, ())
+        with kb.loop(product.outer) as k1, kb.loop(product.inner) as k2:
+            at = kb.add(kb.mul(k1, self.right.outer), kb.mul(k2, self.right.inner))
+            right = [panel.load_vector(kb.add(at, u * width), width) for u in range(2)]
+            for r in range(self.rows):
+                left = splat(kb, self._left(r, k1, k2).value, width)
+                for cell, vector in zip(sums[r], right, strict=True):
+                    cell.set(multiply_add(kb, product.dtype, left, vector, cell.get(), width))
+        self._store(sums)
+
+    def _left(self, r: int, k1: Index, k2: Index) -> Scalar:
+        kb, left = self.product.kb, self.product.left
+        row = kb.mul(kb.add(self.row, r), left.row)
+        step = kb.add(kb.mul(k1, left.outer), kb.mul(k2, left.inner))
+        value = left.operand.load_at(kb.add(kb.add(left.base, row), step))
+        return kb.scalars.cast(value, self.product.dtype)
+
+    def _store(self, sums: list[list[Cell]]) -> None:
+        kb, result = self.product.kb, self.product.result
+        contiguous = isinstance(result.column, int) and result.column == 1
+        if contiguous and result.add is None:
+            full = kb.eq(self.count, panel_columns(self.product.dtype))
+            kb.either(full, lambda: self._store_vectors(sums), lambda: self._store_some(sums))
+        else:
+            self._store_some(sums)
+
+    def _at(self, r: int, column: Index) -> Index:
+        kb, result = self.product.kb, self.product.result
+        row = kb.mul(kb.add(self.row, r), result.row)
+        place = kb.add(kb.add(result.base, row), kb.mul(self.start, result.column))
+        return kb.add(place, kb.mul(column, result.column))
+
+    def _store_vectors(self, sums: list[list[Cell]]) -> None:
+        kb, out = self.product.kb, self.product.result.operand
+        width = lanes(self.product.dtype)
+        scalars = LLVMScalars(kb.b, width)
+        for r, cells in enumerate(sums):
+            for u, cell in enumerate(cells):
+                total = scalars.cast(scalars.wrap(cell.get(), self.product.dtype), out.dtype)
+                out.store_vector(scalars.to_storage(total), self._at(r, u * width))
+
+    def _store_some(self, sums: list[list[Cell]]) -> None:
+        """The first `count` columns, one by one."""
+        kb, result, width = self.product.kb, self.product.result, lanes(self.product.dtype)
+        buffer = kb.buffer(self.product.dtype, 2 * width)
+        for r, cells in enumerate(sums):
+            for u, cell in enumerate(cells):
+                buffer.store_vector(cell.get(), u * width)
+            with kb.loop(self.count) as j:
+                total = buffer.load_at(j)
+                at = self._at(r, j)
+                if result.add is not None:
+                    before = kb.scalars.cast(result.operand.load_at(at), total.dtype)
+                    total = kb.scalars.select(kb.scalar(result.add, bool_), before + total, total)
+                result.operand.store_at(kb.scalars.cast(total, result.operand.dtype), at)
+
+
+def splat(kb: KernelBuilder, value: Value, width: int) -> Value:
+    """A vector of one value."""
+    kind = ir.VectorType(value.type, width)
+    one = kb.b.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
+    mask = ir.Constant(ir.VectorType(I32, width), [0] * width)
+    return kb.b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
+
+
+def multiply_add(
+    kb: KernelBuilder, dtype: DType, x: Value, y: Value, total: Value, width: int
+) -> Value:
+    """x * y + total for vectors (width 0: for numbers)."""
+    scalars = LLVMScalars(kb.b, width)
+    a, b, c = (scalars.wrap(value, dtype) for value in (x, y, total))
+    return (scalars.fma(a, b, c) if dtype.is_float else a * b + c).value

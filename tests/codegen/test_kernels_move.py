@@ -1,0 +1,55 @@
+"""Ops that move data, compiled, against their references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from kernel_harness import cases, check, check_sample
+
+OPS = ["transpose2", "expand_v2", "slice", "strided_slice", "set_value", "flip", "pad", "concat"]
+
+
+@pytest.mark.parametrize(("type", "sample"), cases(*OPS))
+def test_samples(type: str, sample: Any) -> None:
+    check_sample(type, sample)
+
+
+def numbers(*shape: int, dtype: str = "float32") -> Any:
+    return np.arange(np.prod(shape), dtype=np.int64).reshape(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "bool", "int8", "uint8", "int64"])
+def test_every_dtype_moves(dtype: str) -> None:
+    x = numbers(3, 5, 4, dtype=dtype)
+    check("transpose2", x, axis=[2, 0, 1])
+    check("pad", x, paddings=[1, 0, 0, 2, 1, 1], pad_value=1.0)
+    check("concat", [x, x[:1]], axis=0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 16, 31, 33, 65])
+def test_transposes_of_symbolic_sizes(size: int) -> None:
+    x = numbers(size, 3, size + 1)
+    for axis in ([2, 1, 0], [1, 0, 2], [0, 2, 1], [2, 0, 1]):
+        check("transpose2", x, symbolic=[(0, 0), (0, 2)], axis=axis)
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_what_broadcasts_may_be_known_at_the_call_only(size: int) -> None:
+    check("expand_v2", numbers(size, 3), symbolic=[(0, 0)], shape=[4, -1, 3])
+    check("set_value", numbers(5, 3), numbers(1, 3), symbolic=[(1, 0)], axes=[0], starts=[0],
+          ends=[5])  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 5, 9])
+def test_slices_of_symbolic_sizes(size: int) -> None:
+    x = numbers(size, 3)
+    for start, end in ((0, 2), (-2, 2**31 - 1), (1, -1), (-9, 9)):
+        check("slice", x, symbolic=[(0, 0)], axes=[0], starts=[start], ends=[end])
+    for start, end, step in ((2**31 - 1, -(2**31) + 1, -1), (0, 2**31 - 1, 2), (-1, 0, -2)):
+        check("strided_slice", x, symbolic=[(0, 0)], axes=[0], starts=[start], ends=[end],
+              strides=[step])  # fmt: skip
+    check("flip", x, symbolic=[(0, 0)], axis=[0, 1])
+    check("concat", [x, numbers(2, 3), x], symbolic=[(0, 0)], axis=0)
+    check("pad", x, symbolic=[(0, 0)], paddings=[2, 1, 0, 1], pad_value=-1.0)
