@@ -19,7 +19,7 @@ if not __name__.startswith("wherry"):
 
 if TYPE_CHECKING:
     from .driver import CompiledModule, compile_count, compile_program
-    from .jit import jit
+    from .inprocess import jit
     from .shared_object import build_shared_object
     from .target import Target
 
@@ -29,7 +29,7 @@ _PUBLIC = {
     "build_shared_object": "shared_object",
     "compile_count": "driver",
     "compile_program": "driver",
-    "jit": "jit",
+    "jit": "inprocess",
 }
 
 __all__ = [

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from llvmlite import ir
+
 from wherry.ir.dims import Dim, fold
 
 Value: TypeAlias = Any  # llvmlite.ir.Value; the package is not annotated

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from wherry.ir.dims import Dim, SymDim, dim_max, evaluate, symbols_of
+from wherry.ir.dims import Dim, SymDim, always_le, evaluate, symbols_of
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.runtime.abi import ARENA_ALIGNMENT
 
@@ -244,14 +244,25 @@ def merge(buffer: Buffer, into: Buffer) -> None:
 
 
 def _take_slot(slots: list[Slot], buffer: Buffer) -> Slot:
-    """The free slot that grows least (the tightest among those that need not), or a new one."""
-    free = [slot for slot in slots if slot.free_after < buffer.start]
-    if not free:
+    """The free slot that grows least (the tightest among those that need not), or a new one.
+
+    A slot is shared by sizes of which one is certainly the larger: the maximum of others would be
+    a formula that grows with every buffer.
+    """
+    comparable = [
+        slot
+        for slot in slots
+        if slot.free_after < buffer.start
+        and (always_le(buffer.size, slot.size) or always_le(slot.size, buffer.size))
+    ]
+    if not comparable:
         slots.append(Slot(buffer.size, buffer.end))
         return slots[-1]
     need = _typical(buffer.size)
-    slot = min(free, key=lambda s: (max(need - _typical(s.size), 0), _typical(s.size)))
-    slot.size, slot.free_after = dim_max(slot.size, buffer.size), buffer.end
+    slot = min(comparable, key=lambda s: (max(need - _typical(s.size), 0), _typical(s.size)))
+    if not always_le(buffer.size, slot.size):
+        slot.size = buffer.size
+    slot.free_after = buffer.end
     return slot
 
 
