@@ -34,6 +34,9 @@ class Tracer(Protocol):
     def assign(self, target: Tensor, value: Tensor) -> None:
         """From here on `target` stands for `value`; a captured Tensor is written after the call."""
 
+    def convert_call(self, function: Any) -> Any:
+        """What a Layer calls instead of its own forward: the converted one, where code is converted."""
+
 
 tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
 

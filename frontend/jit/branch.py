@@ -1,0 +1,143 @@
+"""`if` at run time: Python's own for Python values, a `cond` op with two sub-blocks for a tensor."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wherry.dispatch import tracer
+from wherry.ir.opdef import get_op
+from wherry.ir.program import Block, Variable
+from wherry.schema.dtypes import bool_
+from wherry.schema.errors import ConversionError
+from wherry.tensor import Tensor
+
+from ..traced import Traced
+from .merge import Merger
+from .sizes import Size
+from .state import CellPlace, Place, Seen, at_line, cells_of, is_poison, seen
+from .tracer import Frame, ProgramTracer
+
+Body = Callable[[], Any]
+
+
+def active_tracer() -> ProgramTracer | None:
+    """The tracer of the running trace, None outside of one."""
+    found: Any = tracer.get()
+    return found if isinstance(found, ProgramTracer) else None
+
+
+def decides(value: Any) -> Any:
+    """A condition as Python's bool where it has a value now, else as a 0-d bool Traced."""
+    if is_poison(value):
+        value.refuse()
+    if isinstance(value, Size):
+        value = value != 0
+    active = active_tracer()
+    if isinstance(value, Tensor) and not isinstance(value, Traced) and active is not None:
+        value = active.as_traced(value)
+    if not isinstance(value, Traced):
+        return bool(value)
+    return condition(value)
+
+
+def condition(value: Traced) -> Traced:
+    """A one-element tensor as a 0-d bool."""
+    shape = value.var.shape
+    if any(dim != 1 for dim in shape):
+        sizes = [dim if isinstance(dim, int) else -1 for dim in shape]
+        raise ConversionError(
+            f"a condition needs a tensor of one element, got shape {sizes}; reduce it with "
+            f"paddle.any, paddle.all or a comparison of one element{at_line()}"
+        )
+    build = value.tracer
+    if value.dtype is not bool_:
+        value = build.emit("cast", value, in_dtype=value.dtype, out_dtype=bool_)
+    if shape:
+        out = build.emit("reshape2", value, shape=[])
+        value = out[0] if isinstance(out, tuple) else out
+    return value
+
+
+def convert_ifelse(test: Any, true_fn: Body, false_fn: Body, names: Sequence[str]) -> None:
+    """Run one of the two bodies, or record both; the names are what they may bind."""
+    chosen = decides(test)
+    if not isinstance(chosen, Traced):
+        (true_fn if chosen else false_fn)()
+        return
+    trace_branch(chosen, true_fn, false_fn, cells_of((true_fn, false_fn), names))
+
+
+def convert_ternary(test: Any, true_fn: Body, false_fn: Body) -> Any:
+    """`a if test else b`."""
+    chosen = decides(test)
+    if not isinstance(chosen, Traced):
+        return true_fn() if chosen else false_fn()
+    result = CellPlace(types.CellType(), "the conditional expression")
+    trace_branch(chosen, lambda: result.set(true_fn()), lambda: result.set(false_fn()), [result])
+    value = result.get()
+    if is_poison(value):
+        value.refuse()
+    return value
+
+
+def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence[Place]) -> None:
+    """Record a `cond` of the two bodies and merge what they changed."""
+    build = chosen.tracer
+    yes, no = _Side(build, true_fn, places), _Side(build, false_fn, places)
+    changed = {place.key: place for place in places}
+    for side in (yes, no):
+        changed.update({key: place for key, (place, _) in side.written.items()})
+    merger = Merger(build)
+    plans = [
+        (place, merger.merge(place.label, yes.after(place), no.after(place)))
+        for place in changed.values()
+    ]
+    for side, frame in enumerate((yes.frame, no.frame)):
+        with build.reenter(frame):
+            frame.block.results = merger.results(side)
+    outs: list[Traced] = []
+    if merger.pairs or _has_effects(yes.frame.block) or _has_effects(no.frame.block):
+        inputs = _share_arguments(build, yes.frame, no.frame)
+        outs = build.emit(
+            "cond", chosen, inputs, true_block=yes.frame.block, false_block=no.frame.block
+        )
+    for place, plan in plans:
+        value = plan(outs)
+        if place not in places:
+            build.note(place)
+        place.set(value)
+
+
+class _Side:
+    """One branch, traced into its block and undone again."""
+
+    def __init__(self, build: ProgramTracer, body: Body, places: Sequence[Place]) -> None:
+        before = [(place, place.get()) for place in places]
+        with build.sub_block() as frame, build.journal() as journal:
+            body()
+        self.frame = frame
+        self.written = dict(journal.first)
+        self.values = {place.key: seen(place) for place in places}
+        self.values.update({key: seen(place) for key, (place, _) in journal.first.items()})
+        journal.undo()
+        for place, value in before:
+            place.set(value)
+
+    def after(self, place: Place) -> Seen:
+        """What the place holds at the end of this branch."""
+        return self.values[place.key] if place.key in self.values else seen(place)
+
+
+def _has_effects(block: Block) -> bool:
+    return any(get_op(op.type).side_effect or any(map(_has_effects, op.blocks)) for op in block.ops)
+
+
+def _share_arguments(build: ProgramTracer, yes: Frame, no: Frame) -> list[Traced]:
+    """Give both blocks one list of arguments; returns the values for them."""
+    wanted: list[Variable] = list(dict.fromkeys([*yes.captured, *no.captured]))
+    for frame in (yes, no):
+        with build.reenter(frame):
+            frame.block.args = [build.seen_here(var) for var in wanted]
+    return [Traced(var, build) for var in wanted]

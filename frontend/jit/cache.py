@@ -1,0 +1,175 @@
+"""The program cache of a static function: from the arguments of a call to the traced Program that serves it.
+
+There is one entry per signature, as in Paddle. A signature is traced with the leading sizes of its inputs left
+open where they are 2 or more (equal sizes are one symbol), so that signatures that differ in these sizes only
+share one Program and one native code; if the code needs the sizes themselves, it is traced with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wherry.ir.dims import SymDim, evaluate, symbol
+from wherry.schema.errors import WherryError
+from wherry.tensor import Tensor
+
+from ..static.input_spec import InputSpec
+from .arguments import Arguments, FunctionSpec, Leaf, check_structure, leaf_of_value
+from .concrete import ConcreteProgram, dims_of_spec, trace
+from .execute import Runner
+from .sizes import NeedsSizes
+from .state import flatten
+
+Key = tuple[Any, ...]
+
+
+class Entry:
+    """A traced Program and its compiled forms."""
+
+    def __init__(self, concrete: ConcreteProgram) -> None:
+        self.concrete = concrete
+        self.runner = Runner(concrete)
+
+
+class ProgramCache:
+    """The entries of one static function (of one instance)."""
+
+    def __init__(self, spec: FunctionSpec) -> None:
+        self.spec = spec
+        self.entries: dict[Key, Entry] = {}
+        self._open: dict[Key, Entry] = {}
+        self._by_spec: dict[Key, Entry] = {}
+        self._signatures: set[Key] = set()
+        self.last: Entry | None = None
+
+    def __len__(self) -> int:
+        return len(self._signatures)
+
+    def concrete_programs(self) -> list[ConcreteProgram]:
+        """The Programs of all entries, in the order of their making."""
+        return list(dict.fromkeys(entry.concrete for entry in self.entries.values()))
+
+    def clear(self) -> None:
+        """Forget everything that was traced."""
+        self.__init__(self.spec)  # type: ignore[misc]
+
+    def find(self, arguments: Arguments, mode: Key, function: Callable[..., Any]) -> Entry:
+        """The entry for a call, traced now if there is none."""
+        inputs = arguments.inputs
+        key = (arguments.structure, arguments.constants, mode, *map(_signature, inputs))
+        entry = self.entries.get(key)
+        if entry is None or entry.concrete.thawed():
+            if entry is not None:
+                self.clear()
+            entry = self._make(arguments, mode, function, key)
+            self.entries[key] = entry
+        self.last = entry
+        return entry
+
+    def _make(
+        self, arguments: Arguments, mode: Key, function: Callable[..., Any], key: Key
+    ) -> Entry:
+        specs = self._specs(arguments)
+        if specs is not None:
+            by_spec = (arguments.structure, arguments.constants, mode, tuple(specs))
+            if by_spec not in self._by_spec:
+                self._by_spec[by_spec] = Entry(trace(function, arguments, specs))
+            self._signatures.add(by_spec)
+            return self._by_spec[by_spec]
+        self._signatures.add(key)
+        leaves = static_leaves(arguments)
+        opened, sizes = _opened(leaves)
+        if not sizes:
+            return Entry(trace(function, arguments, leaves))
+        shared = (arguments.structure, arguments.constants, mode, tuple(opened))
+        entry = self._open.get(shared)
+        if entry is not None and _fits(entry.concrete, sizes) and not entry.concrete.thawed():
+            return entry
+        if entry is None:
+            entry = self._trace_open(arguments, function, opened)
+            if entry is not None and _fits(entry.concrete, sizes):
+                self._open[shared] = entry
+                return entry
+        return Entry(trace(function, arguments, leaves))
+
+    def _trace_open(self, arguments: Arguments, function: Callable[..., Any],
+                    leaves: Sequence[Leaf]) -> Entry | None:  # fmt: skip
+        """Trace with open sizes; None where the code needs the sizes, or fails without them."""
+        try:
+            return Entry(trace(function, arguments, leaves, open_sizes=True))
+        except (NeedsSizes, WherryError, TypeError, ValueError):
+            # Traced again with the sizes as they are, it raises the error again if it was one.
+            return None
+
+    def _specs(self, arguments: Arguments) -> list[Leaf] | None:
+        """The input_spec for these arguments, None where they do not fit it."""
+        if self.spec.input_spec is None:
+            return None
+        given = self.spec.bind_specs(self.spec.input_spec)
+        values: list[Any] = list(arguments.bound.args)
+        leaves: list[Leaf] = []
+        names = arguments.input_names()
+        for spec, value in zip(given.args, values, strict=False):
+            check_structure(spec, value)
+            for one, leaf in zip(flatten(spec)[1], flatten(value)[1], strict=True):
+                if not isinstance(leaf, (Tensor, np.ndarray)):
+                    continue
+                if not isinstance(one, InputSpec):
+                    return None
+                made = leaf_for_spec(one, names[len(leaves)])
+                if not _accepts(made, leaf):
+                    return None
+                sizes, dtype, stop_gradient = leaf_of_value(leaf)
+                leaves.append(made._replace(stop_gradient=stop_gradient))
+        return leaves if len(leaves) == len(names) else None
+
+
+def leaf_for_spec(spec: InputSpec, place: tuple[str, int, int]) -> Leaf:
+    """The input that an InputSpec describes; without a name it takes the parameter's."""
+    parameter, _, number = place
+    name = spec.name or (parameter if not number else f"{parameter}_{number}")
+    return Leaf(name, dims_of_spec(name, spec.dims), spec.dtype, spec.stop_gradient)
+
+
+def static_leaves(arguments: Arguments) -> list[Leaf]:
+    """The inputs of a call as they are, named as Paddle names them: `_jst.0.x.0`."""
+    leaves = []
+    for value, (name, position, number) in zip(
+        arguments.inputs, arguments.input_names(), strict=True
+    ):
+        leaves.append(Leaf(f"_jst.{position}.{name}.{number}", *leaf_of_value(value)))
+    return leaves
+
+
+def _accepts(leaf: Leaf, value: Any) -> bool:
+    shape, dtype, _ = leaf_of_value(value)
+    if dtype is not leaf.dtype or len(shape) != len(leaf.dims):
+        return False
+    return all(isinstance(d, SymDim) or d == n for d, n in zip(leaf.dims, shape, strict=True))
+
+
+def _signature(value: Any) -> Key:
+    return leaf_of_value(value)
+
+
+def _opened(leaves: Sequence[Leaf]) -> tuple[list[Leaf], dict[str, int]]:
+    """The leaves with a symbol for each leading size of 2 or more, and the symbols' sizes."""
+    names: dict[int, str] = {}
+    opened = []
+    for leaf in leaves:
+        if leaf.dims and leaf.dims[0] >= 2:
+            name = names.setdefault(leaf.dims[0], f"B{len(names)}")
+            leaf = leaf._replace(dims=(symbol(name), *leaf.dims[1:]))
+        opened.append(leaf)
+    return opened, {name: size for size, name in names.items()}
+
+
+def _fits(concrete: ConcreteProgram, sizes: dict[str, int]) -> bool:
+    """Whether the Program's guards hold for these sizes."""
+    return all(
+        guard.holds(evaluate(guard.left, sizes), evaluate(guard.right, sizes))
+        for guard in concrete.main_program.guards
+    )

@@ -1,0 +1,148 @@
+"""ConcreteProgram: what one trace of a function gives, and the tracing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wherry.dispatch import tracing
+from wherry.ir.dims import Dim, symbol
+from wherry.ir.program import Program, Variable
+from wherry.schema.errors import ConversionError
+from wherry.tensor import Parameter, Tensor
+
+from ..traced import Traced
+from .arguments import Arguments, Leaf
+from .convert_call import convert_call
+from .report import user_errors
+from .sizes import Size
+from .state import flatten, is_poison, unflatten
+from .tracer import ProgramTracer
+
+
+class ConcreteProgram:
+    """A traced function: the Program, the eager tensors that it reads, and the structure of its result.
+
+    `outputs` are the Variables of the result in flat order; constants of the result are kept beside them.
+    """
+
+    def __init__(self, program: Program, captured: list[tuple[Tensor, Variable]],
+                 result: tuple[Any, list[Any]], function: Callable[..., Any]) -> None:  # fmt: skip
+        self.main_program = program
+        self.captured = captured
+        self.structure, self.leaves = result
+        self.function = function
+        self.tensors = [tensor for tensor, _ in captured]
+        # A parameter that was frozen while tracing has no gradient in the Program.
+        self.frozen = [tensor.stop_gradient for tensor in self.tensors]
+
+    @property
+    def inputs(self) -> list[Variable]:
+        return self.main_program.inputs
+
+    @property
+    def outputs(self) -> list[Variable]:
+        return self.main_program.outputs
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        """The captured tensors that are persistable: parameters and buffers."""
+        return [tensor for tensor in self.tensors if tensor.persistable]
+
+    @property
+    def trained(self) -> list[Tensor]:
+        return [t for t in self.tensors if isinstance(t, Parameter) and t.trainable]
+
+    def thawed(self) -> bool:
+        """Whether a tensor that was cut off the gradient while tracing wants one now."""
+        return any(
+            was and not tensor.stop_gradient and tensor.dtype.is_float
+            for was, tensor in zip(self.frozen, self.tensors, strict=True)
+        )
+
+    def rebuild(self, values: Sequence[Any]) -> Any:
+        """The function's result from the values of `outputs`."""
+        found = iter(values)
+        leaves = [next(found) if leaf is _OUTPUT else leaf for leaf in self.leaves]
+        return unflatten(self.structure, iter(leaves))
+
+    def values(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays of all persistables by name, as they are now."""
+        held = {var.name: tensor.array for tensor, var in self.captured}
+        return {**self.main_program.values, **held}
+
+    def __str__(self) -> str:
+        return str(self.main_program)
+
+
+class _Output:
+    """Stands in a result for an output of the Program."""
+
+
+_OUTPUT = _Output()
+
+
+def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[Leaf],
+          open_sizes: bool = False) -> ConcreteProgram:  # fmt: skip
+    """Run the converted function on traced inputs and keep what it did as a Program.
+
+    Raises what the user's code raises, with the user's lines in the message, and ConversionError for what
+    cannot be converted.
+    """
+    build = ProgramTracer(open_sizes)
+    inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
+    args, kwargs = arguments.rebuilt(inputs)
+    with user_errors(), tracing(build):
+        result = convert_call(function)(*args, **kwargs)
+        structure, found = _results(build, result)
+        build.finish([leaf for leaf in found if isinstance(leaf, Traced)])
+    flat = [_OUTPUT if isinstance(leaf, Traced) else leaf for leaf in found]
+    captured = list(build.captured.values())
+    return ConcreteProgram(build.program, captured, (structure, flat), function)
+
+
+def _add_input(build: ProgramTracer, leaf: Leaf) -> Variable:
+    program = build.program
+    return program.global_block.add_arg(
+        program.unique(leaf.name), leaf.dims, leaf.dtype, is_data=True,
+        stop_gradient=leaf.stop_gradient or not leaf.dtype.is_float,
+    )  # fmt: skip
+
+
+def _results(build: ProgramTracer, result: Any) -> tuple[Any, list[Any]]:
+    structure, leaves = flatten(result)
+    found: list[Any] = []
+    for leaf in leaves:
+        if is_poison(leaf):
+            leaf.refuse()
+        if isinstance(leaf, (Tensor, Size)):
+            leaf = build.as_traced(leaf)
+        elif _holds_traced(leaf):
+            raise ConversionError(
+                f"the function returns a {type(leaf).__name__} that holds tensors; return tensors in "
+                "lists, tuples and dicts"
+            )
+        found.append(leaf)
+    return structure, found
+
+
+def _holds_traced(value: Any) -> bool:
+    """Whether an object that is no container of ours has a traced tensor among its attributes."""
+    inside = getattr(value, "__dict__", None)
+    return isinstance(inside, dict) and any(isinstance(one, Traced) for one in inside.values())
+
+
+def dims_of_spec(name: str, dims: Sequence[Any]) -> tuple[Dim, ...]:
+    """The dims of an InputSpec: a symbol for each size that is not known."""
+    base = "".join(c if c.isalnum() or c == "_" else "_" for c in name)
+    if not base.isidentifier():
+        base = f"d{base}"
+    found: list[Dim] = []
+    for axis, dim in enumerate(dims):
+        if isinstance(dim, str):
+            found.append(symbol(dim))
+        else:
+            found.append(symbol(f"{base}_{axis}") if dim < 0 else int(dim))
+    return tuple(found)

@@ -1,0 +1,187 @@
+"""convert_call: what a converted function really calls where its source says `f(...)`.
+
+The user's functions, methods and Layers are converted too; libraries are called as they are; a few builtins get
+versions that know tensors.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from wherry.schema.dtypes import bool_, int64
+from wherry.tensor import Tensor
+
+from ..framework import default_dtype
+from ..traced import Traced
+from . import iterate
+from .branch import active_tracer
+from .sizes import Size
+from .source import convert_function, is_converted
+from .state import is_poison
+from .writes import will_write
+
+_LIBRARIES = {
+    *sys.stdlib_module_names, "wherry", "numpy", "scipy", "matplotlib", "gast", "llvmlite", "PIL",
+    "sklearn", "pandas", "tqdm",
+} - {"__main__"}  # fmt: skip
+_ignored: set[str] = set()
+_MUTATORS = frozenset({
+    "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault",
+    "popitem", "add", "discard", "__setitem__", "__delitem__",
+})  # fmt: skip
+MARK = "__wherry_not_to_static__"
+
+
+def ignore_module(modules: Iterable[Any]) -> None:
+    """Do not convert functions of these modules: they are called as they are."""
+    for module in modules if isinstance(modules, (list, tuple, set)) else [modules]:
+        _ignored.add(module.__name__ if isinstance(module, types.ModuleType) else str(module))
+
+
+def not_to_static(func: Any = None) -> Any:
+    """A decorator: to_static does not convert this function, it is called as it is."""
+    if func is None:
+        return not_to_static
+    setattr(func, MARK, True)
+    return func
+
+
+def is_library(module: str) -> bool:
+    """Whether functions of this module are called as they are."""
+    parts = module.split(".")
+    return parts[0] in _LIBRARIES or any(
+        ".".join(parts[: i + 1]) in _ignored for i in range(len(parts))
+    )
+
+
+def convert_call(function: Any) -> Any:
+    """What to call instead of `function`."""
+    if is_poison(function):
+        function.refuse()
+    try:
+        found = _BUILTINS.get(function)
+    except TypeError:
+        found = None
+    if found is not None:
+        return found
+    if isinstance(function, types.BuiltinMethodType):
+        return _method_of_builtin(function)
+    if isinstance(function, type) or getattr(function, MARK, False):
+        return function
+    if isinstance(function, functools.partial):
+        return functools.partial(convert_call(function.func), *function.args, **function.keywords)
+    unwrapped = getattr(function, "__wherry_dynamic__", None)
+    if unwrapped is not None:
+        return convert_call(unwrapped)
+    if isinstance(function, types.MethodType):
+        return _method(function)
+    if isinstance(function, types.FunctionType):
+        return _function(function)
+    return _instance(function)
+
+
+def _function(function: types.FunctionType) -> Any:
+    if is_converted(function):
+        return function
+    if is_library(str(function.__globals__.get("__name__", ""))):
+        return _library_wrapper(function)
+    return convert_function(function) or function
+
+
+def _library_wrapper(function: types.FunctionType) -> Any:
+    """A decorator of ours around the user's function (`@no_grad()`): the function inside is converted."""
+    inner = getattr(function, "__wrapped__", None)
+    if not isinstance(inner, types.FunctionType) or function.__closure__ is None:
+        return function
+    converted = convert_call(inner)
+    if converted is inner:
+        return function
+    cells = tuple(
+        types.CellType(converted) if _holds(cell, inner) else cell for cell in function.__closure__
+    )
+    twin = types.FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, cells
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    return twin
+
+
+def _holds(cell: types.CellType, value: Any) -> bool:
+    try:
+        return cell.cell_contents is value
+    except ValueError:
+        return False
+
+
+def _method(method: types.MethodType) -> Any:
+    function = method.__func__
+    if getattr(function, MARK, False):
+        return method
+    converted = convert_call(function)
+    return method if converted is function else types.MethodType(converted, method.__self__)
+
+
+def _instance(value: Any) -> Any:
+    """An object with `__call__`: a Layer converts its forward by itself."""
+    call = getattr(type(value), "__call__", None)
+    if not isinstance(call, types.FunctionType):
+        return value
+    converted = convert_call(call)
+    return value if converted is call else types.MethodType(converted, value)
+
+
+def _method_of_builtin(method: Any) -> Any:
+    owner = getattr(method, "__self__", None)
+    if type(owner) in (list, dict, set) and method.__name__ in _MUTATORS:
+        will_write(owner)
+    return method
+
+
+def _cast(python_type: Callable[..., Any], dtype: Callable[[], Any]) -> Callable[..., Any]:
+    def convert(*args: Any, **kwargs: Any) -> Any:
+        value = args[0] if len(args) == 1 and not kwargs else None
+        if isinstance(value, Size):
+            value = value.tensor() if python_type is not int else value
+            if python_type is int:
+                return value
+        build = active_tracer()
+        if not isinstance(value, Traced) or build is None:
+            return python_type(*args, **kwargs)
+        scalar = value.item()
+        target = dtype()
+        if scalar.dtype is target:
+            return scalar
+        return build.emit("cast", scalar, in_dtype=scalar.dtype, out_dtype=target)
+
+    return convert
+
+
+def _print(*values: Any, **kwargs: Any) -> None:
+    """`print`: tensors become print ops of the Program, in their place; the rest is printed now."""
+    build = active_tracer()
+    if build is None or not any(isinstance(value, Traced) for value in values):
+        print(*values, **kwargs)
+        return
+    text: list[str] = []
+    for value in values:
+        if isinstance(value, Traced):
+            build.emit("print", value, message=" ".join(text))
+            text = []
+        else:
+            text.append(str(value))
+    if text:
+        print(*text, **kwargs)
+
+
+_BUILTINS: dict[Any, Callable[..., Any]] = {
+    range: iterate.of_range, enumerate: iterate.of_enumerate, zip: iterate.of_zip,
+    reversed: iterate.of_reversed, len: iterate.of_len, print: _print,
+    int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
+    bool: _cast(bool, lambda: bool_),
+}  # fmt: skip
+
+__all__ = ["MARK", "Tensor", "convert_call", "ignore_module", "is_library", "not_to_static"]

@@ -1,0 +1,71 @@
+"""Running a traced function: compiled forward code, and compiled backward code on the tape when training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from wherry.tensor import Tensor
+
+from ..autograd import grad_enabled
+from .concrete import ConcreteProgram
+from .native import Native, native_code
+from .train import TrainingPair
+
+Array = np.ndarray[Any, Any]
+
+
+class Runner:
+    """The compiled forms of one traced Program, made when they are first needed."""
+
+    def __init__(self, concrete: ConcreteProgram) -> None:
+        self.concrete = concrete
+        self.by_name = {var.name: tensor for tensor, var in concrete.captured}
+        self.differentiable = [not var.stop_gradient for var in concrete.outputs]
+        self.input_grads = [not var.stop_gradient for var in concrete.inputs]
+        self.plain: tuple[Native, Any, list[Tensor]] | None = None
+        self.training: TrainingPair | None = None
+
+    def __call__(self, inputs: Sequence[Any]) -> Any:
+        """Run on Tensors and arrays; returns the function's result."""
+        if self._wants_gradient(inputs):
+            if self.training is None:
+                self.training = TrainingPair(self.concrete)
+            outputs = self.training.run(inputs)
+        else:
+            outputs = self._run_plain(inputs)
+        return self.concrete.rebuild(outputs)
+
+    def _wants_gradient(self, inputs: Sequence[Any]) -> bool:
+        if not grad_enabled.get() or not any(self.differentiable):
+            return False
+        if any(not tensor.stop_gradient for tensor in self.concrete.tensors):
+            return True
+        return any(
+            wants and isinstance(value, Tensor) and not value.stop_gradient
+            for wants, value in zip(self.input_grads, inputs, strict=True)
+        )
+
+    def _run_plain(self, inputs: Sequence[Any]) -> list[Tensor]:
+        if self.plain is None:
+            native = native_code(self.concrete.main_program)
+            targets = [self.by_name[name] for name in native.assigned]
+            self.plain = native, native.binder(self.by_name.__getitem__), targets
+        native, arrays, targets = self.plain
+        results, assigned = native(arrays_of(inputs), arrays())
+        write_back(targets, assigned)
+        return [Tensor(array) for array in results]
+
+
+def arrays_of(inputs: Sequence[Any]) -> list[Array]:
+    """The arrays of Tensors and arrays."""
+    return [value.array if isinstance(value, Tensor) else value for value in inputs]
+
+
+def write_back(targets: Sequence[Tensor], values: Sequence[Array]) -> None:
+    """Give buffers the values that the Program assigned."""
+    for tensor, value in zip(targets, values, strict=True):
+        tensor.array[...] = value
+        tensor.storage.version += 1

@@ -1,0 +1,120 @@
+"""What a `for` runs over when a tensor is involved: something with a length and an item for each index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from wherry.ir.dims import SymDim
+from wherry.tensor import Tensor
+
+from ..traced import Traced
+from .sizes import Size, as_tensor
+
+
+class Indexed(NamedTuple):
+    """A sequence whose length may be a Size or a 0-d integer tensor; `item(i)` takes an int or a tensor."""
+
+    length: Any
+    item: Callable[[Any], Any]
+
+
+def indexed(value: Any) -> Indexed | None:
+    """The value as an Indexed if a tensor is involved; None for what Python iterates over by itself."""
+    if isinstance(value, Indexed):
+        return value
+    if isinstance(value, Traced):
+        if not value.ndim:
+            raise TypeError("iteration over a 0-D tensor")
+        return Indexed(value.shape[0], lambda i: value[i])
+    return None
+
+
+def of_range(*args: Any) -> Any:
+    """`range`, also of tensors and sizes."""
+    if not any(isinstance(arg, (Traced, SymDim)) for arg in args):
+        return range(*args)
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+    span = stop - start
+    length = (span + (step - 1)) // step if not _is_one(step) else span
+    if isinstance(step, int) and step < 0:
+        length = (start - stop + (-step - 1)) // -step
+    length = _at_least_zero(length)
+    return Indexed(length, lambda i: start + i * step if not _is_one(step) else _offset(i, start))
+
+
+def _is_one(step: Any) -> bool:
+    return isinstance(step, int) and step == 1
+
+
+def _offset(index: Any, start: Any) -> Any:
+    return index if isinstance(start, int) and start == 0 else index + as_tensor(start)
+
+
+def _at_least_zero(length: Any) -> Any:
+    # A loop tests `index < length`, for which a negative length is as good as 0.
+    if isinstance(length, Traced) and length.ndim:
+        return length.reshape([])
+    return length
+
+
+def of_enumerate(iterable: Any, start: Any = 0) -> Any:
+    """`enumerate`, also over tensors."""
+    inner = indexed(iterable)
+    if inner is None:
+        return enumerate(iterable, start)
+    return Indexed(inner.length, lambda i: (_offset(i, start), inner.item(i)))
+
+
+def of_zip(*iterables: Any, strict: bool = False) -> Any:
+    """`zip`, also over tensors; together with a tensor of unknown length only tensors can be zipped."""
+    found = [indexed(one) for one in iterables]
+    if all(one is None for one in found):
+        return zip(*iterables, strict=strict)
+    lengths = [one.length for one in found if one is not None]
+    if all(isinstance(length, int) for length in lengths):
+        listed = [
+            one if sequence is None else map(sequence.item, range(sequence.length))
+            for one, sequence in zip(iterables, found, strict=True)
+        ]
+        return zip(*listed, strict=strict)
+    return _zip_open(iterables, found, strict)
+
+
+def _zip_open(iterables: Any, found: list[Indexed | None], strict: bool) -> Indexed:
+    sequences = [one for one in found if one is not None]
+    length = sequences[0].length
+    same = all(_equal(one.length, length) for one in sequences)
+    if len(sequences) < len(iterables) or not same:
+        # Asking for the length as an int says what is missing, with the user's line.
+        for one in sequences:
+            int(one.length)
+    return Indexed(length, lambda i: tuple(one.item(i) for one in sequences))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return a is b
+    return str(a) == str(b)
+
+
+def of_reversed(value: Any) -> Any:
+    """`reversed`, also of a tensor."""
+    inner = indexed(value)
+    if inner is None:
+        return reversed(value)
+    return Indexed(inner.length, lambda i: inner.item(inner.length - 1 - i))
+
+
+def of_len(value: Any) -> Any:
+    """`len`: a tensor's first size, which may be a Size."""
+    if isinstance(value, Indexed):
+        return value.length
+    if isinstance(value, Traced) and value.ndim:
+        return value.shape[0]
+    return len(value)
+
+
+__all__ = [
+    "Indexed", "Size", "indexed", "of_enumerate", "of_len", "of_range", "of_reversed", "of_zip",
+]  # fmt: skip

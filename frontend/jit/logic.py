@@ -1,0 +1,107 @@
+"""`and`, `or`, `not`, comparisons and `assert` at run time: Python's own unless a tensor decides."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from wherry.schema.dtypes import bool_
+from wherry.schema.errors import ConversionError
+
+from ..traced import Traced
+from .branch import active_tracer, condition, convert_ternary, decides
+from .sizes import Size
+from .state import at_line, is_poison
+
+Thunk = Callable[[], Any]
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "!=": operator.ne, "is": operator.is_, "is not": operator.is_not,
+    "in": lambda a, b: operator.contains(b, a),
+    "not in": lambda a, b: not operator.contains(b, a),
+}  # fmt: skip
+
+
+def logical_and(left: Any, right: Thunk) -> Any:
+    """`left and right()`; of two bool tensors the logical op, both sides evaluated."""
+    if not _open(left):
+        return right() if left else left
+    return _joined("logical_and", left, right)
+
+
+def logical_or(left: Any, right: Thunk) -> Any:
+    """`left or right()`; of two bool tensors the logical op, both sides evaluated."""
+    if not _open(left):
+        return left if left else right()
+    return _joined("logical_or", left, right)
+
+
+def logical_not(value: Any) -> Any:
+    """`not value`."""
+    chosen = decides(value)
+    if not isinstance(chosen, Traced):
+        return not chosen
+    return chosen.tracer.emit("logical_not", chosen)
+
+
+def _open(value: Any) -> bool:
+    """Whether the truth of the value is known at the call only."""
+    if is_poison(value):
+        value.refuse()
+    return isinstance(value, Traced) or (isinstance(value, Size) and _size_is_open(value))
+
+
+def _size_is_open(value: Size) -> bool:
+    return isinstance(value != 0, Traced)
+
+
+def _joined(op_type: str, left: Any, right: Thunk) -> Any:
+    is_and = op_type == "logical_and"
+    if isinstance(left, Size) or left.dtype is not bool_:
+        # The value of `a and b` is one of the two, not a bool.
+        other: Thunk = lambda: left  # noqa: E731
+        return convert_ternary(left, *((right, other) if is_and else (other, right)))
+    other_side = right()
+    if isinstance(other_side, bool):
+        whole = is_and == other_side
+        return left if whole else other_side
+    if isinstance(other_side, Traced) and other_side.dtype is bool_:
+        return left.tracer.emit(op_type, condition(left), condition(other_side))
+    pair: tuple[Thunk, Thunk] = (lambda: other_side, lambda: left)
+    return convert_ternary(left, *(pair if is_and else pair[::-1]))
+
+
+def compare(left: Any, *links: tuple[str, Thunk]) -> Any:
+    """`left < b <= c ...`: each operand is evaluated once, and none after a comparison that fails."""
+    (symbol, thunk), *rest = links
+    right = thunk()
+    for value in (left, right):
+        if is_poison(value):
+            value.refuse()
+    found = _COMPARISONS[symbol](left, right)
+    if not rest:
+        return found
+    return logical_and(found, lambda: compare(right, *rest))
+
+
+def convert_assert(test: Any, message: Thunk) -> None:
+    """`assert test, message`: of a tensor an op of the Program."""
+    chosen = decides(test)
+    if isinstance(chosen, Traced):
+        text = message()
+        chosen.tracer.emit("assert", chosen, [], message="" if text is None else str(text))
+    elif not chosen:
+        text = message()
+        raise AssertionError(*(() if text is None else (text,)))
+
+
+def check_raise() -> None:
+    """Refuse a `raise` that depends on a tensor: while tracing both branches are gone through."""
+    build = active_tracer()
+    if build is not None and build.in_branch:
+        raise ConversionError(
+            "`raise` inside a branch or loop that depends on a tensor cannot be converted; use "
+            f"`assert condition, message`, which becomes an op of the Program{at_line()}"
+        )

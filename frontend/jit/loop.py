@@ -1,0 +1,366 @@
+"""`while` and `for` at run time: Python's own for Python values, a `while` op for tensors.
+
+A loop whose condition becomes a tensor only after some rounds (`while True` with a tensor-dependent break) runs
+these rounds in Python first: they are part of the Program, unrolled.
+
+The types of what a loop carries do not change from round to round. They are found by tracing the body until
+nothing changes: first every number stays a Python number; those that the body changes become tensors; what
+keeps no single type is not carried, and says so when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from wherry.ir.infer import TensorType, show
+from wherry.ir.program import Variable
+from wherry.schema.errors import ConversionError
+from wherry.tensor import Tensor
+
+from ..traced import Traced
+from .branch import active_tracer, decides, trace_branch
+from .iterate import Indexed, indexed
+from .logic import logical_and, logical_not
+from .merge import (
+    NUMBERS,
+    Zeros,
+    as_tensor_of,
+    dims_of_value,
+    dtype_of_value,
+    fits,
+    kind,
+    same,
+    type_of,
+)  # fmt: skip
+from .sizes import Size
+from .state import (
+    UNSET,
+    Journal,
+    Place,
+    Poison,
+    Seen,
+    at_line,
+    cells_of,
+    flatten,
+    is_orphan,
+    is_poison,
+    poison_text,
+    seen,
+    unflatten,
+)  # fmt: skip
+from .tracer import Frame, ProgramTracer
+
+Body = Callable[[], Any]
+
+
+def convert_while(test: Body, body: Body, names: Sequence[str]) -> None:
+    """Run the loop, or record it from the round on in which its condition is a tensor."""
+    while True:
+        going = decides(test())
+        if isinstance(going, Traced):
+            Loop(going.tracer, test, body, cells_of((test, body), names)).record(going)
+            return
+        if not going:
+            return
+        body()
+
+
+def convert_for(
+    iterable: Any, body: Callable[[Any], Any], names: Sequence[str], stop: Body | None
+) -> None:
+    """Run the body for each item; `stop` reads the flag that a `break` sets."""
+    places = cells_of((body,) if stop is None else (body, stop), names)
+    sequence = indexed(iterable)
+    if sequence is None or isinstance(sequence.length, int):
+        items = iterable if sequence is None else map(sequence.item, range(sequence.length))
+        _unrolled(items, body, places, stop)
+    else:
+        _recorded(sequence, body, places, stop)
+
+
+def _unrolled(items: Any, body: Callable[[Any], Any], places: list[Place],
+              stop: Body | None) -> None:  # fmt: skip
+    for item in items:
+        stopped = decides(stop()) if stop is not None else False
+        if isinstance(stopped, Traced):
+            if not hasattr(items, "__len__") and not isinstance(items, (map, zip, enumerate)):
+                _need_length(items)
+            going = logical_not(stopped)
+            trace_branch(going, lambda item=item: body(item), lambda: None, places)  # type: ignore[misc]
+        elif stopped:
+            return
+        else:
+            body(item)
+
+
+def _need_length(items: Any) -> None:
+    raise ConversionError(
+        f"a `break` that depends on a tensor needs a loop of known length, got a {type(items).__name__}; "
+        f"loop over a list or a range{at_line()}"
+    )
+
+
+def _recorded(sequence: Indexed, body: Callable[[Any], Any], places: list[Place],
+              stop: Body | None) -> None:  # fmt: skip
+    """A loop over a length that is known at the call only, as a while over its index."""
+    build = active_tracer()
+    assert build is not None
+    index = _Counter(build.as_traced(0))
+    length = build.as_traced(sequence.length)
+
+    def test() -> Any:
+        more = build.emit("less_than", index.get(), length)
+        return more if stop is None else logical_and(logical_not(stop()), lambda: more)
+
+    def round_() -> None:
+        body(sequence.item(index.get()))
+        one = build.as_traced(1)
+        index.set(build.emit("elementwise_add", index.get(), one))
+
+    going = decides(test())
+    if isinstance(going, Traced):
+        Loop(build, test, round_, [index, *places]).record(going)
+
+
+class _Counter:
+    """The index of a loop: a place of its own."""
+
+    def __init__(self, start: Traced) -> None:
+        self.value: Any = start
+        self.label = "the index of the loop"
+
+    @property
+    def key(self) -> Any:
+        return "counter", id(self)
+
+    def get(self) -> Any:
+        return self.value
+
+    def set(self, value: Any) -> None:
+        self.value = value
+
+
+class _Slot:
+    """A place during the search for carry types: how a round starts, leaf by leaf."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.before = place.get()
+        self.message = ""
+        self.start_from(self.before)
+
+    def start_from(self, value: Any) -> None:
+        """Let a round start from this value; tensors in it are carried."""
+        self.start = value
+        self.structure, self.leaves = flatten(value)
+        self.types: list[TensorType | None] = [
+            type_of(leaf) if isinstance(leaf, Tensor) else None for leaf in self.leaves
+        ]
+        self.grads = [isinstance(x, Tensor) and not x.stop_gradient for x in self.leaves]
+
+    @property
+    def is_local(self) -> bool:
+        """Unset before the loop: it lives within a round."""
+        return self.start is UNSET
+
+    def refuse(self, what: str) -> None:
+        """It cannot be carried; whoever reads it in the loop is told."""
+        self.message = f"in a loop whose condition is a tensor, `{self.place.label}` is {what}"
+
+    def round_start(self, build: ProgramTracer, frame: Frame) -> Any:
+        """What the place holds when a round starts: block arguments for what is carried."""
+        if self.message:
+            return Poison(self.message)
+        if not any(self.types):
+            return self.start
+        leaves: list[Any] = []
+        for leaf, type_, grad in zip(self.leaves, self.types, self.grads, strict=True):
+            if type_ is None:
+                leaves.append(leaf)
+                continue
+            base = leaf.var.base_name if isinstance(leaf, Traced) else "carry"
+            name = build.program.unique(base)
+            arg = frame.block.add_arg(name, type_.shape, type_.dtype, stop_gradient=not grad)
+            leaves.append(Traced(arg, build))
+        return unflatten(self.structure, iter(leaves))
+
+    def settle(self, end: Seen) -> bool:
+        """Compare with the end of the round; True if something must be carried differently."""
+        if self.message:
+            return False
+        if end.value is self.start or end.value is UNSET:
+            return False
+        if self.is_local:
+            return self._settle_local(end.copy)
+        if is_poison(end.value):
+            self.refuse("changed in a way that no round can start from: " + poison_text(end.value))
+            return True
+        structure, leaves = flatten(end.copy)
+        if structure != self.structure:
+            self.refuse(
+                f"{kind(self.start)} before a round and {kind(end.copy)} after it; give it "
+                "one structure before the loop"
+            )
+            return True
+        changed = [self._settle_leaf(i, leaf) for i, leaf in enumerate(leaves)]
+        return any(changed)
+
+    def _settle_local(self, value: Any) -> bool:
+        if not self.place.label.startswith("_jst_value") or is_poison(value):
+            return False
+        # The result of an early return: only read once the flag says that it was set.
+        structure, leaves = flatten(value)
+        zeros = [Zeros(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        self.start = unflatten(structure, iter(zeros))
+        self.structure, self.leaves = structure, zeros
+        self.types = [leaf.type if isinstance(leaf, Zeros) else None for leaf in zeros]
+        self.grads = [isinstance(x, Tensor) and not x.stop_gradient for x in leaves]
+        return True
+
+    def _settle_leaf(self, index: int, end: Any) -> bool:
+        start, carried = self.leaves[index], self.types[index]
+        if carried is None:
+            return self._settle_fixed(index, start, end)
+        if not isinstance(end, (Tensor, Size, *NUMBERS)):
+            self.refuse(f"a tensor before a round and {kind(end)} after it")
+            return True
+        dtype = dtype_of_value(end)
+        if dtype is not carried.dtype and not (
+            isinstance(end, NUMBERS) and fits(end, carried.dtype)
+        ):
+            if isinstance(start, NUMBERS) and fits(start, dtype):
+                self.types[index] = TensorType((), dtype)
+            else:
+                self.refuse(
+                    f"of dtype {carried.dtype.name} before a round and {dtype.name} after it; "
+                    "cast it, so that every round has one dtype"
+                )
+            return True
+        dims = dims_of_value(end)
+        if dims != carried.shape:
+            self.refuse(
+                f"of shape {show(carried.shape)} before a round and {show(dims)} after it; "
+                "give it its final shape before the loop"
+            )
+            return True
+        grad = isinstance(end, Tensor) and not end.stop_gradient
+        if grad and not self.grads[index]:
+            self.grads[index] = True
+            return True
+        return False
+
+    def _settle_fixed(self, index: int, start: Any, end: Any) -> bool:
+        if same(start, end):
+            return False
+        if isinstance(start, (Size, *NUMBERS)) and isinstance(end, (Tensor, Size, *NUMBERS)):
+            wanted = dtype_of_value(end)
+            own = dtype_of_value(start)
+            dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
+            self.types[index] = TensorType((), dtype)
+            return True
+        self.refuse(
+            f"{kind(start)} before a round and {kind(end)} after it; give it one kind of value "
+            "before the loop"
+        )
+        return True
+
+
+class Loop:
+    """One tensor-dependent loop being recorded."""
+
+    def __init__(
+        self, build: ProgramTracer, test: Body, body: Body, places: Sequence[Place]
+    ) -> None:
+        self.build, self.test, self.body = build, test, body
+        self.slots = {place.key: _Slot(place) for place in places}
+
+    def record(self, going: Traced) -> None:
+        """Find the carries' types, append the `while` op and set the places to its results."""
+        for _ in range(8 + 4 * len(self.slots)):
+            mark = self.build.mark()
+            frame, ends, settled = self._trace()
+            if settled:
+                self._emit(going, frame, ends)
+                return
+            self.build.discard(mark)
+        raise ConversionError(
+            f"the kinds of the variables of a loop on a tensor do not settle{at_line()}"
+        )
+
+    def _trace(self) -> tuple[Frame, dict[Any, Seen], bool]:
+        """One round in a new block, undone again; True if the next round can start as this one."""
+        with self.build.sub_block() as frame, self.build.journal() as journal:
+            for slot in self.slots.values():
+                slot.place.set(slot.round_start(self.build, frame))
+            self.body()
+            going = self.build.as_traced(decides(self.test()))
+            ends = {key: seen(slot.place) for key, slot in self.slots.items()}
+            settled = not any([slot.settle(ends[key]) for key, slot in self.slots.items()])
+            if settled:
+                frame.block.results = [self.build.variable(going), *self._carried(ends)]
+        journal.undo()
+        for slot in self.slots.values():
+            slot.place.set(slot.before)
+        return frame, ends, settled and not self._discover(journal)
+
+    def _discover(self, journal: Journal) -> bool:
+        """Take up places that existed before the loop and were written in it."""
+        found = False
+        while journal.first:
+            key, (place, _) = journal.first.popitem()
+            if key not in self.slots and not is_orphan(place):
+                self.slots[key] = _Slot(place)
+                found = True
+        return found
+
+    def _carried(self, ends: dict[Any, Seen]) -> list[Variable]:
+        """The Variables that the round leaves for the next, in the order of the block's arguments."""
+        results = []
+        for key, slot in self.slots.items():
+            if slot.message or slot.is_local or not any(slot.types):
+                continue
+            leaves = flatten(ends[key].copy)[1]
+            for leaf, type_ in zip(leaves, slot.types, strict=True):
+                if type_ is not None:
+                    made = as_tensor_of(self.build, leaf, type_.dtype)
+                    results.append(self.build.variable(made))
+        return results
+
+    def _emit(self, going: Traced, frame: Frame, ends: dict[Any, Seen]) -> None:
+        starts = []
+        for slot in self._carrying():
+            for leaf, type_ in zip(slot.leaves, slot.types, strict=True):
+                if type_ is not None:
+                    starts.append(self._start(leaf, type_))
+        extra = [Traced(var, self.build) for var in frame.captured]
+        outs = iter(self.build.emit("while", going, starts, extra, block=frame.block))
+        for slot in self._carrying():
+            leaves = [
+                leaf if type_ is None else next(outs)
+                for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
+            ]
+            self._set(slot, unflatten(slot.structure, iter(leaves)))
+        for key, slot in self.slots.items():
+            if slot.message:
+                self._set(slot, Poison(slot.message))
+            elif slot.is_local and ends[key].value is not UNSET:
+                text = (
+                    f"`{slot.place.label}` is first assigned in a loop whose condition is a tensor"
+                )
+                self._set(slot, Poison(f"{text}; assign it before the loop"))
+
+    def _carrying(self) -> list[_Slot]:
+        return [s for s in self.slots.values() if not s.message and not s.is_local and any(s.types)]
+
+    def _start(self, leaf: Any, type_: TensorType) -> Traced:
+        if isinstance(leaf, Zeros):
+            made: Traced = self.build.emit(
+                "fill_constant", shape=list(type_.shape), value=0.0, dtype=type_.dtype
+            )
+            return made
+        return as_tensor_of(self.build, leaf, type_.dtype)
+
+    def _set(self, slot: _Slot, value: Any) -> None:
+        self.build.note(slot.place)
+        slot.place.set(value)

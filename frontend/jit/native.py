@@ -1,0 +1,122 @@
+"""Native code for Programs: compiled once per text, shared by all traces that give the same Program."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from wherry.ir.interp import run_program
+from wherry.ir.program import Program
+from wherry.ir.text import to_text
+
+Array = np.ndarray[Any, Any]
+
+_KEPT: Final = 256
+_cache: OrderedDict[bytes, Native] = OrderedDict()
+
+
+class Native:
+    """Compiled code, called with the arrays of its persistables by position.
+
+    `persistables` are the names of those that the caller hands over, in order; `assigned` the names of those
+    that get new values.
+    """
+
+    def __init__(self, executable: Any, own: dict[str, Array]) -> None:
+        self.executable = executable
+        names = [spec.name for spec in executable.signature.persistables]
+        self.constants: list[Array | None] = [own.get(name) for name in names]
+        self.persistables = names
+        self.assigned: list[str] = list(executable.signature.assigned)
+
+    def binder(self, find: Callable[[str], Any]) -> Callable[[], list[Array]]:
+        """A function that gives the persistables' arrays as they are now; `find(name)` is a Tensor."""
+        fixed = self.constants
+        tensors = [
+            None if array is not None else find(name)
+            for name, array in zip(self.persistables, fixed, strict=True)
+        ]
+
+        def arrays() -> list[Array]:
+            return [
+                tensor.array if array is None else array
+                for tensor, array in zip(tensors, fixed, strict=True)
+            ]
+
+        return arrays
+
+    def __call__(
+        self, inputs: Sequence[Array], persistables: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """The outputs, and the new values of the assigned persistables."""
+        outputs, assigned = self.executable.call(inputs, persistables)
+        return outputs, assigned
+
+
+class Interpreted:
+    """The numpy interpreter with the interface of `Native`: for models where no compiler is installed."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.constants: list[Array | None] = []
+        self.persistables = [v.name for v in program.persistables if v.name not in program.values]
+        self.assigned = [
+            op.inputs["Target"][0].name
+            for op in program.global_block.ops if op.type == "assign_persistable"
+        ]  # fmt: skip
+
+    def binder(self, find: Callable[[str], Any]) -> Callable[[], list[Array]]:
+        """A function that gives the persistables' arrays as they are now; `find(name)` is a Tensor."""
+        tensors = [find(name) for name in self.persistables]
+        return lambda: [tensor.array for tensor in tensors]
+
+    def __call__(
+        self, inputs: Sequence[Array], persistables: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """The outputs, and the new values of the assigned persistables."""
+        named = dict(zip(self.persistables, persistables, strict=True))
+        outputs, assigned = run_program(self.program, inputs, named)
+        return [np.array(array) for array in outputs], [assigned[name] for name in self.assigned]
+
+
+def native_code(program: Program, inference: bool = False) -> Native:
+    """Compile, or find what was compiled for an equal Program. CompilerMissingError without llvmlite."""
+    key = _digest(program, inference)
+    found = _cache.get(key)
+    if found is None:
+        found = _cache[key] = _compile(program, inference)
+        if len(_cache) > _KEPT:
+            _cache.popitem(last=False)
+    else:
+        _cache.move_to_end(key)
+    return found
+
+
+def _digest(program: Program, inference: bool) -> bytes:
+    hashed = hashlib.sha256(f"{inference}\n{to_text(program)}".encode())
+    for name in sorted(program.values):
+        hashed.update(name.encode())
+        hashed.update(np.ascontiguousarray(program.values[name]).tobytes())
+    return hashed.digest()
+
+
+def _compile(program: Program, inference: bool) -> Native:
+    from wherry.codegen import jit
+
+    placeholders = {
+        var.name: np.zeros(tuple(int(d) for d in var.shape), var.dtype.numpy)  # type: ignore[arg-type]
+        for var in program.persistables if var.name not in program.values
+    }  # fmt: skip
+    executable = jit(program, placeholders, name="traced", inference=inference)
+    own = {
+        spec.name: array
+        for spec, array in zip(
+            executable.signature.persistables, executable._binding.arrays, strict=True
+        )
+        if spec.name not in placeholders
+    }
+    return Native(executable, own)

@@ -1,0 +1,294 @@
+"""What a branch or a loop may change, and how it is read, restored and merged.
+
+A `Place` is a variable of the user's function (a closure cell or a global), an attribute, the contents of a
+list or dict, a tensor written in place, or a buffer. Writes outside of local variables are noted in
+`Journal`s, so that a branch that was traced can be undone before the other one is.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+
+from wherry.schema.errors import ConversionError
+from wherry.tensor import Tensor
+
+from ..location import user_location
+
+if TYPE_CHECKING:
+    from ..traced import Traced
+    from .tracer import ProgramTracer
+
+
+class _Unset:
+    """A variable without a value."""
+
+    def __repr__(self) -> str:
+        return "unset"
+
+
+UNSET = _Unset()
+
+
+class Poison:
+    """What a variable holds after a branch or loop that left it in no single state; any use raises.
+
+    The message says what happened; the use says where.
+    """
+
+    def __init__(self, message: str) -> None:
+        self.__dict__["message"] = message
+
+    def refuse(self) -> NoReturn:
+        raise ConversionError(poison_text(self) + at_line())
+
+
+def _refusing(self: Poison, *_: Any, **__: Any) -> NoReturn:
+    self.refuse()
+
+
+_USES = ["getattr", "setattr", "call", "bool", "int", "float", "index", "len", "iter", "contains", "getitem", "setitem", "delitem", "str", "repr", "format", "add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "floordiv", "rfloordiv", "mod", "rmod", "pow", "rpow", "matmul", "rmatmul", "and", "rand", "or", "ror", "xor", "rxor", "lshift", "rshift", "neg", "pos", "abs", "invert", "lt", "le", "gt", "ge", "eq", "ne", "enter", "exit"]
+for _use in _USES:
+    setattr(Poison, f"__{_use}__", _refusing)
+Poison.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+def is_poison(value: Any) -> bool:
+    return type(value) is Poison
+
+
+def poison_text(value: Poison) -> str:
+    """Why the value cannot be used."""
+    return str(object.__getattribute__(value, "__dict__")["message"])
+
+
+def at_line() -> str:
+    """The end of a message that names the user's line."""
+    loc = user_location()
+    return f"\n  at {loc}" if loc else ""
+
+
+class Place(Protocol):
+    """Somewhere a value is kept."""
+
+    label: str
+
+    @property
+    def key(self) -> Any:
+        """Equal for two Places that are the same."""
+
+    def get(self) -> Any:
+        """The value, or UNSET."""
+
+    def set(self, value: Any) -> None:
+        """Let it hold this value; UNSET takes it away."""
+
+
+class CellPlace:
+    """A local variable that nested functions share."""
+
+    def __init__(self, cell: types.CellType, label: str) -> None:
+        self.cell, self.label = cell, label
+
+    @property
+    def key(self) -> Any:
+        return "cell", id(self.cell)
+
+    def get(self) -> Any:
+        try:
+            return self.cell.cell_contents
+        except ValueError:
+            return UNSET
+
+    def set(self, value: Any) -> None:
+        if value is not UNSET:
+            self.cell.cell_contents = value
+        elif self.get() is not UNSET:
+            del self.cell.cell_contents
+
+
+class GlobalPlace:
+    """A global variable that the function declares `global`."""
+
+    def __init__(self, names: dict[str, Any], label: str) -> None:
+        self.names, self.label = names, label
+
+    @property
+    def key(self) -> Any:
+        return "global", id(self.names), self.label
+
+    def get(self) -> Any:
+        return self.names.get(self.label, UNSET)
+
+    def set(self, value: Any) -> None:
+        if value is UNSET:
+            self.names.pop(self.label, None)
+        else:
+            self.names[self.label] = value
+
+
+class AttributePlace:
+    """An attribute of an object."""
+
+    def __init__(self, owner: Any, name: str) -> None:
+        self.owner, self.name = owner, name
+        self.label = f"{type(owner).__name__}.{name}"
+
+    @property
+    def key(self) -> Any:
+        return "attribute", id(self.owner), self.name
+
+    def get(self) -> Any:
+        return getattr(self.owner, self.name, UNSET)
+
+    def set(self, value: Any) -> None:
+        if value is not UNSET:
+            setattr(self.owner, self.name, value)
+        elif hasattr(self.owner, self.name):
+            delattr(self.owner, self.name)
+
+
+class ContentsPlace:
+    """What a list or a dict holds; its identity stays."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner, self.label = owner, f"the contents of a {type(owner).__name__}"
+
+    @property
+    def key(self) -> Any:
+        return "contents", id(self.owner)
+
+    def get(self) -> Any:
+        return type(self.owner)(self.owner) if type(self.owner) in (list, dict, set) else UNSET
+
+    def set(self, value: Any) -> None:
+        if is_poison(value):
+            # Whoever looks at an element must be told.
+            value = [value] if isinstance(self.owner, list) else dict.fromkeys(self.owner, value)
+        self.owner.clear()
+        if isinstance(self.owner, list):
+            self.owner.extend(value)
+        else:
+            self.owner.update(value)
+
+
+class TensorPlace:
+    """The Variable that a Traced stands for: a write in place changes it."""
+
+    def __init__(self, traced: Traced) -> None:
+        self.traced, self.label = traced, f"the tensor {traced.var.name}"
+
+    @property
+    def key(self) -> Any:
+        return "tensor", id(self.traced)
+
+    def get(self) -> Any:
+        from ..traced import Traced
+
+        return Traced(self.traced.var, self.traced.tracer)
+
+    def set(self, value: Any) -> None:
+        if is_poison(value):
+            value.refuse()
+        self.traced.var = self.traced.tracer.as_traced(value).var
+
+
+class BufferPlace:
+    """What a captured tensor (a buffer, a random state) has become so far in the trace."""
+
+    def __init__(self, tracer: ProgramTracer, tensor: Tensor) -> None:
+        self.tracer, self.tensor, self.label = tracer, tensor, f"the buffer {tensor.name}"
+
+    @property
+    def key(self) -> Any:
+        return "buffer", id(self.tensor)
+
+    def get(self) -> Any:
+        return self.tracer.current_value(self.tensor)
+
+    def set(self, value: Any) -> None:
+        if is_poison(value):
+            value.refuse()
+        self.tracer.set_current(self.tensor, value)
+
+
+class Journal:
+    """The places that were written since it was opened, with their first values."""
+
+    def __init__(self) -> None:
+        self.first: dict[Any, tuple[Place, Any]] = {}
+
+    def note(self, place: Place) -> None:
+        if place.key not in self.first:
+            self.first[place.key] = place, place.get()
+
+    def undo(self) -> None:
+        """Put the first values back."""
+        for place, value in self.first.values():
+            place.set(value)
+
+
+def is_orphan(place: Place) -> bool:
+    """Whether only the place itself still knows the object that it is a part of."""
+    owner = getattr(place, "owner", None)
+    # The place, the variable here and the argument of getrefcount.
+    return owner is not None and sys.getrefcount(owner) <= 3
+
+
+class Seen(NamedTuple):
+    """A place's value at the end of a branch: the object, and a copy that undoing does not empty."""
+
+    value: Any
+    copy: Any
+
+
+def seen(place: Place) -> Seen:
+    value = place.get()
+    structure, leaves = flatten(value)
+    return Seen(value, value if structure is None else unflatten(structure, iter(leaves)))
+
+
+def cells_of(functions: Sequence[Callable[..., Any]], names: Sequence[str]) -> list[Place]:
+    """The places of these names, which the functions share."""
+    found: dict[str, Place] = {}
+    for function in functions:
+        closure = function.__closure__ or ()  # type: ignore[attr-defined]
+        for name, cell in zip(function.__code__.co_freevars, closure, strict=True):  # type: ignore[attr-defined]
+            found.setdefault(name, CellPlace(cell, name))
+    names_ = functions[0].__globals__  # type: ignore[attr-defined]
+    return [found.get(name) or GlobalPlace(names_, name) for name in names]
+
+
+# Structures: nested lists, tuples and dicts of leaves.
+
+
+def flatten(value: Any) -> tuple[Any, list[Any]]:
+    """(structure, leaves) of nested lists, tuples and dicts; structures compare with ==."""
+    leaves: list[Any] = []
+
+    def walk(node: Any) -> Any:
+        if type(node) is list or type(node) is tuple or _is_namedtuple(node):
+            return type(node), tuple(walk(child) for child in node)
+        if type(node) is dict:
+            return dict, tuple((key, walk(child)) for key, child in node.items())
+        leaves.append(node)
+        return None
+
+    return walk(value), leaves
+
+
+def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
+    """The inverse of `flatten`."""
+    if structure is None:
+        return next(leaves)
+    kind, children = structure
+    if kind is dict:
+        return {key: unflatten(child, leaves) for key, child in children}
+    values = [unflatten(child, leaves) for child in children]
+    return kind(*values) if hasattr(kind, "_fields") else kind(values)
+
+
+def _is_namedtuple(node: Any) -> bool:
+    return isinstance(node, tuple) and hasattr(node, "_fields")

@@ -1,0 +1,254 @@
+"""The tracer: records what run_op is given as OpDescs of a Program.
+
+Eager tensors that the code reads (parameters, buffers, globals) become persistables, by reference; what is
+written to them is kept in `current` and assigned at the end of the Program. Sub-blocks of `cond` and `while`
+are frames: a value of an outer frame comes in as an argument of the block.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from wherry.dispatch import VIEW_OPS
+from wherry.ir.emit import BlockEmitter
+from wherry.ir.opdef import OpDef, get_op
+from wherry.ir.program import Block, Program, Variable
+from wherry.schema.dtypes import as_dtype
+from wherry.schema.errors import ConversionError
+from wherry.tensor import Parameter, Tensor
+
+from ..autograd import grad_enabled
+from ..location import user_location
+from ..traced import Traced, ViewOf
+from .sizes import Size, as_tensor, plain
+from .state import BufferPlace, Journal, Place, TensorPlace, at_line, is_poison
+from .views import write_through
+
+
+class Frame:
+    """A block that is being built, and its arguments by the outer Variable that they stand for."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
+        self.captured: dict[Variable, Variable] = {}
+
+
+class ProgramTracer:
+    """Builds one Program. `open_sizes` says that the leading sizes of the inputs are left open."""
+
+    def __init__(self, open_sizes: bool = False) -> None:
+        self.program = Program()
+        self.open_sizes = open_sizes
+        self.frames = [Frame(self.program.global_block)]
+        self.captured: dict[int, tuple[Tensor, Variable]] = {}
+        self.current: dict[int, Traced] = {}
+        self.journals: list[Journal] = []
+
+    # What dispatch calls.
+
+    def run_op(self, opdef: OpDef, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """Record one op on traced or captured Tensors; returns its traced outputs."""
+        variables = [self._slot(value) for value in inputs]
+        emitter = BlockEmitter(self.frames[-1].block, user_location())
+        found = emitter.emit(opdef, variables, {k: plain(v) for k, v in attrs.items()})
+        result = self._wrap(found)
+        if opdef.type in VIEW_OPS and isinstance(inputs[0], Traced):
+            self._note_views(inputs[0], opdef.type, attrs, result)
+        return result
+
+    def assign(self, target: Tensor, value: Tensor) -> None:
+        """From here on `target` stands for `value`; a captured Tensor is written after the call."""
+        traced = self.as_traced(value)
+        if isinstance(target, Traced):
+            write_through(self, target, traced)
+            return
+        self.capture(target)
+        self.note(BufferPlace(self, target))
+        self.current[id(target)] = traced
+
+    def constant(self, array: np.ndarray[Any, Any]) -> Traced:
+        """A tensor for data that the code states."""
+        dtype = as_dtype(array.dtype)
+        if array.size == 1:
+            made: Traced = self.emit(
+                "fill_constant", shape=list(array.shape), value=array.item(), dtype=dtype
+            )
+            return made
+        return Traced(self.program.add_constant("constant", array.copy(), dtype), self)
+
+    def convert_call(self, function: Any) -> Any:
+        """What a Layer calls instead of its own forward."""
+        from .convert_call import convert_call
+
+        return convert_call(function)
+
+    # Values.
+
+    def as_traced(self, value: Any) -> Traced:
+        """A tensor of this Program for a Tensor, a Size or a number."""
+        if isinstance(value, Traced):
+            if value.tracer is not self:
+                raise ConversionError(
+                    f"{value!r} belongs to another Program: it was kept from an earlier trace. A "
+                    "traced tensor is valid only while its Program is built; return it instead"
+                )
+            return value
+        if isinstance(value, Tensor):
+            return self.current_value(value)
+        if isinstance(value, Size):
+            return self.as_traced(as_tensor(value))
+        if is_poison(value):
+            value.refuse()
+        return self.constant(np.asarray(value))
+
+    def capture(self, tensor: Tensor) -> Variable:
+        """The persistable that stands for an eager tensor, which is read anew at each call."""
+        found = self.captured.get(id(tensor))
+        if found is not None:
+            return found[1]
+        name = self.program.unique(tensor.name)
+        trained = isinstance(tensor, Parameter) and tensor.trainable
+        var = self.program.global_block.create_var(
+            name, tensor.array.shape, tensor.dtype, persistable=True,
+            stop_gradient=tensor.stop_gradient or not tensor.dtype.is_float, trainable=trained,
+        )  # fmt: skip
+        self.captured[id(tensor)] = tensor, var
+        return var
+
+    def current_value(self, tensor: Tensor) -> Traced:
+        """What a captured tensor is at this point of the trace."""
+        return self.current.get(id(tensor)) or Traced(self.capture(tensor), self)
+
+    def set_current(self, tensor: Tensor, value: Any) -> None:
+        self.current[id(tensor)] = self.as_traced(value)
+
+    def set_stop_gradient(self, traced: Traced, value: bool) -> None:
+        """Cut a tensor off the gradient (or let an input onto it)."""
+        if value == traced.var.stop_gradient:
+            return
+        if value and traced.var.op is not None:
+            with_cut: Traced = self.emit("assign", traced)
+            traced.var = with_cut.var
+        traced.var.stop_gradient = value or not traced.var.dtype.is_float
+
+    def variable(self, value: Any) -> Variable:
+        """The Variable of a value, as the innermost block sees it."""
+        return self.seen_here(self.as_traced(value).var)
+
+    def seen_here(self, var: Variable) -> Variable:
+        """A Variable of an outer block as the innermost block sees it."""
+        return self._resolve(var, len(self.frames) - 1)
+
+    def emit(self, op_type: str, *inputs: Any, **attrs: Any) -> Any:
+        """Record an op by its type."""
+        return self.run_op(get_op(op_type), inputs, attrs)
+
+    # Blocks.
+
+    @contextmanager
+    def sub_block(self) -> Iterator[Frame]:
+        """Build in a new block inside; it stays open for `reenter`."""
+        frame = Frame(self.program.create_block(self.frames[-1].block))
+        with self.reenter(frame):
+            yield frame
+
+    @contextmanager
+    def reenter(self, frame: Frame) -> Iterator[None]:
+        self.frames.append(frame)
+        try:
+            yield
+        finally:
+            self.frames.pop()
+
+    @property
+    def in_branch(self) -> bool:
+        """Whether code is traced that depends on a tensor."""
+        return len(self.frames) > 1
+
+    def note(self, place: Place) -> None:
+        """Tell the open journals that a place is about to be written."""
+        for journal in self.journals:
+            journal.note(place)
+
+    def note_tensor(self, traced: Traced) -> None:
+        if self.journals:
+            self.note(TensorPlace(traced))
+
+    @contextmanager
+    def journal(self) -> Iterator[Journal]:
+        """Note what is written inside."""
+        journal = Journal()
+        self.journals.append(journal)
+        try:
+            yield journal
+        finally:
+            self.journals.remove(journal)
+
+    def mark(self) -> tuple[int, int]:
+        """A point to which `discard` can go back."""
+        return len(self.program.blocks), len(self.program.guards)
+
+    def discard(self, mark: tuple[int, int]) -> None:
+        """Forget the blocks and guards made since the mark."""
+        for block in self.program.blocks[mark[0] :]:
+            for name in block.vars:
+                self.program.names.discard(name)
+        del self.program.blocks[mark[0] :]
+        del self.program.guards[mark[1] :]
+
+    def finish(self, results: Sequence[Any]) -> None:
+        """Set the outputs, and assign what captured tensors became."""
+        block = self.program.global_block
+        block.results = [self.variable(value) for value in results]
+        for key, value in self.current.items():
+            target = self.captured[key][1]
+            if value.var is not target:
+                self.emit("assign_persistable", value, Traced(target, self))
+
+    def _slot(self, value: Any) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, (list, tuple)):
+            return [self.variable(one) for one in value]
+        return self.variable(value)
+
+    def _wrap(self, found: Any) -> Any:
+        if isinstance(found, (list, tuple)):
+            return type(found)(self._wrap(one) for one in found)
+        if found is None:
+            return None
+        if not grad_enabled.get():
+            found.stop_gradient = True
+        return Traced(found, self)
+
+    def _resolve(self, var: Variable, depth: int) -> Variable:
+        frame = self.frames[depth]
+        if frame.block.vars.get(var.name) is var:
+            return var
+        if var in frame.captured:
+            return frame.captured[var]
+        if depth == 0:
+            raise ConversionError(
+                f"the tensor {var.name} was made inside a branch or loop that depends on a tensor, and is "
+                "used outside of it; assign it to a variable of the function, in both branches, "
+                f"or before the loop{at_line()}"
+            )
+        outer = self._resolve(var, depth - 1)
+        arg = frame.block.add_arg(
+            self.program.unique(outer.base_name), outer.shape, outer.dtype,
+            stop_gradient=outer.stop_gradient,
+        )  # fmt: skip
+        frame.captured[var] = arg
+        return arg
+
+    def _note_views(self, source: Traced, op_type: str, attrs: dict[str, Any], result: Any) -> None:
+        results = result if isinstance(result, (list, tuple)) else [result]
+        for index, view in enumerate(results):
+            if isinstance(view, Traced) and (index == 0 or op_type == "unbind"):
+                view.base = ViewOf(source, op_type, {**attrs, "_index": index})
+                source.views.append(weakref.ref(view))

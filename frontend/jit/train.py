@@ -1,0 +1,120 @@
+"""Training a traced function: compiled forward, and compiled backward as one node of the eager tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from wherry.ir.backward import split_training
+from wherry.tensor import Tensor
+
+from ..autograd import Grad, GradNode, attach
+from .concrete import ConcreteProgram
+from .native import native_code
+
+Array = np.ndarray[Any, Any]
+
+
+class TrainingPair:
+    """The compiled forward and backward of a traced Program.
+
+    Forward's further outputs, the residuals, are what backward needs of it.
+    """
+
+    def __init__(self, concrete: ConcreteProgram) -> None:
+        self.concrete = concrete
+        self.pair = split_training(concrete.main_program)
+        by_name: dict[str, Tensor] = {var.name: tensor for tensor, var in concrete.captured}
+        self.forward = native_code(self.pair.forward)
+        self.backward = native_code(self.pair.backward)
+        self.forward_state: Callable[[], list[Array]] = self.forward.binder(by_name.__getitem__)
+        self.backward_state: Callable[[], list[Array]] = self.backward.binder(by_name.__getitem__)
+        self.written = [by_name[name] for name in self.forward.assigned]
+        # What backward reads again must be as forward saw it.
+        self.read_again = [by_name[n] for n in self.backward.persistables if n in by_name]
+        places = {var.name: i for i, var in enumerate(concrete.inputs)}
+        self.wrt: list[tuple[int, Tensor | None]] = [
+            (places[name], None) if name in places else (-1, by_name[name])
+            for name in self.pair.wrt
+        ]
+        self.differentiable = [
+            var.dtype.is_float and not var.stop_gradient for var in concrete.outputs
+        ]
+
+    def run(self, inputs: Sequence[Any]) -> list[Tensor]:
+        """Forward on Tensors and arrays; the outputs are on the tape."""
+        arrays = [value.array if isinstance(value, Tensor) else value for value in inputs]
+        results, assigned = self.forward(arrays, self.forward_state())
+        for tensor, value in zip(self.written, assigned, strict=True):
+            tensor.array[...] = value
+            tensor.storage.version += 1
+        count = self.pair.n_outputs
+        outputs = [Tensor(array) for array in results[:count]]
+        wanted = [self._tensor(inputs, place, captured) for place, captured in self.wrt]
+        node = CompiledNode(self, wanted, inputs, arrays, results)
+        if any(node.needs):
+            pairs = zip(outputs, self.differentiable, strict=True)
+            attach(node, [tensor if wants else None for tensor, wants in pairs])
+        return outputs
+
+    @staticmethod
+    def _tensor(inputs: Sequence[Any], place: int, captured: Tensor | None) -> Tensor | None:
+        if captured is not None:
+            return captured
+        value = inputs[place]
+        return value if isinstance(value, Tensor) else None
+
+
+class CompiledNode(GradNode):
+    """One call of a compiled function on the tape."""
+
+    def __init__(self, owner: TrainingPair, wanted: Sequence[Tensor | None], inputs: Sequence[Any],
+                 arrays: list[Array], results: list[Array]) -> None:  # fmt: skip
+        super().__init__("static_function", wanted, owner.pair.n_outputs)
+        self.owner = owner
+        self.shapes = [(a.shape, a.dtype) for a in results[: owner.pair.n_outputs]]
+        self.saved: tuple[list[Array], list[Array]] | None = (
+            arrays, results[owner.pair.n_outputs :]
+        )  # fmt: skip
+        read = {source.index for source in owner.pair.sources if source.kind == "input"}
+        watched = [inputs[i] for i in read if isinstance(inputs[i], Tensor)] + owner.read_again
+        self.versions = [(tensor.storage, tensor.storage.version) for tensor in watched]
+
+    def release(self) -> None:
+        self.saved, self.versions = None, []
+
+    def backward(self, grads: list[Grad | None], create_graph: bool) -> Sequence[Grad | None]:
+        """The gradients of the inputs and parameters that the Program has a gradient for."""
+        if create_graph:
+            raise RuntimeError(
+                "the gradient of a static function cannot be differentiated again; call the dynamic "
+                "function (net.forward.rollback(), or paddle.jit.enable_to_static(False)) where "
+                "create_graph=True is needed"
+            )
+        assert self.saved is not None
+        for storage, version in self.versions:
+            if storage.version != version:
+                raise RuntimeError(
+                    "(PermissionDenied) a tensor that the gradient of a static function needs has been "
+                    f"modified by an inplace operation. Its version is {storage.version} but the expected "
+                    f"version is {version}. Call backward() before optimizer.step() and other writes."
+                )
+        owner, (arrays, residuals) = self.owner, self.saved
+        given = [self._given(source, arrays, residuals, grads) for source in owner.pair.sources]
+        found, _ = owner.backward(given, owner.backward_state())
+        return found
+
+    def _given(self, source: Any, arrays: list[Array], residuals: list[Array],
+               grads: list[Grad | None]) -> Array:  # fmt: skip
+        if source.kind == "input":
+            return arrays[source.index]
+        if source.kind == "residual":
+            return residuals[source.index]
+        grad = grads[source.index]
+        if grad is None:
+            shape, dtype = self.shapes[source.index]
+            return np.zeros(shape, dtype)
+        array: Array = grad.array if isinstance(grad, Tensor) else grad
+        return array

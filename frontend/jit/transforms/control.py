@@ -1,0 +1,132 @@
+"""What the transformers of `if`, `while` and `for` share: the state that a body changes.
+
+A body becomes a nested function that declares the names it binds `nonlocal`; the converter reads and writes
+them through the function's closure cells. For a name to have a cell, the function around binds it at its
+start and unbinds it again, so that reading it too early is still Python's own NameError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gast
+
+from .scope import (
+    Context,
+    assigned,
+    at,
+    constant,
+    declared,
+    function,
+    own_nodes,
+    parameters,
+    store,
+)  # fmt: skip
+
+
+class ControlFlow(gast.NodeTransformer):  # type: ignore[misc]
+    """Visits statements with the function around them at hand; `managed` collects its state."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.globals: set[str] = set()
+        self.hidden: set[str] = set()
+        self.bound: set[str] = set()
+        self.managed: set[str] | None = None
+
+    def visit_ClassDef(self, node: Any) -> Any:
+        return node
+
+    def visit_Lambda(self, node: Any) -> Any:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: Any) -> Any:
+        return node
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        if node.name in self.context.generated:
+            node.body = self._statements(node.body)
+            return node
+        outer = self.globals, self.hidden, self.bound, self.managed
+        self.globals = declared(node.body, gast.Global)
+        self.hidden = _changed_by_closures(node.body, self.context)
+        self.bound = parameters(node.args) | declared(node.body)
+        self.managed = set()
+        node.body = self._statements(node.body)
+        node.body = _bind(node, self.managed - self.bound)
+        self.globals, self.hidden, self.bound, self.managed = outer
+        return node
+
+    def _statements(self, body: Sequence[Any]) -> list[Any]:
+        done: list[Any] = []
+        for child in body:
+            result = self.visit(child)
+            done += result if isinstance(result, list) else [result]
+        return done
+
+    def state(self, *bodies: Sequence[Any]) -> list[str]:
+        """The sorted names that these bodies bind, and those that a closure may change."""
+        names = set(self.hidden)
+        for body in bodies:
+            names |= assigned(body, self.context)
+        names -= self.context.generated
+        if self.managed is not None:
+            self.managed |= names
+        return sorted(names)
+
+    def nested(self, origin: Any, base: str, body: Sequence[Any], names: list[str],
+               *params: str) -> Any:  # fmt: skip
+        """`def base_0(params): nonlocal names; body`."""
+        name = self.context.fresh_function(base)
+        head = _declarations(names, self.globals)
+        return at(origin, function(name, [*head, *body], *params))
+
+    def names_of(self, names: list[str]) -> Any:
+        """The tuple of the state's names, as an argument."""
+        return gast.Tuple(elts=[constant(name) for name in names], ctx=gast.Load())
+
+
+def _declarations(names: Sequence[str], global_names: set[str]) -> list[Any]:
+    outer = [name for name in names if name not in global_names]
+    inner = [name for name in names if name in global_names]
+    found: list[Any] = [gast.Nonlocal(names=outer)] if outer else []
+    return [*found, gast.Global(names=inner)] if inner else found
+
+
+def _changed_by_closures(body: Sequence[Any], context: Context) -> set[str]:
+    """Names that a function inside declares nonlocal: any call may change them."""
+    inner = [n for n in own_nodes(body) if isinstance(n, gast.FunctionDef)]
+    found: set[str] = set()
+    for node in inner:
+        if node.name not in context.generated:
+            found |= declared(node.body, gast.Nonlocal)
+            found |= _changed_by_closures(node.body, context)
+    return found
+
+
+def _bind(node: Any, names: set[str]) -> list[Any]:
+    """The body with `a = b = None; del a, b` at its start (after the docstring)."""
+    if not names:
+        return node.body  # type: ignore[no-any-return]
+    already = [n for n in node.body if isinstance(n, gast.Delete) and getattr(n, "binds", False)]
+    for statement in already:
+        names = names - {target.id for target in statement.targets}
+    if not names:
+        return node.body  # type: ignore[no-any-return]
+    ordered = sorted(names)
+    give = gast.Assign(
+        targets=[store(name) for name in ordered], value=constant(None), type_comment=None
+    )
+    take = gast.Delete(targets=[_delete(name) for name in ordered])
+    take.binds = True
+    start = at(node.body[0], [give, take])
+    first = node.body[0]
+    text = isinstance(first, gast.Expr) and isinstance(first.value, gast.Constant)
+    if text and isinstance(first.value.value, str):
+        return [first, *start, *node.body[1:]]
+    return start + node.body  # type: ignore[no-any-return]
+
+
+def _delete(name: str) -> Any:
+    return gast.Name(id=name, ctx=gast.Del(), annotation=None, type_comment=None)

@@ -1,0 +1,82 @@
+"""`return` inside if, for, while: the value goes into a variable, and one `return` stays at the end.
+
+if c:                    if c:
+    return a                 returned_0 = True; value_0 = a
+return b         ->      else:
+                             returned_0 = True; value_0 = b
+                         return value_0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gast
+
+from .jumps import always_jumps, contains, lower
+from .scope import LOOPS, Context, assign, at, constant, load, own_nodes
+
+
+class EarlyReturn(gast.NodeTransformer):  # type: ignore[misc]
+    """Leaves functions alone whose returns already stand outside of every branch and loop."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def visit_ClassDef(self, node: Any) -> Any:
+        return node
+
+    def visit_Lambda(self, node: Any) -> Any:
+        return node
+
+    def visit_AsyncFunctionDef(self, node: Any) -> Any:
+        return node
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        self.generic_visit(node)
+        if any(isinstance(n, (gast.Yield, gast.YieldFrom)) for n in own_nodes(node.body)):
+            return node
+        if not _returns_early(node.body):
+            return node
+        flag, value = self.context.fresh("_jst_returned"), self.context.fresh("_jst_value")
+        body = node.body
+        if not always_jumps(body, (gast.Return,)):
+            body = [*body, at(body[-1], gast.Return(value=constant(None)))]
+        lowering = _Lowering(flag, value)
+        lowered = lower(body, (gast.Return,), flag, lowering)
+        start = at(node.body[0], [assign(flag, constant(False))])
+        end = at(node.body[-1], [gast.Return(value=load(value))])
+        node.body = _docstring_first(start, lowered) + end
+        return node
+
+
+class _Lowering:
+    """How one `return` is written, at the top of the function and inside a loop."""
+
+    def __init__(self, flag: str, value: str) -> None:
+        self.flag, self.value = flag, value
+
+    def jump(self, node: Any, in_loop: bool) -> list[Any]:
+        result = node.value if node.value is not None else constant(None)
+        done = [assign(self.flag, constant(True)), assign(self.value, result)]
+        return at(node, [*done, gast.Break()] if in_loop else done)  # type: ignore[no-any-return]
+
+    def after_loop(self, node: Any, in_loop: bool) -> list[Any]:
+        if not in_loop:
+            return []
+        leave = gast.If(test=load(self.flag), body=[gast.Break()], orelse=[])
+        return at(node, [leave])  # type: ignore[no-any-return]
+
+
+def _returns_early(body: Sequence[Any]) -> bool:
+    branches = [n for n in own_nodes(body) if isinstance(n, (gast.If, *LOOPS))]
+    return any(contains(branch, (gast.Return,)) for branch in branches)
+
+
+def _docstring_first(start: list[Any], body: list[Any]) -> list[Any]:
+    head = body[0]
+    is_text = isinstance(head, gast.Expr) and isinstance(head.value, gast.Constant)
+    if is_text and isinstance(head.value.value, str):
+        return [head, *start, *body[1:]]
+    return start + body

@@ -1,0 +1,179 @@
+"""Which names a piece of code binds, and the few helpers that all transformers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gast
+
+FUNCTIONS = (gast.FunctionDef, gast.AsyncFunctionDef, gast.Lambda)
+LOOPS = (gast.For, gast.While)
+
+
+@dataclass
+class Context:
+    """What the chain of transformers knows of the function that it converts.
+
+    `taken` are all names in its source; `generated` the names of functions that a transformer made, which
+    are never part of the state that a branch or a loop changes.
+    """
+
+    name: str
+    class_name: str = ""
+    taken: set[str] = field(default_factory=set)
+    generated: set[str] = field(default_factory=set)
+
+    def fresh(self, base: str) -> str:
+        """A variable name that the function does not use: `base_0`, `base_1`, ..."""
+        number = 0
+        while f"{base}_{number}" in self.taken:
+            number += 1
+        name = f"{base}_{number}"
+        self.taken.add(name)
+        return name
+
+    def fresh_function(self, base: str) -> str:
+        """The name of a function that a transformer makes."""
+        name = self.fresh(base)
+        self.generated.add(name)
+        return name
+
+
+def names_in(node: Any) -> set[str]:
+    """Every identifier in the tree."""
+    found = {n.id for n in gast.walk(node) if isinstance(n, gast.Name)}
+    found |= {n.name for n in gast.walk(node) if isinstance(n, (gast.FunctionDef, gast.ClassDef))}
+    return found
+
+
+def load(name: str) -> Any:
+    return gast.Name(id=name, ctx=gast.Load(), annotation=None, type_comment=None)
+
+
+def store(name: str) -> Any:
+    return gast.Name(id=name, ctx=gast.Store(), annotation=None, type_comment=None)
+
+
+def constant(value: Any) -> Any:
+    return gast.Constant(value=value, kind=None)
+
+
+def assign(name: str, value: Any) -> Any:
+    return gast.Assign(targets=[store(name)], value=value, type_comment=None)
+
+
+def jst(function: str, *args: Any) -> Any:
+    """A call of `wherry.jit.convert`: `_jst.function(args...)`."""
+    callee = gast.Attribute(value=load("_jst"), attr=function, ctx=gast.Load())
+    return gast.Call(func=callee, args=list(args), keywords=[])
+
+
+def thunk(expression: Any) -> Any:
+    """`lambda: expression`."""
+    return gast.Lambda(args=no_arguments(), body=expression)
+
+
+def no_arguments(*names: str) -> Any:
+    params = [
+        gast.Name(id=name, ctx=gast.Param(), annotation=None, type_comment=None) for name in names
+    ]
+    return gast.arguments(
+        args=params, posonlyargs=[], vararg=None, kwonlyargs=[], kw_defaults=[], kwarg=None,
+        defaults=[],
+    )  # fmt: skip
+
+
+def function(name: str, body: Sequence[Any], *params: str) -> Any:
+    """`def name(params): body`."""
+    return gast.FunctionDef(
+        name=name, args=no_arguments(*params), body=list(body) or [gast.Pass()], decorator_list=[],
+        returns=None, type_comment=None, type_params=[],
+    )  # fmt: skip
+
+
+def at(origin: Any, nodes: Any) -> Any:
+    """Give every new node in `nodes` (one or a list) the position of `origin`; returns `nodes`."""
+    line, column = getattr(origin, "lineno", 1), getattr(origin, "col_offset", 0)
+    end, end_column = getattr(origin, "end_lineno", None), getattr(origin, "end_col_offset", None)
+    for root in nodes if isinstance(nodes, list) else [nodes]:
+        for node in gast.walk(root):
+            if getattr(node, "lineno", None) is None:
+                node.lineno, node.col_offset = line, column
+                node.end_lineno, node.end_col_offset = end or line, end_column or column
+    return nodes
+
+
+def own_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
+    """All nodes of this scope: not those inside nested functions, lambdas and classes."""
+    stack = list(nodes)[::-1]
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, (*FUNCTIONS, gast.ClassDef)):
+            stack.extend(reversed(list(gast.iter_child_nodes(node))))
+
+
+def assigned(nodes: Sequence[Any], context: Context) -> set[str]:
+    """The names that these statements bind in the function's scope.
+
+    A function that a transformer made counts with the names that it declares nonlocal or global.
+    """
+    found: set[str] = set()
+    for node in own_nodes(nodes):
+        found |= _bound_by(node, context)
+    return (found - _comprehension_targets(nodes)) | _walruses(nodes)
+
+
+def _bound_by(node: Any, context: Context) -> set[str]:
+    if isinstance(node, gast.Name) and isinstance(node.ctx, (gast.Store, gast.Del)):
+        return {node.id}
+    if isinstance(node, gast.FunctionDef) and node.name in context.generated:
+        return declared(node.body)
+    if isinstance(node, (gast.FunctionDef, gast.AsyncFunctionDef, gast.ClassDef)):
+        return {node.name}
+    if isinstance(node, (gast.Import, gast.ImportFrom)):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, (gast.MatchAs, gast.MatchStar)) and node.name:
+        return {node.name}
+    if isinstance(node, gast.MatchMapping) and node.rest:
+        return {node.rest}
+    return set()
+
+
+def _comprehension_targets(nodes: Sequence[Any]) -> set[str]:
+    """Names that only comprehensions bind: they live in the comprehension's own scope."""
+    inside: set[str] = set()
+    outside: set[str] = set()
+
+    def walk(node: Any, in_target: bool) -> None:
+        if isinstance(node, gast.Name) and isinstance(node.ctx, (gast.Store, gast.Del)):
+            (inside if in_target else outside).add(node.id)
+        if isinstance(node, (*FUNCTIONS, gast.ClassDef)):
+            return
+        for name, value in gast.iter_fields(node):
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, gast.AST):
+                    target = isinstance(node, gast.comprehension) and name == "target"
+                    walk(child, in_target or target)
+
+    for node in nodes:
+        walk(node, False)
+    return inside - outside
+
+
+def _walruses(nodes: Sequence[Any]) -> set[str]:
+    return {n.target.id for n in own_nodes(nodes) if isinstance(n, gast.NamedExpr)}
+
+
+def declared(nodes: Sequence[Any], kind: Any = (gast.Nonlocal, gast.Global)) -> set[str]:
+    """The names that a function's body declares nonlocal or global."""
+    return {name for n in own_nodes(nodes) if isinstance(n, kind) for name in n.names}
+
+
+def parameters(arguments: Any) -> set[str]:
+    """The names of a function's parameters."""
+    params = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    params += [p for p in (arguments.vararg, arguments.kwarg) if p is not None]
+    return {p.id for p in params}

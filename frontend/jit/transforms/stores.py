@@ -1,0 +1,57 @@
+"""Writes to attributes and items are announced: `_jst.will_write(obj, "attr")` goes before `obj.attr = v`.
+
+Only inside a branch or loop that depends on a tensor is something done about it: the old value is kept, so
+that the other branch sees it, and the new values are merged.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import gast
+
+from .scope import Context, at, constant, jst
+
+
+class Stores(gast.NodeTransformer):  # type: ignore[misc]
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def visit_ClassDef(self, node: Any) -> Any:
+        return node
+
+    def visit_Assign(self, node: Any) -> Any:
+        return self._announced(node, node.targets)
+
+    def visit_AugAssign(self, node: Any) -> Any:
+        return self._announced(node, [node.target])
+
+    def visit_AnnAssign(self, node: Any) -> Any:
+        return self._announced(node, [node.target])
+
+    def visit_Delete(self, node: Any) -> Any:
+        return self._announced(node, node.targets)
+
+    def _announced(self, node: Any, targets: list[Any]) -> Any:
+        written = [part for target in targets for part in _places(target)]
+        return [*(at(node, gast.Expr(value=_call(place))) for place in written), node]
+
+
+def _places(target: Any) -> list[Any]:
+    if isinstance(target, (gast.Tuple, gast.List)):
+        return [place for part in target.elts for place in _places(part)]
+    if isinstance(target, gast.Starred):
+        return _places(target.value)
+    return [target] if isinstance(target, (gast.Attribute, gast.Subscript)) else []
+
+
+def _call(place: Any) -> Any:
+    owner = copy.deepcopy(place.value)
+    for node in gast.walk(owner):
+        if isinstance(node, gast.Call):
+            # Calling it twice could have an effect twice: the runtime refuses this inside a branch.
+            return jst("will_write_unknown")
+    if isinstance(place, gast.Attribute):
+        return jst("will_write", owner, constant(place.attr))
+    return jst("will_write", owner)

@@ -1,0 +1,37 @@
+"""Announced writes: inside a branch that depends on a tensor the old value is noted first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherry.schema.errors import ConversionError
+from wherry.tensor import Tensor
+
+from .branch import active_tracer
+from .state import AttributePlace, ContentsPlace, at_line
+
+
+def will_write(owner: Any, attribute: str | None = None) -> None:
+    """`owner.attribute`, or an item of `owner`, is about to be written."""
+    build = active_tracer()
+    if build is None or not build.journals:
+        return
+    if attribute is not None:
+        build.note(AttributePlace(owner, attribute))
+    elif type(owner) in (list, dict, set):
+        build.note(ContentsPlace(owner))
+    elif not isinstance(owner, Tensor):
+        raise ConversionError(
+            f"writing an item of a {type(owner).__name__} inside a branch or loop that depends on a "
+            f"tensor is not converted; use a list, a dict or a tensor{at_line()}"
+        )
+
+
+def will_write_unknown() -> None:
+    """Something is about to be written whose owner is the result of a call."""
+    build = active_tracer()
+    if build is not None and build.journals:
+        raise ConversionError(
+            "writing to the result of a call inside a branch or loop that depends on a tensor is not "
+            f"converted; give the object a name first{at_line()}"
+        )

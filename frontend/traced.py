@@ -1,0 +1,223 @@
+"""Traced: the Tensor that stands for a Variable of a Program being built."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from wherry.ir.dims import SymDim, product
+from wherry.ir.program import Variable
+from wherry.ir.show import show_var
+from wherry.schema.dtypes import DType
+from wherry.schema.errors import ConversionError
+
+from .location import user_location
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .jit.tracer import ProgramTracer
+
+
+class Traced(Tensor):
+    """A tensor without data. A write in place lets it stand for another Variable from then on.
+
+    `base` is what it is a view of (with the op that made it), `views` what are views of it: a write
+    through one of them is seen in all.
+    """
+
+    name_prefix: ClassVar[str] = "tmp"
+
+    def __init__(self, var: Variable, tracer: ProgramTracer) -> None:
+        self.var, self.tracer = var, tracer
+        self.base: ViewOf | None = None
+        self.views: list[weakref.ref[Traced]] = []
+
+    # The data-carrying side of Tensor, which is not there.
+
+    @property
+    def array(self) -> NoReturn:  # type: ignore[override]
+        self._no_value("its value")
+
+    @property
+    def storage(self) -> NoReturn:  # type: ignore[override]
+        self._no_value("its storage")
+
+    @property
+    def stop_gradient(self) -> bool:  # type: ignore[override]
+        return self.var.stop_gradient
+
+    @stop_gradient.setter
+    def stop_gradient(self, value: bool) -> None:
+        self.tracer.set_stop_gradient(self, bool(value))
+
+    @property
+    def shape(self) -> list[Any]:
+        """The sizes: ints, and a Size for each that is not known."""
+        from .jit.sizes import size_of
+
+        return [size_of(dim) for dim in self.var.shape]
+
+    @property
+    def dtype(self) -> DType:
+        return self.var.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.var.shape)
+
+    @property
+    def size(self) -> Any:
+        from .jit.sizes import size_of
+
+        return size_of(product(self.var.shape))
+
+    @property
+    def name(self) -> str:
+        return self.var.name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self._no_value("another name")
+
+    @property
+    def is_leaf(self) -> bool:
+        return self.var.op is None
+
+    @property
+    def persistable(self) -> bool:  # type: ignore[override]
+        return self.var.persistable
+
+    @property
+    def grad(self) -> None:  # type: ignore[override]
+        return None
+
+    @property
+    def inplace_version(self) -> int:
+        return 0
+
+    def numpy(self) -> Any:
+        """The tensor itself: `int(x.numpy())` traces. numpy functions on it are refused."""
+        return self
+
+    def item(self, *index: int) -> Any:
+        """One element as a 0-d tensor of the Program."""
+        chosen: Any = self[index] if index else self
+        if not index and chosen.size != 1:
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars, got {chosen.shape}"
+            )
+        return chosen.reshape([])
+
+    def tolist(self) -> NoReturn:
+        self._no_value("a list of numbers")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        self._no_value("a numpy array")
+
+    def __bool__(self) -> NoReturn:
+        self._no_value("a Python bool")
+
+    def __int__(self) -> NoReturn:
+        self._no_value("a Python int")
+
+    def __float__(self) -> NoReturn:
+        self._no_value("a Python float")
+
+    def __index__(self) -> NoReturn:
+        self._no_value("a Python int")
+
+    def __complex__(self) -> NoReturn:
+        self._no_value("a Python number")
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise TypeError("len() of a 0-D tensor")
+        size = self.var.shape[0]
+        if isinstance(size, SymDim):
+            size = int(self.shape[0])
+        return size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.ndim:
+            raise TypeError("iteration over a 0-D tensor")
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other: Any) -> Any:
+        return other == self if isinstance(other, SymDim) else Tensor.__eq__(self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return other != self if isinstance(other, SymDim) else Tensor.__ne__(self, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def detach(self) -> Traced:
+        """The same values cut off the gradient."""
+        cut: Traced = self.tracer.emit("assign", self)
+        cut.var.stop_gradient = True
+        return cut
+
+    def detach_(self) -> Traced:
+        """Cut this tensor itself off the gradient."""
+        self.stop_gradient = True
+        return self
+
+    def is_contiguous(self) -> bool:
+        return True
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __repr__(self) -> str:
+        return show_var(self.var)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        self._no_value("a pickle")
+
+    def as_dim(self) -> Any:
+        """The dim that this 0-d integer tensor was made of. ConversionError where it depends on data."""
+        op = self.var.op
+        while op is not None and op.type in ("cast", "assign", "reshape2"):
+            op = op.in_vars[0].op
+        if op is not None and op.type == "fill_constant" and not op.attrs["shape"]:
+            value = op.attrs["value"]
+            if isinstance(value, (int, SymDim)) and not isinstance(value, bool):
+                return value
+        self._no_value("a size, because it depends on data")
+
+    def as_dims(self) -> list[Any]:
+        """The dims that this 1-d integer tensor was made of."""
+        op = self.var.op
+        if op is not None and op.type == "assign_value":
+            return [int(value) for value in op.attrs["values"]]
+        if op is not None and op.type in ("shape", "assign"):
+            source = op.in_vars[0]
+            return (
+                list(source.shape) if op.type == "shape" else Traced(source, self.tracer).as_dims()
+            )
+        if op is not None and op.type in ("stack", "concat"):
+            return [Traced(var, self.tracer).as_dim() for var in op.in_vars]
+        self._no_value("a shape, because it depends on data")
+
+    def _no_value(self, what: str) -> NoReturn:
+        loc = user_location()
+        at = f"\n  at {loc}" if loc else ""
+        raise ConversionError(
+            f"{self!r} is a tensor of a Program that is being built: it has no value yet, so it cannot "
+            f"be used as {what} here. Use tensor operations, `if`/`while`/`for` statements in a function "
+            "that to_static converts, or keep this code out of the Program with "
+            f"paddle.jit.not_to_static{at}"
+        )
+
+
+class ViewOf:
+    """How a view was made: of which tensor, by which op."""
+
+    __slots__ = ("attrs", "op_type", "source")
+
+    def __init__(self, source: Traced, op_type: str, attrs: dict[str, Any]) -> None:
+        self.source, self.op_type, self.attrs = source, op_type, attrs
