@@ -51,7 +51,7 @@ def _batch_infer(x: TensorType, *stats: TensorType | None, **attrs: Any) -> tupl
     return x, per_channel, per_channel, per_channel, per_channel
 
 
-def _uses_given_stats(attrs: Any) -> bool:
+def uses_given_stats(attrs: Any) -> bool:
     """Whether it normalizes by the running statistics instead of the batch's own."""
     return bool(
         attrs["use_global_stats"] or (attrs["is_test"] and not attrs["trainable_statistics"])
@@ -64,7 +64,7 @@ def _batch_norm(
     axis = _channel_axis(x.ndim, attrs["data_layout"])
     others, view = tuple(_others(x.ndim, axis)), _per_channel(x.ndim, axis, x.shape[axis])
     of = x.dtype.type
-    if _uses_given_stats(attrs):
+    if uses_given_stats(attrs):
         mean_, variance_ = given, variance
         mean_out, variance_out = given, variance
     else:
@@ -109,7 +109,7 @@ def _batch_expand(
     F: Emitter, x: Any, scale: Any, bias: Any, given: Any, variance: Any, **attrs: Any
 ) -> tuple[Any, ...]:
     by = _Channels(F, x, attrs["data_layout"])
-    if _uses_given_stats(attrs):
+    if uses_given_stats(attrs):
         mean_, var, mean_out, variance_out = given, variance, given, variance
         off = Term(F, x) - by.spread(given)
     else:
@@ -131,7 +131,7 @@ def _batch_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
     """Goes through mean and 1/deviation, which are outputs of the op: so it has any order."""
     x, scale, bias = c.inputs[:3]
     by = _Channels(F, x, c["data_layout"])
-    given = _uses_given_stats(c.attrs)
+    given = uses_given_stats(c.attrs)
     keep, take = (0.0, 1.0) if given else (c["momentum"], 1 - c["momentum"])
     off, inverse = Term(F, x) - by.spread(c.outputs[3]), by.spread(c.outputs[4])
     g = Term(F, c.g if c.g is not None else F.fill_any_like(x, value=0.0))

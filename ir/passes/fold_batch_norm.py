@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..emit import BlockEmitter
+from ..ops.norm import uses_given_stats
 from ..program import Block, OpDesc, Program, Variable
 from .base import rewrite, rule_attrs
 from .fold_constants import constants
@@ -54,18 +55,21 @@ class _Folder:
         if op.type != "batch_norm" or not self.is_foldable(op):
             return None
         attrs = rule_attrs(op)
-        axis = 1 if attrs["data_layout"] in ("NCHW", "AnyLayout") else op.inputs["X"][0].ndim - 1
+        axis = op.inputs["X"][0].ndim - 1 if attrs["data_layout"][-1] == "C" else 1
         found = self.product(op.inputs["X"][0], axis)
         if found is None:
             return None
-        scale, bias, mean, variance = (
-            self.known[op.inputs[slot][0]].astype(np.float64)
-            for slot in ("Scale", "Bias", "Mean", "Variance")
+        factor = self.given(op, "Scale", 1.0) / np.sqrt(
+            self.given(op, "Variance", 1.0) + attrs["epsilon"]
         )
-        factor = scale / np.sqrt(variance + attrs["epsilon"])
-        shift = (found.bias - mean) * factor + bias
+        shift = (found.bias - self.given(op, "Mean", 0.0)) * factor + self.given(op, "Bias", 0.0)
         out = self.emit(F, found, factor, shift, axis)
         return [out if slot == "Y" else None for slot, vars_ in op.outputs.items() for _ in vars_]
+
+    def given(self, op: OpDesc, slot: str, default: float) -> Array:
+        """The known vector in a slot, in float64; `default` where the slot is empty."""
+        var = op.input(slot)
+        return np.asarray(default if var is None else self.known[var], np.float64)
 
     def is_foldable(self, op: OpDesc) -> bool:
         """It uses its running statistics, which are known, and only Y is read."""
@@ -73,8 +77,8 @@ class _Folder:
         others = [v for slot, vars_ in op.outputs.items() if slot != "Y" for v in vars_]
         given = [op.input(slot) for slot in ("Scale", "Bias", "Mean", "Variance")]
         return (
-            bool(attrs["is_test"] or attrs["use_global_stats"])
-            and all(var in self.known for var in given)
+            uses_given_stats(attrs)
+            and all(var is None or var in self.known for var in given)
             and not any(self.users.get(v) or v in self.block.results for v in others)
         )
 
