@@ -58,7 +58,7 @@ def geometry(sizes: Sequence[Dim], kernel: Sequence[Dim], attrs: Mapping[str, An
 
     SAME ignores dilations, as in Paddle. Refuses attributes that make no sense.
     """
-    size = pair([k for k in kernel if isinstance(k, int)], "Filter's height and width")
+    size = pair(kernel, "Filter's height and width")
     strides = pair(attrs["strides"], "strides")
     algorithm = attrs["padding_algorithm"]
     dilations = (1, 1) if algorithm == "SAME" else pair(attrs["dilations"], "dilations")

@@ -203,7 +203,9 @@ op(
     samples=[
         sample(f32(3, 4), _unit(3, 4)),
         sample(f64(3, 4), _unit(3, 4, wide=True), f64(4, low=0.5)),
-        sample(f64(2, 2), lit([[1.0, -100.0], [0.0, 1.0]], "float64"), normalize=True),
+        sample(f64(2, 3), _unit(2, 3, wide=True), normalize=True),
+        # A label that counts no more when it moves: a step.
+        sample(f64(2, 2), lit([[1.0, -100.0], [0.0, 1.0]], "float64"), normalize=True, grad=False),
         sample(lit([-1000.0, 1000.0, -1000.0]), lit([0.0, 1.0, 1.0]), grad=False),  # saturated
         sample(f32(0), f32(0)),
     ],

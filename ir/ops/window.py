@@ -14,13 +14,15 @@ Array = np.ndarray[Any, Any]
 Pads = list[tuple[Dim, Dim]]
 
 
-def pair(values: Sequence[int] | int, what: str) -> tuple[int, int]:
+def pair(values: Sequence[Dim] | int, what: str) -> tuple[int, int]:
     """One number or two as two, each at least 1. Refuses anything else."""
     found = [values, values] if isinstance(values, int) else list(values)
     found = found * 2 if len(found) == 1 else found
-    if len(found) != 2 or any(not isinstance(v, int) or v < 1 for v in found):
-        fail(f"needs 1 or 2 positive ints as {what}, got {values}")
-    return found[0], found[1]
+    known = [v for v in found if isinstance(v, int) and v >= 1]
+    if len(found) != 2 or len(known) != 2:
+        got = [v if isinstance(v, int) else -1 for v in found]
+        fail(f"needs 1 or 2 positive ints as {what}, got {got}")
+    return known[0], known[1]
 
 
 def as_ints(dims: Sequence[Dim]) -> list[int]:
