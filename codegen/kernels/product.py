@@ -15,7 +15,7 @@ from typing import Any
 from llvmlite import ir
 
 from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import DType, bool_, float16, float32
+from wherry.schema.dtypes import DType, float16, float32
 
 from ..builder import KernelBuilder
 from ..index import I32, Cell, Index, Value
@@ -72,7 +72,7 @@ class Result:
     base: Index
     row: Index
     column: Index
-    add: Value | None = None
+    add: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,7 @@ class _Tile:
     def _store(self, sums: list[list[Cell]]) -> None:
         kb, result = self.product.kb, self.product.result
         contiguous = isinstance(result.column, int) and result.column == 1
-        if contiguous and result.add is None:
+        if contiguous and not result.add:
             full = kb.eq(self.count, panel_columns(self.product.dtype))
             kb.either(full, lambda: self._store_vectors(sums), lambda: self._store_some(sums))
         else:
@@ -208,9 +208,8 @@ class _Tile:
             with kb.loop(self.count) as j:
                 total = buffer.load_at(j)
                 at = self._at(r, j)
-                if result.add is not None:
-                    before = kb.scalars.cast(result.operand.load_at(at), total.dtype)
-                    total = kb.scalars.select(kb.scalar(result.add, bool_), before + total, total)
+                if result.add:
+                    total = kb.scalars.cast(result.operand.load_at(at), total.dtype) + total
                 result.operand.store_at(kb.scalars.cast(total, result.operand.dtype), at)
 
 

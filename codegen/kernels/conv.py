@@ -1,0 +1,331 @@
+"""conv2d and its two gradients, as products of matrices.
+
+The right matrix of each is gathered from planes that hold their padding, so that nothing is checked
+while gathering: element (k, j) is at `column(j) + row(k)`, counted in elements of the planes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from wherry.ir.dims import Dim, product
+from wherry.ir.infer import Shape, inferring
+from wherry.ir.ops.conv import Geometry, geometry
+from wherry.ir.program import OpDesc
+from wherry.ir.scalar import Scalar
+from wherry.schema.dtypes import DType, int64
+
+from ..builder import KernelBuilder
+from ..index import Index, i64
+from ..operand import Operand
+from .move import loops
+from .product import Direct, Left, Product, Result, panel_columns, sum_dtype
+from .registry import lowers
+
+
+def _geometry(op: OpDesc, sizes: Shape, kernel: Shape) -> Geometry:
+    with inferring(op.type, op.loc, []):  # its guards were stated when the op was built
+        return geometry(sizes, kernel, op.attrs)
+
+
+@dataclass(frozen=True)
+class Planes:
+    """Working memory [channels, height, width] that a convolution gathers from."""
+
+    channels: Dim
+    height: Dim
+    width: Dim
+
+    @property
+    def size(self) -> Dim:
+        return product([self.channels, self.height, self.width])
+
+
+def _padded(x: Shape, place: Geometry) -> Planes:
+    """The planes of one group of the input, with the padding around."""
+    (top, bottom), (left, right) = place.pads
+    return Planes(x[1] // place.groups, x[2] + (top + bottom), x[3] + (left + right))
+
+
+def _spread(w: Shape, place: Geometry) -> Planes:
+    """The planes of one group of the output's gradient, spread out for the input's gradient.
+
+    The element of window o lies at o * stride - pad + span, where span = dilation * (kernel - 1).
+    """
+    height, width = (
+        size + (k - 1) * d
+        for size, k, d in zip(place.sizes, place.kernel, place.dilations, strict=True)
+    )
+    return Planes(w[0] // place.groups, height, width)
+
+
+# -- working memory --------------------------------------------------------------------------------
+
+
+def _shape(op: OpDesc, slot: str) -> Shape:
+    var = op.input(slot)
+    assert var is not None
+    return var.shape
+
+
+def _bytes(dtype: DType, depth: Dim, planes: Planes, more: Dim = 0) -> Dim:
+    """A panel of `depth` rows, the planes, and `more` numbers."""
+    size = sum_dtype(dtype).itemsize
+    return depth * (panel_columns(dtype) * size) + planes.size * size + more * size
+
+
+def _forward_scratch(op: OpDesc) -> Dim:
+    x, w = _shape(op, "Input"), _shape(op, "Filter")
+    place = _geometry(op, x[2:], w[2:])
+    return _bytes(op.out_vars[0].dtype, product(w[1:]), _padded(x, place))
+
+
+def _input_grad_scratch(op: OpDesc) -> Dim:
+    w, out = _shape(op, "Filter"), op.out_vars[0]
+    place = _geometry(op, out.shape[2:], w[2:])
+    depth = w[0] // place.groups * product(w[2:])
+    return _bytes(out.dtype, depth, _spread(w, place))
+
+
+def _filter_grad_scratch(op: OpDesc) -> Dim:
+    x, g, out = _shape(op, "Input"), _shape(op, "Grad"), op.out_vars[0]
+    place = _geometry(op, x[2:], out.shape[2:])
+    totals = 0 if sum_dtype(out.dtype) is out.dtype else product(out.shape)
+    return _bytes(out.dtype, product(g[2:]), _padded(x, place), totals)
+
+
+# -- the three -------------------------------------------------------------------------------------
+
+
+@lowers("conv2d", scratch=_forward_scratch)
+def conv2d(kb: KernelBuilder) -> None:
+    """out[o, p] = filter[o, (c, tap)] times windows[(c, tap), p], for each image and group."""
+    x, w, out = kb.input("Input"), kb.input("Filter"), kb.output("Output")
+    place = _geometry(kb.op, x.shape[2:], w.shape[2:])
+    depth, pixels = product(w.shape[1:]), product(out.shape[2:])
+    rows = w.shape[0] // place.groups
+    with _images_and_groups(kb, x.shape[0], place) as (image, group):
+        planes = _Gather(kb, _padded(x.shape, place), depth, x.dtype)
+        source = kb.mul(kb.add(kb.mul(image, place.groups), group), _group_size(kb, x, place))
+        direct = None
+        if not any(any(side != 0 for side in pads) for pads in place.pads) and planes.can_read(x):
+            planes = planes.over(x, source)
+            if place.kernel == (1, 1) and place.strides == (1, 1):
+                direct = Direct(x, source, 0, kb.dim(pixels), True)
+        else:
+            planes.fill_padded(x, source, place)
+
+        def column(j: Index) -> Index:
+            return planes.at(0, *_times(kb, _unravel(kb, j, out.shape[2:]), place.strides))
+
+        def row(c: Index, i: Index, j: Index) -> Index:
+            return planes.at(c, *_times(kb, (i, j), place.dilations))
+
+        base = kb.mul(group, kb.dim(rows * depth))
+        to = kb.mul(kb.add(kb.mul(image, place.groups), group), kb.dim(rows * pixels))
+        Product(
+            kb, kb.dim(rows), kb.dim(pixels), 1, kb.dim(depth),
+            Left(w, base, kb.dim(depth), 0, 1),
+            planes.packer(column, row, w.shape[1:], kb.dim(pixels)),
+            Result(out, to, kb.dim(pixels), 1), direct,
+        ).emit()  # fmt: skip
+
+
+@lowers("conv2d_input_grad", scratch=_input_grad_scratch)
+def input_grad(kb: KernelBuilder) -> None:
+    """out[c, p] = filter[c, (o, tap)] times the spread gradient's windows, taps in reverse."""
+    w, g, out = kb.input("Filter"), kb.input("Grad"), kb.output()
+    place = _geometry(kb.op, out.shape[2:], w.shape[2:])
+    taps, pixels = product(w.shape[2:]), product(out.shape[2:])
+    outputs, channels = w.shape[0] // place.groups, w.shape[1]
+    with _images_and_groups(kb, out.shape[0], place) as (image, group):
+        planes = _Gather(kb, _spread(w.shape, place), outputs * taps, g.dtype)
+        number = kb.add(kb.mul(image, place.groups), group)
+        planes.fill_spread(g, kb.mul(number, kb.dim(outputs * product(g.shape[2:]))), place)
+
+        def column(j: Index) -> Index:
+            return planes.at(0, *_unravel(kb, j, out.shape[2:]))
+
+        def row(o: Index, i: Index, j: Index) -> Index:
+            back = (kb.sub(k - 1, tap) for k, tap in zip(place.kernel, (i, j), strict=True))
+            return planes.at(o, *_times(kb, tuple(back), place.dilations))
+
+        base = kb.mul(group, kb.dim(outputs * channels * taps))
+        Product(
+            kb, kb.dim(channels), kb.dim(pixels), kb.dim(outputs), kb.dim(taps),
+            Left(w, base, kb.dim(taps), kb.dim(channels * taps), 1),
+            planes.packer(column, row, (outputs, *w.shape[2:]), kb.dim(pixels)),
+            Result(out, kb.mul(number, kb.dim(channels * pixels)), kb.dim(pixels), 1),
+        ).emit()  # fmt: skip
+
+
+@lowers("conv2d_filter_grad", scratch=_filter_grad_scratch)
+def filter_grad(kb: KernelBuilder) -> None:
+    """out[o, (c, tap)] += grad[o, p] times windows[p, (c, tap)], image by image."""
+    x, g, out = kb.input("Input"), kb.input("Grad"), kb.output()
+    place = _geometry(kb.op, x.shape[2:], out.shape[2:])
+    pixels, columns = product(g.shape[2:]), product(out.shape[1:])
+    rows = out.shape[0] // place.groups
+    planes = _Gather(kb, _padded(x.shape, place), pixels, x.dtype)
+    totals = out if sum_dtype(out.dtype) is out.dtype else planes.rest(out.shape)
+    _fill(kb, totals)
+    with _images_and_groups(kb, x.shape[0], place) as (image, group):
+        number = kb.add(kb.mul(image, place.groups), group)
+        planes.fill_padded(x, kb.mul(number, _group_size(kb, x, place)), place)
+
+        def column(j: Index) -> Index:
+            c, i, k = _unravel(kb, j, out.shape[1:])
+            return planes.at(c, *_times(kb, (i, k), place.dilations))
+
+        def row(i: Index, j: Index) -> Index:
+            return planes.at(0, *_times(kb, (i, j), place.strides))
+
+        Product(
+            kb, kb.dim(rows), kb.dim(columns), 1, kb.dim(pixels),
+            Left(g, kb.mul(number, kb.dim(rows * pixels)), kb.dim(pixels), 0, 1),
+            planes.packer(column, row, g.shape[2:], kb.dim(columns)),
+            Result(totals, kb.mul(group, kb.dim(rows * columns)), kb.dim(columns), 1, add=True),
+        ).emit()  # fmt: skip
+    if totals is not out:
+        with kb.loop(kb.dim(out.size)) as i:
+            out.store_at(kb.scalars.cast(totals.load_at(i), out.dtype), i)
+
+
+@contextmanager
+def _images_and_groups(
+    kb: KernelBuilder, images: Dim, place: Geometry
+) -> Iterator[tuple[Index, Index]]:
+    with kb.loop(kb.dim(images)) as image, kb.loop(place.groups) as group:
+        yield image, group
+
+
+def _group_size(kb: KernelBuilder, x: Operand, place: Geometry) -> Index:
+    """Elements of one group of one image."""
+    return kb.dim(product(x.shape[1:]) // place.groups)
+
+
+def _times(kb: KernelBuilder, index: Sequence[Index], factors: Sequence[int]) -> list[Index]:
+    return [kb.mul(i, factor) for i, factor in zip(index, factors, strict=True)]
+
+
+def _unravel(kb: KernelBuilder, flat: Index, shape: Shape) -> list[Index]:
+    """The index of an element of the shape from its number."""
+    found: list[Index] = []
+    for size in reversed(shape[1:]):
+        found.insert(0, kb.rem(flat, kb.dim(size)))
+        flat = kb.div(flat, kb.dim(size))
+    return [flat, *found]
+
+
+def _fill(kb: KernelBuilder, operand: Operand) -> None:
+    """Zeros everywhere."""
+    with kb.loop(kb.dim(operand.size)) as i:
+        operand.store_at(kb.const(0, operand.dtype), i)
+
+
+class _Gather:
+    """The planes in scratch memory behind the panel, and the packing of panels from them."""
+
+    def __init__(self, kb: KernelBuilder, planes: Planes, depth: Dim, dtype: DType) -> None:
+        assert kb.scratch is not None
+        self.kb, self.planes, self.dtype = kb, planes, sum_dtype(dtype)
+        shape = (planes.channels, planes.height, planes.width)
+        memory = Operand(kb, kb.scratch, self.dtype, ())
+        self._behind_panel = kb.dim(depth * panel_columns(dtype))
+        self.buffer = Operand(kb, memory.address(self._behind_panel), self.dtype, shape)
+        self.base: Index = 0
+
+    def can_read(self, x: Operand) -> bool:
+        """Whether the operand's own memory serves as the planes."""
+        return x.dtype is self.dtype
+
+    def over(self, x: Operand, base: Index) -> _Gather:
+        """The same, gathering from an operand that needs no padding."""
+        self.buffer, self.base = x, base
+        return self
+
+    def rest(self, shape: Shape) -> Operand:
+        """The memory behind the planes."""
+        place = self.buffer.address(self.kb.dim(self.planes.size))
+        return Operand(self.kb, place, self.dtype, shape)
+
+    def at(self, channel: Index, y: Index, x: Index) -> Index:
+        """The place of an element of the planes."""
+        kb, width = self.kb, self.kb.dim(self.planes.width)
+        row = kb.add(kb.mul(channel, kb.dim(self.planes.height)), y)
+        return kb.add(kb.mul(row, width), x)
+
+    def fill_padded(self, x: Operand, source: Index, place: Geometry) -> None:
+        """The input's planes with zeros around them."""
+        kb = self.kb
+        top, left = kb.dim(place.pads[0][0]), kb.dim(place.pads[1][0])
+        _fill(kb, self.buffer)
+        with loops(kb, [self.planes.channels, x.shape[2], x.shape[3]]) as (c, i, j):
+            value = x.load_at(kb.add(source, kb.offset((c, i, j), x.strides[1:])))
+            self._put(value, self.at(c, kb.add(i, top), kb.add(j, left)))
+
+    def fill_spread(self, g: Operand, source: Index, place: Geometry) -> None:
+        """The gradient's elements where the windows' last taps lie, zeros between them."""
+        kb = self.kb
+        _fill(kb, self.buffer)
+        shifts = [
+            kb.dim((k - 1) * d - before)
+            for k, d, (before, _) in zip(place.kernel, place.dilations, place.pads, strict=True)
+        ]
+        sizes = kb.dim(self.planes.height), kb.dim(self.planes.width)
+        with loops(kb, [self.planes.channels, g.shape[2], g.shape[3]]) as (c, i, j):
+            there = _times(kb, (i, j), place.strides)
+            y, x = (kb.add(t, shift) for t, shift in zip(there, shifts, strict=True))
+            inside = kb.b.and_(self._within(y, sizes[0]), self._within(x, sizes[1]))
+            with kb.when(inside):
+                value = g.load_at(kb.add(source, kb.offset((c, i, j), g.strides[1:])))
+                self._put(value, self.at(c, y, x))
+
+    def _within(self, index: Index, size: Index) -> Index:
+        """0 <= index < size, as an i1."""
+        kb = self.kb
+        return kb.b.and_(kb.compare(">=", index, 0), kb.lt(index, size))
+
+    def _put(self, value: Scalar, at: Index) -> None:
+        self.buffer.store_at(self.kb.scalars.cast(value, self.dtype), at)
+
+    def packer(
+        self,
+        column: Callable[[Index], Index],
+        row: Callable[..., Index],
+        depth: Shape,
+        columns: Index,
+    ) -> Callable[[Index, Index, Operand], None]:
+        """The function that packs a panel: rows run over `depth`, columns over numbers."""
+        kb, width = self.kb, panel_columns(self.dtype)
+
+        def pack(start: Index, count: Index, panel: Operand) -> None:
+            places = kb.buffer(int64, width)
+            last = kb.sub(columns, 1)
+            with kb.loop(width) as j:
+                # Beyond the last column the last one is read again: what it gives is not stored.
+                at = column(kb.minimum(kb.add(start, j), last))
+                places.store_at(kb.scalar(i64(at), int64), j)
+            first = kb.as_index(places.load_at(0))
+            span = kb.sub(kb.as_index(places.load_at(width - 1)), first)
+
+            def copy(where: Callable[[Index], Index]) -> None:
+                with loops(kb, depth) as index:
+                    k = kb.offset(
+                        index, [kb.dim(product(depth[a + 1 :])) for a in range(len(depth))]
+                    )
+                    line = kb.add(self.base, row(*index))
+                    with kb.loop(width) as j:
+                        value = self.buffer.load_at(kb.add(line, where(j)))
+                        panel.store_at(value, kb.add(kb.mul(k, width), j))
+
+            # The places of a full panel ascend, so that this span leaves no gap.
+            kb.either(
+                kb.b.and_(kb.eq(span, width - 1), kb.eq(count, width)),
+                lambda: copy(lambda j: kb.add(first, j)),
+                lambda: copy(lambda j: kb.as_index(places.load_at(j))),
+            )
+
+        return pack
