@@ -21,13 +21,14 @@ from wherry.schema.native import TensorSpec, read_dtype, read_specs, spec_vector
 
 from .dims import Dim, SymDim, parse_dim
 from .infer import Guard
+from .opdef import get_op
 from .program import Block, OpDesc, Program, Slots, Variable
+from .verify import verify
 
 _FLAGS: Final = ("persistable", "stop_gradient", "trainable", "is_data")
 # The kinds of attribute values; a kind's number in files is its place here, so the order is fixed.
 _KINDS: Final = (
-    "none", "false", "true", "int", "float", "text", "dtype", "dim", "block", "list", "tuple",
-    "long",
+    "none", "false", "true", "int", "float", "text", "dtype", "dim", "block", "list", "long",
 )  # fmt: skip
 _DEEPEST_LIST: Final = 16
 _LONGEST_DIM: Final = 10_000
@@ -85,14 +86,19 @@ def program_to_tables(program: Program, strip_source: bool = False) -> dict[str,
 
 
 def tables_to_program(numbers: Numbers) -> Program:
-    """The inverse of `program_to_tables`; the result is verified."""
-    from .verify import verify
+    """The inverse of `program_to_tables`; the result is verified.
 
+    Raises UnknownOpError for an op that is not declared, else ModelFormatError.
+    """
     program = _Reader(numbers).run()
     try:
+        for op in program.all_ops():
+            get_op(op.type)
         verify(program)
     except VerifyError as error:
         numbers.where.bad(f"a valid Program ({error})")
+    except RecursionError:
+        numbers.where.bad("blocks that are nested less deep")
     return program
 
 
@@ -175,7 +181,7 @@ class _Writer:
         kind, data = self._encode(value)
         self.out["value_kind"].append(_KINDS.index(kind))
         self.out["value_data"].append(data)
-        if kind in ("list", "tuple"):
+        if kind == "list":
             for element in value:
                 self._value(element)
 
@@ -199,10 +205,8 @@ class _Writer:
                 return "dim", self.strings(str(value))
             case Block():
                 return "block", self.block_index[id(value)]
-            case list():
+            case list() | tuple():
                 return "list", len(value)
-            case tuple():
-                return "tuple", len(value)
         raise TypeError(f"a value of type {type(value).__name__} has no place in a model file")
 
     def _var(self, var: Variable) -> int:
@@ -220,6 +224,7 @@ class _Reader:
         self.locs = numbers.locs()
         self.program = Program()
         self.vars: list[Variable] = []
+        self.owned = {0}
 
     def run(self) -> Program:
         self._make_blocks()
@@ -304,15 +309,22 @@ class _Reader:
         if kind >= len(_KINDS) or depth > _DEEPEST_LIST:
             self.where.bad(f"a value of a known kind, at most {_DEEPEST_LIST} lists deep")
         match _KINDS[kind]:
-            case "list" | "tuple" as form:
+            case "list":
                 if not 0 <= data <= len(self.lists["value_kind"]):
                     self.where.bad(f"a list inside the values, got {data} elements")
-                elements = [self._value(stream, depth + 1) for _ in range(data)]
-                return elements if form == "list" else tuple(elements)
+                return [self._value(stream, depth + 1) for _ in range(data)]
             case "block":
-                return self.program.blocks[self._inside(data, self.program.blocks, "block")]
+                return self._owned_block(data)
             case name:
                 return self._scalar(name, data)
+
+    def _owned_block(self, index: int) -> Block:
+        """A sub-block; each has one owner, so that blocks form a tree."""
+        self._inside(index, self.program.blocks, "block")
+        if index in self.owned:
+            self.where.bad(f"one owner for block {index}, which is not the global one")
+        self.owned.add(index)
+        return self.program.blocks[index]
 
     def _scalar(self, kind: str, data: int) -> Any:
         match kind:

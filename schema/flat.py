@@ -152,7 +152,7 @@ class Numbers:
     def text(self, index: int) -> str:
         """The string of this number."""
         if not 0 <= index < len(self.texts):
-            self.where.bad(f"a string number below {len(self.texts)}, got {index}")
+            self.where.bad(f"string number below {len(self.texts)}, got {index}")
         return self.texts[index]
 
     def strings_of(self, field: str) -> list[str]:
@@ -162,7 +162,7 @@ class Numbers:
     def within(self, index: int, count: int, what: str) -> int:
         """The index, if it is one of `count` things."""
         if not 0 <= index < count:
-            self.where.bad(f"the number of a {what} below {count}, got {index}")
+            self.where.bad(f"{what} number below {count}, got {index}")
         return index
 
     def groups(self, counts: Sequence[int], values: Sequence[Any], what: str) -> list[list[Any]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .dtypes import DType, dtype_from_code
 from .errors import Loc
@@ -73,16 +73,16 @@ class Signature:
         """The signature as a flatbuffer."""
         strings = Strings()
         locs = LocTable(strings)
-        return _TABLE.write(_vectors(self, strings, locs) | locs.vectors() | strings.vectors())
+        return NATIVE.write(_vectors(self, strings, locs) | locs.vectors() | strings.vectors())
 
     @staticmethod
     def unpack(data: bytes | memoryview, where: Where | None = None) -> Signature:
         """The inverse of `pack`. Raises ModelFormatError for bytes that are no signature."""
         where = where or Where("signature")
-        return _unpack(Numbers(_TABLE.read(data, where), where))
+        return _unpack(Numbers(NATIVE.read(data, where), where))
 
 
-_TABLE = FlatTable(
+NATIVE: Final = FlatTable(
     native_generated, "Native", b"WHNA",
     {
         "strings": "u1", "string_ends": "u4", "name": "u4", "counts": "u4",
