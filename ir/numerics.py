@@ -1,7 +1,7 @@
 """Numeric functions that numpy lacks or leaves to the processor: what they mean, once.
 
-Float to int saturates and takes NaN to 0; an integer power wraps, and with a negative exponent is 0 except
-for the bases 1 and -1. Compiled code does the same.
+Float to int saturates and takes NaN to 0; an integer power wraps, and with a negative exponent is 0
+except for the bases 1 and -1. Compiled code does the same.
 """
 
 from __future__ import annotations

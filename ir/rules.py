@@ -7,6 +7,7 @@ from typing import Any
 
 from wherry.schema.dtypes import DType, as_dtype
 
+from .dims import Dim
 from .infer import Shape, TensorType, axis_in, broadcast_shapes, fail, fail_type
 
 FLOATS = tuple(as_dtype(name) for name in ("float16", "float32", "float64"))
@@ -73,6 +74,11 @@ def reduced_shape(shape: Shape, axes: Sequence[int], keep: bool) -> Shape:
     if keep:
         return tuple(1 if i in axes else dim for i, dim in enumerate(shape))
     return tuple(dim for i, dim in enumerate(shape) if i not in axes)
+
+
+def sizes(shape: Sequence[Dim]) -> tuple[int, ...]:
+    """A shape that was worked out from an array's, so that it holds ints only."""
+    return tuple(dim for dim in shape if isinstance(dim, int))
 
 
 def to_list(value: Any) -> list[Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from wherry.schema.dtypes import int64
+from wherry.schema.dtypes import as_dtype, int64
 
-from ..dims import Dim, is_dim
+from ..dims import Dim, dim_max, dim_min, is_dim
 from ..emit import Emitter, GradContext
 from ..infer import Shape, TensorType, axis_in, fail, require, show
 from ..numerics import Array
@@ -18,10 +18,21 @@ from ..rules import axes_in, to_list
 from .creation import scalar_array
 from .grads import mask, reshape_to
 
+
+def _flipped(ndim: int, axis: Any) -> tuple[int, ...]:
+    """The axes as numbers >= 0; none at all flips nothing."""
+    return axes_in(axis, ndim) if to_list(axis) else ()
+
+
+def _flip_infer(x: TensorType, axis: Any) -> TensorType:
+    _flipped(x.ndim, axis)
+    return x
+
+
 op(
     "flip", "X", attrs={"axis": REQUIRED},
-    infer=lambda x, axis: TensorType(x.shape if axes_in(axis, x.ndim) or True else (), x.dtype),
-    reference=lambda x, axis: np.flip(x, axes_in(axis, x.ndim) if to_list(axis) else ()),
+    infer=_flip_infer,
+    reference=lambda x, axis: np.flip(x, _flipped(x.ndim, axis)).copy(),
     grad=lambda F, c: (F.flip(c.g, axis=c["axis"]),),
     samples=[
         sample(f32(3, 4), axis=[0]), sample(f32(2, 3, 4), axis=[-1, 0]), sample(f32(1), axis=[0]),
@@ -82,12 +93,12 @@ op(
 
 def _aligned_times(shape: Shape, repeat_times: Sequence[Dim]) -> tuple[Shape, list[Dim]]:
     """Shape and repeats with 1s in front, so that both are equally long."""
-    for times in repeat_times:
-        if not is_dim(times):
+    for count in repeat_times:
+        if not is_dim(count):
             fail(f"needs ints as repeat_times, got {list(repeat_times)}")
-        require(0, "<=", times, f"needs repeat_times >= 0, got {list(repeat_times)}")
+        require(0, "<=", count, f"needs repeat_times >= 0, got {list(repeat_times)}")
     rank = max(len(shape), len(repeat_times))
-    times = [*[1] * (rank - len(repeat_times)), *repeat_times]
+    times: list[Dim] = [*[1] * (rank - len(repeat_times)), *repeat_times]
     return (*[1] * (rank - len(shape)), *shape), times
 
 
@@ -191,8 +202,6 @@ def _pad(x: Array, paddings: Sequence[int], pad_value: float) -> Array:
 
 
 def _pad_value(x: Array, value: float) -> Array:
-    from wherry.schema.dtypes import as_dtype
-
     return scalar_array(value, as_dtype(x.dtype))
 
 
@@ -240,7 +249,8 @@ op(
     grad=lambda F, c: (F.tril_triu(c.g, diagonal=c["diagonal"], lower=c["lower"]),),
     samples=[
         sample(f32(3, 4)), sample(f32(4, 3), diagonal=1), sample(f32(2, 3, 3), lower=False),
-        sample(f32(3, 3), diagonal=-1, lower=False), sample(f32(0, 3)), sample(f32(1, 1), diagonal=5),
+        sample(f32(3, 3), diagonal=-1, lower=False), sample(f32(0, 3)),
+        sample(f32(1, 1), diagonal=5),
         sample(f64(2, 5), diagonal=-9), sample(i64(3, 3)),
     ],
 )  # fmt: skip
@@ -257,8 +267,6 @@ def _diag_infer(x: TensorType, offset: int, padding_value: float) -> TensorType:
 
 def diagonal_size(shape: Shape, offset: int) -> Dim:
     """The length of a diagonal of a matrix."""
-    from ..dims import dim_max, dim_min
-
     rows, columns = shape
     if offset >= 0:
         return dim_max(0, dim_min(rows, columns - offset))
@@ -303,15 +311,13 @@ def _diag_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
         return (F.diag_v2(c.g, offset=offset),)
     rows, columns = x.shape
     square = F.diag_v2(c.g, offset=offset)
-    # diag_v2 made the smallest square: cut or fill it to the matrix's shape.
-    size = F.type_of(square).shape[0]
+    # diag_v2 makes the smallest square that fits: fill it up, then cut it to the matrix's shape.
     target = F.slice(
         F.pad(square, paddings=[0, rows, 0, columns]),
         axes=[0, 1],
         starts=[0, 0],
         ends=[rows, columns],
     )
-    del size
     return (target,)
 
 

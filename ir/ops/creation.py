@@ -15,6 +15,7 @@ from ..emit import Emitter
 from ..infer import TensorType, fail, fail_type, require
 from ..numerics import Array, convert
 from ..opdef import REQUIRED, boolean, f32, f64, i32, i64, lit, op, sample
+from ..rules import sizes
 from ..scalar import Scalar, ScalarBuilder
 from .grads import cast_to, zero_grad
 
@@ -70,6 +71,10 @@ def _like_infer(x: TensorType, value: Any, dtype: DType | None) -> TensorType:
     return TensorType(x.shape, dtype or x.dtype)
 
 
+def _like(x: Array, value: Any, dtype: DType | None) -> Array:
+    return np.full(x.shape, scalar_array(value, dtype or as_dtype(x.dtype)))
+
+
 def _like_formula(b: ScalarBuilder, x: Scalar, value: Any, dtype: DType | None) -> Scalar:
     wanted = dtype or x.dtype
     return b.const(scalar_array(value, wanted).item(), wanted)
@@ -77,7 +82,7 @@ def _like_formula(b: ScalarBuilder, x: Scalar, value: Any, dtype: DType | None) 
 
 op(
     "fill_any_like", "X", attrs={"value": 0.0, "dtype": None}, infer=_like_infer,
-    reference=lambda x, value, dtype: np.full(x.shape, scalar_array(value, dtype or as_dtype(x.dtype))),
+    reference=_like,
     scalar=_like_formula,
     grad=zero_grad,
     samples=[
@@ -116,8 +121,8 @@ def range_size(start: Any, end: Any, step: Any) -> Dim:
     if isinstance(start, float) or isinstance(end, float) or isinstance(step, float):
         if isinstance(start, SymDim) or isinstance(end, SymDim):
             fail(f"needs ints beside a size that is not known yet, got ({start}, {end}, {step})")
-        return max(0, ceil((end - start) / step))
-    span = end - start if step > 0 else start - end
+        return int(max(0, ceil((end - start) / step)))
+    span: Dim = end - start if step > 0 else start - end
     return dim_max(0, (span + (abs(step) - 1)) // abs(step))
 
 
@@ -129,7 +134,7 @@ def _range_infer(start: Any, end: Any, step: Any, dtype: DType) -> TensorType:
 
 def _range(start: Any, end: Any, step: Any, dtype: DType) -> Array:
     # start + i * step in the dtype, so that compiled code gives the same bits.
-    size = range_size(start, end, step)
+    (size,) = sizes([range_size(start, end, step)])
     first, by = scalar_array(start, dtype), scalar_array(step, dtype)
     return np.asarray(first + np.arange(size).astype(dtype.numpy) * by)
 
@@ -210,7 +215,7 @@ op(
     "eye", "", attrs={"num_rows": REQUIRED, "num_columns": -1, "dtype": float32},
     infer=_eye_infer,
     reference=lambda num_rows, num_columns, dtype: np.eye(
-        num_rows, _columns(num_rows, num_columns), dtype=dtype.numpy
+        *sizes([num_rows, _columns(num_rows, num_columns)]), dtype=dtype.numpy
     ),
     expand=_eye_expand,
     samples=[

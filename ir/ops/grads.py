@@ -94,7 +94,7 @@ def binary(dx: Callable[..., Any], dy: Callable[..., Any]) -> GradRule:
 
 
 def aligned(F: Emitter, y: Any, ndim: int, axis: int) -> Any:
-    """y with 1s behind it, so that its first dim stands at dim `axis` of a tensor of `ndim` dims."""
+    """y with 1s behind it: its first dim then stands at dim `axis` of a tensor of `ndim` dims."""
     shape = F.type_of(y).shape
     if axis == -1 or axis + len(shape) == ndim:
         return y

@@ -99,13 +99,14 @@ op(
     samples=[
         sample([f32(2, 3), f32(2, 3)]), sample([f32(2, 3), f32(2, 3), f32(2, 3)], axis=-1),
         sample([f32(), f32()]), sample([f32(3)], axis=1), sample([f32(0), f32(0)], axis=1),
-        sample([f64(2), f64(2)], axis=-2), sample([i64(2), i64(2)]), sample([boolean(2), boolean(2)]),
+        sample([f64(2), f64(2)], axis=-2), sample([i64(2), i64(2)]),
+        sample([boolean(2), boolean(2)]),
     ],
 )  # fmt: skip
 
 
 def split_sizes(dim: Dim, num: int, sections: Sequence[Any]) -> list[Dim]:
-    """The sizes of the parts: `num` equal ones, or `sections`, of which one may be -1 for the rest."""
+    """The sizes of the parts: `num` equal ones, or `sections`, where one -1 takes the rest."""
     if not sections:
         message = f"needs a dim that num divides, got a dim of {dim} and num {num}"
         if num < 1:
@@ -142,7 +143,7 @@ def _split_infer(x: TensorType, axis: int, num: int, sections: Sequence[Any]) ->
 
 def _split(x: Array, axis: int, num: int, sections: Sequence[int]) -> list[Array]:
     sizes = split_sizes(x.shape[axis], num, sections)
-    return np.split(x, np.cumsum(sizes, dtype=np.int64)[:-1], axis)
+    return np.split(x, np.cumsum(np.array(sizes, np.int64))[:-1], axis)
 
 
 def _split_expand(F: Emitter, x: Any, axis: int, num: int, sections: Sequence[Any]) -> list[Any]:

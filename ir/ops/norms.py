@@ -11,7 +11,7 @@ from ..emit import Emitter, GradContext
 from ..infer import TensorType, fail, require, show
 from ..numerics import Array
 from ..opdef import f32, f64, i64, lit, op, sample
-from ..rules import axes_in, floats, numbers, reduced_shape, same_dtype
+from ..rules import axes_in, floats, numbers, reduced_shape, same_dtype, sizes
 from .grads import mask, reshape_to
 from .pointwise import INF, NAN
 
@@ -33,7 +33,7 @@ def _lse(x: Array, axis: Any, keepdim: bool, reduce_all: bool) -> Array:
     top = np.max(x, axis=axes, keepdims=True)
     top = np.where(np.isinf(top), 0, top).astype(x.dtype)
     total = np.sum(np.exp(x - top), axis=axes, keepdims=True)
-    return (np.log(total) + top).reshape(reduced_shape(x.shape, axes, keepdim))
+    return np.asarray(np.log(total) + top).reshape(sizes(reduced_shape(x.shape, axes, keepdim)))
 
 
 def _lse_expand(F: Emitter, x: Any, axis: Any, keepdim: bool, reduce_all: bool) -> Any:
@@ -65,10 +65,12 @@ op(
     expand=_lse_expand,
     grad=_lse_grad,
     samples=[
-        sample(f32(3, 4)), sample(f32(3, 4), axis=[1]), sample(f32(2, 3, 4), axis=[0, -1], keepdim=True),
+        sample(f32(3, 4)), sample(f32(3, 4), axis=[1]),
+        sample(f32(2, 3, 4), axis=[0, -1], keepdim=True),
         sample(f32()), sample(f32(1), axis=[0]), sample(f32(0, 3), axis=[1]), sample(f64(5)),
         sample(f32(2, 3), axis=[0], reduce_all=True), sample(f32(4, low=500, high=600)),
-        sample(lit([[-INF, -INF], [INF, 1.0], [NAN, 1.0], [-INF, 1.0]]), axis=[1], grad=False),  # inf
+        sample(lit([[-INF, -INF], [INF, 1.0], [NAN, 1.0], [-INF, 1.0]]), axis=[1],
+               grad=False),  # inf
     ],
 )  # fmt: skip
 
@@ -145,8 +147,8 @@ def _norm_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
 
 
 op(
-    # porder 0 counts what is not 0, inf and -inf take the largest and the smallest size. All elements
-    # of one size share nothing: each gets all of g, as in Paddle.
+    # porder 0 counts what is not 0, inf and -inf take the largest and the smallest size; there each
+    # of several equal elements gets all of g, as in Paddle.
     "p_norm", "X", attrs=NORM, infer=_norm_infer,
     reference=_norm,
     expand=_norm_expand,

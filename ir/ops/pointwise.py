@@ -19,7 +19,7 @@ INF, NAN = float("inf"), float("nan")
 
 
 def aligned_type(x: TensorType, y: TensorType, axis: int) -> TensorType:
-    """y with 1s behind it so that its first dim stands at x's dim `axis` (-1: aligned at the right)."""
+    """y with 1s behind it: its first dim stands at x's dim `axis` (-1: aligned at the right)."""
     if axis == -1 or axis + y.ndim == x.ndim:
         return y
     start = axis_in(axis, x.ndim)

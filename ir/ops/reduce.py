@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, max, min, prod, any, all; and sum_to, which undoes a broadcast."""
+"""Reductions over axes: sum, mean, max, min, prod, any, all; sum_to, which undoes a broadcast."""
 
 from __future__ import annotations
 
@@ -240,7 +240,8 @@ def _declare_truth(type: str, function: Callable[..., Any]) -> None:
         reference=lambda x, **attrs: function(x, **_args(x, **attrs)),
         samples=[
             sample(boolean(2, 3, 4), dim=[1]), sample(boolean(2, 3), keep_dim=True),
-            sample(boolean(2, 3, 4), dim=[0, -1]), sample(boolean()), sample(boolean(0, 2), dim=[0]),
+            sample(boolean(2, 3, 4), dim=[0, -1]), sample(boolean()),
+            sample(boolean(0, 2), dim=[0]),
             sample(boolean(0)), sample(lit([[True, True], [False, False]], "bool"), dim=[1]),
         ],
     )  # fmt: skip

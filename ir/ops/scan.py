@@ -16,7 +16,7 @@ from .pointwise import INF, NAN
 
 
 def shifted(F: Emitter, x: Any, axis: int, by: int, fill: float) -> Any:
-    """x moved along an axis by 1 (towards the end) or -1; `fill` comes in, the last one falls out."""
+    """x moved along an axis by 1 (towards the end) or -1; `fill` comes in, the last falls out."""
     shape = F.type_of(x).shape
     paddings: list[Any] = [0] * (2 * len(shape))
     paddings[2 * axis + (by < 0)] = 1
@@ -67,7 +67,8 @@ op(
     reference=_cumsum,
     grad=_cumsum_grad,
     samples=[
-        sample(f32(3, 4)), sample(f32(3, 4), axis=0, exclusive=True), sample(f32(3, 4), flatten=True),
+        sample(f32(3, 4)), sample(f32(3, 4), axis=0, exclusive=True),
+        sample(f32(3, 4), flatten=True),
         sample(f32(2, 3, 4), axis=1, reverse=True), sample(f32(4), exclusive=True, reverse=True),
         sample(f32(), axis=0), sample(f32(), flatten=True), sample(f32(0)), sample(f32(1)),
         sample(f32(2, 0, 3), axis=1), sample(f64(5)), sample(i64(2, 3)), sample(i32(4)),

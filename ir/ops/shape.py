@@ -1,4 +1,4 @@
-"""Another shape for the same elements: reshape2, squeeze2, unsqueeze2, flatten, transpose2, expand."""
+"""Another shape for the same elements: reshape, squeeze, unsqueeze, flatten, transpose, expand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..emit import Emitter, GradContext
 from ..infer import Shape, TensorType, axis_in, fail, require, show
 from ..numerics import Array
 from ..opdef import REQUIRED, boolean, f32, f64, i32, i64, op, sample
-from ..rules import axes_in
+from ..rules import axes_in, sizes
 from .grads import reshape_to, unbroadcast
 
 
@@ -190,7 +190,7 @@ def expanded(x: Shape, shape: Sequence[Any]) -> Shape:
 
 def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
     """x broadcast to this shape, as an array of its own."""
-    return np.broadcast_to(x, expanded(x.shape, shape)).copy()
+    return np.broadcast_to(x, sizes(expanded(x.shape, shape))).copy()
 
 
 def _shrink(F: Emitter, c: GradContext) -> tuple[Any, ...]:
@@ -204,7 +204,8 @@ op(
     grad=_shrink,
     samples=[
         sample(f32(1, 3), shape=[2, 3]), sample(f32(3), shape=[2, -1]), sample(f32(), shape=[2, 2]),
-        sample(f32(3, 1), shape=[2, 3, 4]), sample(f32(2, 3), shape=[2, 3]), sample(f32(), shape=[]),
+        sample(f32(3, 1), shape=[2, 3, 4]), sample(f32(2, 3), shape=[2, 3]),
+        sample(f32(), shape=[]),
         sample(f32(1, 3), shape=[0, 3]), sample(f32(0, 1), shape=[0, 4]),
         sample(f64(1), shape=[5]), sample(i64(2, 1), shape=[-1, 3]), sample(boolean(1), shape=[2]),
     ],

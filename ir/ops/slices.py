@@ -12,7 +12,7 @@ from ..emit import Emitter, GradContext
 from ..infer import Shape, TensorType, axis_in, fail, require, show
 from ..numerics import Array
 from ..opdef import REQUIRED, boolean, f32, f64, i64, op, sample
-from ..rules import same_dtype
+from ..rules import same_dtype, sizes
 from .grads import reshape_to, unbroadcast
 from .shape import expanded
 
@@ -28,7 +28,7 @@ class Range(NamedTuple):
 
 
 def _wrapped(index: Dim, dim: Dim, what: str) -> Dim:
-    """An index that counts from the end when it is negative, as one from the front (not clipped)."""
+    """An index, which may count from the end, as one from the front; not clipped."""
     if isinstance(index, int):
         return index + dim if index < 0 else index
     if always_le(index, -1):
@@ -85,7 +85,7 @@ def ranges(
     steps: Sequence[int] = (),
     decrease: Sequence[int] = (),
 ) -> list[Range]:
-    """For each dim of a tensor what the attributes of a slice select; of a decreased dim one element."""
+    """For each dim what the attributes of a slice select: of a decreased dim one element."""
     if not len(axes) == len(starts) == len(ends) == len(steps or axes):
         fail(f"needs starts, ends and strides for each axis, got axes {list(axes)}, "
              f"starts {list(starts)}, ends {list(ends)}")  # fmt: skip
@@ -159,10 +159,14 @@ op(
         sample(f32(4, 5), axes=[0, 1], starts=[-3, 2], ends=[-1, FAR]),
         sample(f32(4, 5), axes=[1], starts=[2], ends=[3], decrease_axis=[1]),
         sample(f32(4, 5), axes=[0, 1], starts=[-1, 0], ends=[FAR, 1], decrease_axis=[0, 1]),
-        sample(f32(4), axes=[0], starts=[3], ends=[1]), sample(f32(4), axes=[0], starts=[-9], ends=[9]),
-        sample(f32(0, 3), axes=[1], starts=[1], ends=[3]), sample(f32(1), axes=[0], starts=[0], ends=[1]),
-        sample(f32(), axes=[], starts=[], ends=[]), sample(f64(3, 2), axes=[-1], starts=[0], ends=[1]),
-        sample(i64(5), axes=[0], starts=[1], ends=[4]), sample(boolean(3), axes=[0], starts=[0], ends=[2]),
+        sample(f32(4), axes=[0], starts=[3], ends=[1]),
+        sample(f32(4), axes=[0], starts=[-9], ends=[9]),
+        sample(f32(0, 3), axes=[1], starts=[1], ends=[3]),
+        sample(f32(1), axes=[0], starts=[0], ends=[1]),
+        sample(f32(), axes=[], starts=[], ends=[]),
+        sample(f64(3, 2), axes=[-1], starts=[0], ends=[1]),
+        sample(i64(5), axes=[0], starts=[1], ends=[4]),
+        sample(boolean(3), axes=[0], starts=[0], ends=[2]),
     ],
 )  # fmt: skip
 
@@ -188,7 +192,8 @@ op(
         sample(f32(7), axes=[0], starts=[1], ends=[6], strides=[2]),
         sample(f32(7), axes=[0], starts=[FAR], ends=[-FAR], strides=[-1]),
         sample(f32(4, 7), axes=[0, 1], starts=[3, -2], ends=[0, 1], strides=[-1, -2]),
-        sample(f32(4, 5), axes=[1, 0], starts=[0, 1], ends=[FAR, 2], strides=[3, 1], decrease_axis=[0]),
+        sample(f32(4, 5), axes=[1, 0], starts=[0, 1], ends=[FAR, 2], strides=[3, 1],
+               decrease_axis=[0]),
         sample(f32(5), axes=[0], starts=[2], ends=[4], strides=[-1]),
         sample(f32(0), axes=[0], starts=[0], ends=[FAR], strides=[2]),
         sample(f32(1), axes=[0], starts=[0], ends=[9], strides=[5]),
@@ -228,7 +233,7 @@ def _set(
     x: Array, value: Array, axes: Any, starts: Any, ends: Any, steps: Any, decrease_axes: Any
 ) -> Array:
     chosen = ranges(x.shape, axes, starts, ends, steps, decrease_axes)
-    target = sliced_shape(x.shape, chosen, decrease_axes)
+    target = sizes(sliced_shape(x.shape, chosen, decrease_axes))
     out = x.copy()
     out[as_index(chosen)] = np.broadcast_to(value, target).reshape([p.size for p in chosen])
     return out

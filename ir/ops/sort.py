@@ -1,4 +1,7 @@
-"""Order: arg_max, arg_min, argsort, top_k_v2. NaN counts as the largest; equal elements keep their order."""
+"""Order: arg_max, arg_min, argsort, top_k_v2.
+
+NaN counts as the largest (in arg_min as the smallest); equal elements keep their order.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,12 @@ def _declare_arg(type: str, function: Callable[..., Any]) -> None:
         attrs={"axis": -1, "keepdims": False, "flatten": False, "dtype": int64},
         infer=_arg_infer, reference=reference,
         samples=[
-            sample(f32(3, 4)), sample(f32(3, 4), axis=0, keepdims=True), sample(f32(3, 4), flatten=True),
-            sample(f32(2, 3), flatten=True, keepdims=True), sample(f32(2, 3, 4), axis=1, dtype=int32),
-            sample(f32(), axis=0), sample(f32(1)), sample(f32(0, 3)), sample(f64(5)), sample(i64(4)),
+            sample(f32(3, 4)), sample(f32(3, 4), axis=0, keepdims=True),
+            sample(f32(3, 4), flatten=True),
+            sample(f32(2, 3), flatten=True, keepdims=True),
+            sample(f32(2, 3, 4), axis=1, dtype=int32),
+            sample(f32(), axis=0), sample(f32(1)), sample(f32(0, 3)), sample(f64(5)),
+            sample(i64(4)),
             sample(lit([1.0, 3.0, 3.0, 1.0])), sample(lit([INF, NAN, 2.0, NAN])),
             sample(lit([-INF, -INF])), sample(lit([0, 255, 3], "uint8")),
         ],
@@ -62,7 +68,7 @@ def _order(x: Array, axis: int, descending: bool) -> Array:
     if not descending:
         return np.argsort(x, axis=axis, kind="stable")
     backward = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
-    return x.shape[axis] - 1 - np.flip(backward, axis)
+    return np.asarray(x.shape[axis] - 1 - np.flip(backward, axis))
 
 
 def _pick(x: Array, order: Array, axis: int) -> tuple[Array, Array]:
@@ -71,7 +77,7 @@ def _pick(x: Array, order: Array, axis: int) -> tuple[Array, Array]:
 
 
 def _argsort_infer(x: TensorType, axis: int, descending: bool) -> tuple[TensorType, TensorType]:
-    axis_in(axis, numbers(x).ndim) if x.ndim else None
+    axis_in(axis, max(numbers(x).ndim, 1))
     return x, TensorType(x.shape, int64)
 
 
@@ -88,7 +94,8 @@ op(
     reference=lambda x, axis, descending: _pick(x, _order(x, axis, descending), axis),
     grad=_put_back,
     samples=[
-        sample(f32(3, 5)), sample(f32(3, 5), axis=0, descending=True), sample(f32()), sample(f32(1)),
+        sample(f32(3, 5)), sample(f32(3, 5), axis=0, descending=True), sample(f32()),
+        sample(f32(1)),
         sample(f32(0, 2)), sample(f64(6)), sample(i64(3, 4), descending=True), sample(i32(5)),
         # Ties and NaN: not differentiable.
         sample(lit([2.0, 1.0, 2.0, 1.0]), grad=False),

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..emit import Emitter, GradContext
 from ..infer import TensorType
-from ..numerics import Array, erf, power
+from ..numerics import Array, convert, erf, power
 from ..opdef import ArraySpec, Sample, f32, f64, i32, i64, lit, op, sample
 from ..rules import floats, numbers
 from ..scalar import Scalar, ScalarBuilder
@@ -231,17 +231,10 @@ def _clip_infer(x: TensorType, min: float, max: float) -> TensorType:
     return numbers(x)
 
 
-def _clip_bounds(dtype: Any, low: float, high: float) -> tuple[Any, Any]:
+def _clip_bounds(dtype: np.dtype[Any], low: float, high: float) -> tuple[Any, Any]:
     """The bounds as numbers of the dtype; for integers rounded to zero and kept in range."""
-    if dtype.kind == "f":
-        return dtype.type(low), dtype.type(high)
-    info = np.iinfo(dtype)
-    ends = (int(np.clip(v, float(info.min), float(info.max))) for v in (low, high))
-    first, last = (builtin_min(builtin_max(v, int(info.min)), int(info.max)) for v in ends)
-    return dtype.type(first), dtype.type(last)
-
-
-builtin_min, builtin_max = min, max
+    first, last = (convert(np.asarray(bound, np.float64), dtype)[()] for bound in (low, high))
+    return first, last
 
 
 def _clip(x: Array, min: float, max: float) -> Array:

@@ -28,6 +28,7 @@ KNOWN: dict[str, dict[int, tuple[int, ...] | None]] = {
     "scatter_nd_add": DEPTH,
     "conv2d": KERNEL,
     "depthwise_conv2d": KERNEL,
+    "conv2d_transpose": KERNEL,
     "conv2d_input_grad": {0: (2, 3), **KERNEL},
 }
 

@@ -125,4 +125,4 @@ def test_gradient(name: str) -> None:
             if recorded.wrt and recorded.targets:
                 check(recorded, f"{name}[{number}], order {order}")
                 checked += 1
-    assert checked
+    assert checked or not any(sample.grad for sample in opdef.samples)
