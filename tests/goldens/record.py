@@ -1,7 +1,7 @@
 """Record what real Paddle gives for the cases: python tests/goldens/record.py
 
 Run it in a venv of its own after `pip install paddlepaddle==2.6.2 'numpy<2' setuptools`. Writes
-api.npz beside this file. The project itself never needs Paddle.
+api.npz and training.npz beside this file. The project itself never needs Paddle.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import training_cases
 from cases import CASES, Case
 
 
@@ -44,6 +45,8 @@ def main() -> None:
         for key, array in run(paddle, one).items():
             recorded[f"{name}/{key}"] = array
     np.savez_compressed(Path(__file__).parent / "api.npz", **recorded)
+    training = training_cases.results(paddle)
+    np.savez_compressed(Path(__file__).parent / "training.npz", **training)
     print(f"paddle {paddle.__version__}: {len(CASES)} cases, {len(recorded)} arrays")
 
 

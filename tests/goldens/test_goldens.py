@@ -24,8 +24,10 @@ def load(name: str):
     return sys.modules[name]
 
 
-cases, record = load("cases"), load("record")
+cases, training = load("cases"), load("training_cases")
+record = load("record")
 WANT = dict(np.load(HERE / "api.npz"))
+WANT_TRAINING = dict(np.load(HERE / "training.npz"))
 
 
 @pytest.mark.parametrize("name", cases.CASES)
@@ -37,6 +39,19 @@ def test_it_is_what_paddle_gives(name):
         assert got[key].shape == array.shape, key
         assert got[key].dtype == array.dtype, key
         np.testing.assert_allclose(got[key], array, rtol=2e-5, atol=2e-6, err_msg=key)
+
+
+@pytest.mark.parametrize("name", training.OPTIMIZERS)
+def test_an_optimizer_steps_as_paddles(name):
+    for i, value in enumerate(training.train(paddle, training.OPTIMIZERS[name])):
+        want = WANT_TRAINING[f"{name}/{i}"]
+        np.testing.assert_allclose(value, want, rtol=2e-5, atol=2e-6, err_msg=f"value {i}")
+
+
+@pytest.mark.parametrize("name", training.SCHEDULERS)
+def test_a_scheduler_gives_paddles_rates(name):
+    rates = training.rates(paddle, training.SCHEDULERS[name])
+    np.testing.assert_allclose(rates, WANT_TRAINING[f"lr.{name}/rates"], rtol=1e-9)
 
 
 def test_every_case_was_recorded():
