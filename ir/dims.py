@@ -168,9 +168,7 @@ def evaluate(dim: Dim, values: Mapping[str, int]) -> int:
 
 def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
     """The dim with symbols replaced by other dims; symbols that are not named stay."""
-    return fold(
-        dim, lambda name: values.get(name, symbol(name)), lambda fn, a, b: APPLY[fn](a, b)
-    )
+    return fold(dim, lambda name: values.get(name, symbol(name)), lambda fn, a, b: APPLY[fn](a, b))
 
 
 def fold(dim: Dim, leaf: Callable[[str], Any], apply: Callable[[str, Any, Any], Any]) -> Any:
@@ -399,7 +397,7 @@ def _term_text(monomial: Monomial, coefficient: int) -> str:
     names = "*".join(map(str, monomial))
     if not monomial:
         return str(coefficient)
-    return names if coefficient == 1 else f"{coefficient}*{names}"
+    return {1: names, -1: f"-{names}"}.get(coefficient, f"{coefficient}*{names}")
 
 
 APPLY: dict[str, Callable[[Dim, Dim], Dim]] = {

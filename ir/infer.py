@@ -115,7 +115,11 @@ def _proven(guard: Guard) -> bool:
     left, relation, right, *_ = guard
     if relation == "<=":
         return always_le(left, right)
-    return left == right or (relation != "==" and left == 1) or (relation == "broadcast" and right == 1)
+    return (
+        left == right
+        or (relation != "==" and left == 1)
+        or (relation == "broadcast" and right == 1)
+    )
 
 
 def _refuted(guard: Guard) -> bool:

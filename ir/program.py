@@ -108,9 +108,7 @@ class Block:
     results: list[Variable] = field(default_factory=list)
     vars: dict[str, Variable] = field(default_factory=dict)
 
-    def create_var(
-        self, name: str, shape: Sequence[Any], dtype: DType, **flags: bool
-    ) -> Variable:
+    def create_var(self, name: str, shape: Sequence[Any], dtype: DType, **flags: bool) -> Variable:
         """A new Variable of this block. The name must be new in the Program (see `Program.unique`)."""
         if name in self.program.names:
             raise ValueError(f"Variable {name!r} has been created before")

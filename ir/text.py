@@ -145,7 +145,11 @@ class _Printer:
 
     def _attrs(self, op: OpDesc) -> Iterator[tuple[str, str]]:
         declared: Mapping[str, Any] = OPS[op.type].attrs if op.type in OPS else {}
-        for name, value in op.attrs.items():
+        ordered = [
+            *(n for n in declared if n in op.attrs),
+            *(n for n in op.attrs if n not in declared),
+        ]
+        for name, value in ((name, op.attrs[name]) for name in ordered):
             if name not in declared or attr_key(value) != attr_key(declared[name]):
                 yield name, self._attr(value)
 

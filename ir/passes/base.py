@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from ..emit import BlockEmitter
-from ..opdef import OpDef, get_op
+from ..opdef import get_op
 from ..program import Block, OpDesc, Program, Variable
 
 
@@ -40,19 +40,11 @@ def each_block(program: Program, visit: Callable[[Block], bool]) -> bool:
 def is_pure(op: OpDesc) -> bool:
     """Whether the op does nothing but compute its outputs from its inputs."""
     opdef = get_op(op.type)
-    return (
-        not opdef.side_effect and not draws_hidden(opdef, op) and all(map(is_pure_block, op.blocks))
-    )
+    return not opdef.side_effect and all(map(is_pure_block, op.blocks))
 
 
 def is_pure_block(block: Block) -> bool:
     return all(map(is_pure, block.ops))
-
-
-def draws_hidden(opdef: OpDef, op: OpDesc) -> bool:
-    """Whether the op draws random numbers from no State: each run of it gives something else."""
-    has_state = any(slot.name == "State" for slot in opdef.inputs)
-    return has_state and not op.inputs.get("State") and not op.attrs.get("is_test", False)
 
 
 def rule_attrs(op: OpDesc) -> dict[str, Any]:

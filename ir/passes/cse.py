@@ -10,7 +10,7 @@ from .base import each_block, is_pure, rule_attrs
 
 
 class Cse:
-    """x + y, x + y  ->  x + y once. Ops that draw hidden random numbers or have effects stay."""
+    """x + y, x + y  ->  x + y once. Ops with effects stay."""
 
     name = "cse"
 

@@ -17,6 +17,7 @@ from ..emit import BlockEmitter
 from ..ops.norm import uses_given_stats
 from ..program import Block, OpDesc, Program, Variable
 from .base import rewrite, rule_attrs
+from .dce import Dce
 from .fold_constants import constants
 
 Array = np.ndarray[Any, Any]
@@ -29,7 +30,10 @@ class FoldBatchNorm:
 
     def run(self, program: Program) -> bool:
         # Constants are of block 0, and sub-blocks do not see them.
-        return _Folder(program, program.global_block).run()
+        changed = _Folder(program, program.global_block).run()
+        if changed:
+            Dce().run(program)  # the product with the old weights
+        return changed
 
 
 @dataclass

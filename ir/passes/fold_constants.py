@@ -62,11 +62,12 @@ class _Folder:
         arrays = self.evaluate(op)
         if arrays is None:
             return None
-        if op.type == "fill_constant":
-            self.known[op.output()] = arrays[0]
+        stays = op.type == "fill_constant" or not (
+            all(map(_is_uniform, arrays)) or self.may_be_persistable(F.block, op)
+        )
+        if stays:
+            self.known.update(zip(op.out_vars, arrays, strict=True))
             return None
-        if not all(_is_uniform(a) for a in arrays) and F.block is not self.program.global_block:
-            return None  # a persistable is of block 0; a sub-block cannot see it
         return [self.constant(F, v, a) for v, a in zip(op.out_vars, arrays, strict=True)]
 
     def evaluate(self, op: OpDesc) -> list[Array] | None:
@@ -84,6 +85,13 @@ class _Folder:
         except (WherryError, ArithmeticError, LookupError):
             return None  # an error in the data belongs to the run, with the user's line
         return [np.asarray(a) for slot in op.outputs for a in found[slot]]
+
+    def may_be_persistable(self, block: Block, op: OpDesc) -> bool:
+        """A persistable is of block 0: a sub-block cannot see it. An output keeps its own name."""
+        outputs = {var.name for var in self.program.outputs}
+        return block is self.program.global_block and outputs.isdisjoint(
+            v.name for v in op.out_vars
+        )
 
     def worth(self, op: OpDesc) -> bool:
         if not all(var.type.is_static for var in op.out_vars):

@@ -58,7 +58,7 @@ def test_inputs_that_do_not_fit(inputs: list[object], message: str) -> None:
 
 def test_persistables_that_do_not_fit() -> None:
     x = np.zeros((1, 2), np.float32)
-    with pytest.raises(InputError, match="persistable 'w' .* has no value"):
+    with pytest.raises(InputError, match=r"persistable 'w' .* has no value"):
         run(LINEAR, x)
     with pytest.raises(InputError, match="persistable 'w' needs"):
         run(LINEAR, x, w=np.zeros((3, 2), np.float32))
@@ -126,7 +126,7 @@ def test_assigned_persistables_are_handed_back() -> None:
       yield x
     }"""
     total = np.float32([1, 1])
-    outputs, assigned = run(text, np.float32([1, 2]), total=total)
+    _, assigned = run(text, np.float32([1, 2]), total=total)
     assert assigned["total"].tolist() == [2, 3] and total.tolist() == [1, 1]
 
 

@@ -29,7 +29,7 @@ program(x: data float32[B, 4], y: int64[2*B + 1, ((B) // (2))]) {
   }) @ net.py:12
   yield s, h@2
 }
-"""
+"""  # noqa: E501
 
 
 def test_every_construct_prints_as_it_was_read() -> None:
