@@ -1,7 +1,8 @@
 """wherry: Paddle-style Python models, compiled to native CPU code.
 
-Use it as `import wherry as paddle`. What is public stands in `_NAMES`, module by module; each name is
-imported when it is first used, so that `import wherry.runtime` loads neither the frontend nor the compiler.
+Use it as `import wherry as paddle`. What is public stands in `_NAMES`, module by module; each name
+is imported when it is first used, so that `import wherry.runtime` loads neither the frontend nor
+the compiler.
 """
 
 from __future__ import annotations

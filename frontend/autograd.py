@@ -1,13 +1,15 @@
 """Reverse-mode differentiation: nodes that ops leave on the tape, and the walk through them.
 
-A `GradNode` knows where its op's inputs came from (`edges`) and turns gradients of outputs into gradients of
-inputs. Nodes point backwards only, and hold no output Tensor, so that a graph is freed when its last output
-is. `backward` of a node gets and gives arrays, or Tensors where the gradient itself is to be differentiated.
+A `GradNode` knows where its op's inputs came from (`edges`) and turns gradients of outputs into
+gradients of inputs. Nodes point backwards only, and hold no output Tensor, so that a graph is freed
+when its last output is. `backward` of a node gets and gives arrays, or Tensors where the gradient
+itself is to be differentiated.
 """
 
 from __future__ import annotations
 
 import functools
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -27,8 +29,9 @@ grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 class GradNode(ABC):
     """One op on the tape.
 
-    `edges[i]` says what flat input i is: a (node, output index) pair, a leaf Tensor that wants a gradient,
-    or None. Subclasses call `super().__init__` with the inputs and define `backward` and `release`.
+    `edges[i]` says what flat input i is: a (node, output index) pair, a leaf Tensor that wants a
+    gradient, or None. Subclasses call `super().__init__` with the inputs and define `backward` and
+    `release`.
     """
 
     def __init__(self, name: str, inputs: Sequence[Tensor | None], n_outputs: int = 1) -> None:
@@ -263,9 +266,10 @@ def call_hooks(hooks: dict[int, Callable[[Tensor], Tensor | None]], grad: Grad) 
 def initial_grad(output: Tensor, grad: Tensor | None, create_graph: bool) -> Grad:
     """The gradient to start with: the one given, or ones."""
     if output.stop_gradient and output.node is None:
-        raise RuntimeError(
-            f"backward() of a tensor of shape {output.shape} that no differentiable op made: its "
-            "stop_gradient is True. Set stop_gradient = False on an input before computing it"
+        warnings.warn(
+            f"backward of a tensor of shape {output.shape} whose stop_gradient is True: there is nothing "
+            "to differentiate. Set stop_gradient = False on an input before computing it",
+            stacklevel=4,
         )
     if grad is None:
         start = np.ones(output.array.shape, output.array.dtype)
@@ -297,12 +301,16 @@ def _accumulate(leaf: Tensor, total: _Sum) -> None:
     if leaf.hooks:
         grad, owned = call_hooks(leaf.hooks, grad), False
     assert grad is not None
-    if leaf._grad is None:
-        leaf._grad = Tensor(grad if owned else np.array(grad), name=f"{leaf.name}@GRAD")
+    held = leaf._grad
+    if held is None:
+        leaf._grad = Tensor(grad if owned else np.array(grad), False, name=leaf.name)
+    elif leaf.grad_cleared:
+        held.array = grad if owned else np.array(grad)
+        held.storage.version += 1
     else:
-        held = leaf._grad
         np.add(held.array, grad, out=held.array)
         held.storage.version += 1
+    leaf.grad_cleared = False
 
 
 def grad(

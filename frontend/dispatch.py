@@ -1,8 +1,8 @@
 """The one path on which every op is built: run at once on eager Tensors, or handed to the tracer.
 
-`run_op("matmul_v2", x, y, trans_x=False)` takes an op's input slots positionally (a Tensor, None or a list)
-and its attributes by name, and returns what the op's rules return. While a tracer is active (inside
-`to_static`, or in static mode) it records every op instead.
+`run_op("matmul_v2", x, y, trans_x=False)` takes an op's input slots positionally (a Tensor, None or
+a list) and its attributes by name, and returns what the op's rules return. While a tracer is active
+(inside `to_static`, or in static mode) it records every op instead.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Tracer(Protocol):
         """From here on `target` stands for `value`; a captured Tensor is written after the call."""
 
     def convert_call(self, function: Any) -> Any:
-        """What a Layer calls instead of its own forward: the converted one, where code is converted."""
+        """What a Layer calls instead of its own forward: the converted one, where code is
+        converted.
+        """
 
 
 tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
@@ -60,8 +62,8 @@ def tracing(active: Tracer | None) -> Iterator[None]:
 def run_op(op_type: str, *inputs: Any, **attrs: Any) -> Any:
     """Run or record one op.
 
-    Raises OpError (a ValueError) or OpTypeError (a TypeError too) with the user's line for arguments that
-    the op cannot take, RunError for errors in the data.
+    Raises OpError (a ValueError) or OpTypeError (a TypeError too) with the user's line for
+    arguments that the op cannot take, RunError for errors in the data.
     """
     opdef = OPS.get(op_type) or get_op(op_type)
     active = tracer.get()
@@ -189,8 +191,8 @@ def constant(array: Array) -> Tensor:
 def write(target: Tensor, value: Tensor) -> Tensor:
     """Let `target` become `value` in place (same shape and dtype); returns target.
 
-    Eagerly the data is written through to everything that shares the storage, and `target` takes over
-    value's place on the tape. In a trace the tracer is told.
+    Eagerly the data is written through to everything that shares the storage, and `target` takes
+    over value's place on the tape. In a trace the tracer is told.
     """
     active = tracer.get()
     if active is not None:

@@ -1,4 +1,6 @@
-"""A tape node whose gradient is a Python function on Tensors: for writes by index, and for PyLayer."""
+"""A tape node whose gradient is a Python function on Tensors: for writes by index, and for
+PyLayer.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ Rule = Callable[[list[Tensor | None]], Sequence[Tensor | None]]
 
 
 class FunctionNode(GradNode):
-    """Calls `rule(output gradients) -> input gradients`; under create_graph what it does is taped."""
+    """Calls `rule(output gradients) -> input gradients`; under create_graph what it does is
+    taped.
+    """
 
     def __init__(
         self, name: str, inputs: Sequence[Tensor | None], rule: Rule, n_outputs: int = 1

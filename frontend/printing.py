@@ -29,7 +29,8 @@ def set_printoptions(
     sci_mode: bool | None = None,
     linewidth: int | None = None,
 ) -> None:
-    """Change how Tensors print: digits after the point, when to summarize, how many items at an edge.
+    """Change how Tensors print: digits after the point, when to summarize, how many items at an
+    edge.
 
     >>> import wherry as paddle
     >>> paddle.set_printoptions(precision=2); print(paddle.to_tensor([0.125]))

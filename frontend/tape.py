@@ -1,4 +1,6 @@
-"""How an op of `ir/ops` goes on the tape: what it saved, and its gradient rule run on arrays or Tensors."""
+"""How an op of `ir/ops` goes on the tape: what it saved, and its gradient rule run on arrays or
+Tensors.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The eager Tensor: shared storage, a numpy view on it, and its place on the autograd tape.
 
-Views alias: `reshape`, `detach`, slices and their like share the storage of their base, with one version
-counter that every write in place advances. Operators and most methods are attached by
+Views alias: `reshape`, `detach`, slices and their like share the storage of their base, with one
+version counter that every write in place advances. Operators and most methods are attached by
 `wherry.ops.methods` from one table; here is what needs the representation.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from wherry.schema.dtypes import DType, as_dtype
+from wherry.schema.errors import WherryError
 
 from .device import CPUPlace, expected_place
 from .unique_name import generate
@@ -31,6 +32,14 @@ def dtype_of(array: Array) -> DType:
     if found is None:
         found = _DTYPES[array.dtype] = as_dtype(array.dtype)
     return found
+
+
+class OneElementError(WherryError, ValueError, AssertionError):
+    """A Tensor of several elements was used as a Python number."""
+
+
+class ZeroDimError(WherryError, TypeError, AssertionError):
+    """A 0-d Tensor was used as a sequence."""
 
 
 class Storage:
@@ -70,6 +79,7 @@ class Tensor:
     node_index: int = 0
     history: int = 0
     _grad: Tensor | None = None
+    grad_cleared: bool = False
     _name: str | None = None
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
     keeps_grad: bool = False
@@ -133,13 +143,17 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward` accumulated, or None."""
+        if self.grad_cleared:
+            self.grad_cleared = False
+            if self._grad is not None:
+                self._grad.array = np.zeros_like(self._grad.array)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None and value.shape != self.shape:
             raise ValueError(f"grad needs the shape {self.shape}, got {value.shape}")
-        self._grad = value
+        self._grad, self.grad_cleared = value, False
 
     # What it holds.
 
@@ -156,9 +170,9 @@ class Tensor:
         """One element as a Python number; without an index the Tensor must hold exactly one."""
         array = self.numpy()
         if not index and array.size != 1:
-            raise ValueError(
-                f"only one element tensors can be converted to Python scalars, got shape {self.shape};"
-                " give an index, or use tolist()"
+            raise OneElementError(
+                "(InvalidArgument) only one element tensors can be converted to Python scalars when no "
+                f"input coordinates, got shape {self.shape}; give an index, or use tolist()"
             )
         return array.item(*index)
 
@@ -172,15 +186,20 @@ class Tensor:
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise TypeError("len() of a 0-D tensor")
+            raise ZeroDimError("len() of a 0-D tensor is wrong")
         return int(self.shape[0])
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
-            raise TypeError("iteration over a 0-D tensor")
+            raise ZeroDimError("iteration over a 0-D tensor is wrong")
         return (self[i] for i in range(self.shape[0]))
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise OneElementError(
+                "When Variable is used as the condition of if/while , Variable can only contain one "
+                f"element, got shape {self.shape}; use .any() or .all()"
+            )
         return bool(self.item())
 
     def __int__(self) -> int:
@@ -195,7 +214,9 @@ class Tensor:
         return int(self.item())
 
     def as_dim(self) -> Any:
-        """The value of an integer Tensor of one element as a size: an int, in a trace also a symbol."""
+        """The value of an integer Tensor of one element as a size: an int, in a trace also a
+        symbol.
+        """
         if not self.dtype.is_integer:
             raise TypeError(f"a size must be an integer Tensor, got {self.dtype.name}{self.shape}")
         return int(self.item())
@@ -231,7 +252,11 @@ class Tensor:
         """A leaf of the same class and flags with a copy of the data."""
         twin = type(self).__new__(type(self))
         twin.__dict__.update(
-            {k: v for k, v in self.__dict__.items() if k not in ("_name", "_grad", "hooks")}
+            {
+                k: v
+                for k, v in self.__dict__.items()
+                if k not in ("_name", "_grad", "grad_cleared", "hooks")
+            }
         )
         twin.array, twin.storage, twin.history = self.array.copy(), Storage(), 0
         return twin
@@ -269,7 +294,8 @@ class Tensor:
 class Parameter(Tensor):
     """A Tensor that training changes: persistable, on the tape, updated by optimizers.
 
-    Paddle calls it EagerParamBase; `paddle.ParamBase` and `paddle.framework.EagerParamBase` are this class.
+    Paddle calls it EagerParamBase; `paddle.ParamBase` and `paddle.framework.EagerParamBase` are
+    this class.
     """
 
     name_prefix: ClassVar[str] = "param"

@@ -1,4 +1,6 @@
-"""The functions of `paddle.*` on Tensors, by family. Importing this package gives Tensor its methods."""
+"""The functions of `paddle.*` on Tensors, by family. Importing this package gives Tensor its
+methods.
+"""
 
 from .methods import attach_methods
 

@@ -1,7 +1,8 @@
 """How arguments become what ops take: Tensors of one dtype, lists of dims, lists of axes.
 
-Paddle 2.6's promotion, in one place: of two Tensors of different float dtypes the wider wins; else the
-right operand takes the dtype of the left. A Python float beside an integer Tensor makes float32 of it.
+Paddle 2.6's promotion, in one place: of two Tensors of different float dtypes the wider wins; else
+the right operand takes the dtype of the left. A Python float beside an integer Tensor makes float32
+of it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch import run_op, tracer
 from wherry.ir.dims import is_dim
 from wherry.schema.dtypes import DType, as_dtype, bool_, float32
 from wherry.schema.errors import OpTypeError
-from ..tensor import Tensor
 
+from ..dispatch import run_op, tracer
 from ..framework import default_dtype
 from ..location import user_location
+from ..tensor import Tensor
 
 NUMBERS = (bool, int, float, np.number, np.bool_)
 
@@ -109,7 +110,9 @@ def need_tensor(value: Any, function: str, argument: str = "x") -> Tensor:
 
 
 def dims_of(shape: Any, what: str = "shape") -> list[Any]:
-    """A shape argument (int, list or tuple of ints and 0-d Tensors, 1-d Tensor) as a list of dims."""
+    """A shape argument (int, list or tuple of ints and 0-d Tensors, 1-d Tensor) as a list of
+    dims.
+    """
     if isinstance(shape, Tensor):
         return [shape.as_dim()] if not shape.ndim else shape.as_dims()
     if is_dim(shape) or isinstance(shape, np.integer):

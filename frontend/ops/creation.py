@@ -21,8 +21,8 @@ def to_tensor(
 ) -> Tensor:
     """A new Tensor with a copy of the data: a number, nested lists, a numpy array or a Tensor.
 
-    Without a dtype: Python floats take the default dtype, ints int64, arrays keep theirs. Raises ValueError
-    for ragged lists and for what is no data.
+    Without a dtype: Python floats take the default dtype, ints int64, arrays keep theirs. Raises
+    ValueError for ragged lists and for what is no data.
 
     >>> import wherry as paddle
     >>> paddle.to_tensor([[1, 2], [3, 4]]).shape
@@ -193,7 +193,8 @@ def _limit(value: Any) -> Any:
 def arange(
     start: Any = 0, end: Any = None, step: Any = 1, dtype: Any = None, name: str | None = None
 ) -> Tensor:
-    """start, start + step, ... before `end`; with one argument from 0. int64 unless a limit is a float.
+    """start, start + step, ... before `end`; with one argument from 0. int64 unless a limit is a
+    float.
 
     >>> import wherry as paddle
     >>> paddle.arange(1, 6, 2).tolist()
@@ -241,7 +242,8 @@ def eye(num_rows: int, num_columns: int | None = None, dtype: Any = None,
 
 
 def assign(x: Any, output: Tensor | None = None) -> Tensor:
-    """A copy of x (a Tensor, numpy array or nested list), differentiable; written into `output` if given.
+    """A copy of x (a Tensor, numpy array or nested list), differentiable; written into `output` if
+    given.
 
     >>> import wherry as paddle
     >>> paddle.assign([1, 2]).tolist()

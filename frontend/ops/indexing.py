@@ -1,7 +1,9 @@
-"""`x[index]` and `x[index] = value`: ints, slices, None, Ellipsis, bool masks, integer Tensors and lists.
+"""`x[index]` and `x[index] = value`: ints, slices, None, Ellipsis, bool masks, integer Tensors and
+lists.
 
-Ints, slices and None are views. Masks need their data, so in a trace they are refused (use `paddle.where`).
-Axes of several index Tensors that stand side by side stay in their place; else they come first, as in numpy.
+Ints, slices and None are views. Masks need their data, so in a trace they are refused (use
+`paddle.where`). Axes of several index Tensors that stand side by side stay in their place; else
+they come first, as in numpy.
 """
 
 from __future__ import annotations
@@ -50,7 +52,9 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 
 def make_plan(x: Tensor, index: Any) -> Plan:
-    """Take the index apart for a Tensor of x's shape. Axes of index Tensors count in the sliced x."""
+    """Take the index apart for a Tensor of x's shape. Axes of index Tensors count in the sliced
+    x.
+    """
     items = _expanded(x, _items(index))
     plan = Plan([], [], [], [], [], [], [])
     axis = kept = 0
@@ -63,18 +67,24 @@ def make_plan(x: Tensor, index: Any) -> Plan:
                 plan.advanced.append((kept, one))
                 axis, kept = axis + 1, kept + 1
         else:
-            kept += _add_slice(plan, axis, item)
+            kept += _add_slice(x, plan, axis, item)
             axis += 1
     return plan
 
 
-def _add_slice(plan: Plan, axis: int, item: Any) -> int:
+def _add_slice(x: Tensor, plan: Plan, axis: int, item: Any) -> int:
     """Enter an int or a slice; returns how many axes it leaves (0 or 1)."""
     if isinstance(item, slice):
         if item != slice(None):
             start, stop, step = _bounds(item)
             _enter(plan, axis, start, stop, step)
         return 1
+    size = x.shape[axis]
+    if isinstance(size, int) and isinstance(item, int) and not -size <= item < size:
+        raise IndexError(
+            f"(OutOfRange) The starting index {item} of slice is out of bounds in tensor {axis}-th axis, it "
+            f"shound be in the range of [{-size}, {size})."
+        )
     _enter(plan, axis, item, item + 1 if not isinstance(item, int) or item != -1 else FAR, 1)
     plan.decrease.append(axis)
     return 0
@@ -120,7 +130,7 @@ def _item(item: Any) -> Any:
     if isinstance(item, (list, tuple, range, np.ndarray)):
         item = to_tensor_like(_index_array(item))
     if not isinstance(item, Tensor):
-        raise IndexError(
+        raise ValueError(
             "Valid index accept int / bool / slice / ellipsis / list / Tuple / Ndarray / Tensor, but "
             f"received {type(item).__name__}."
         )

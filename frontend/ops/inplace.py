@@ -1,4 +1,6 @@
-"""Functions of `paddle` that write into their argument: `paddle.reshape_(x, ...)` is `x.reshape_(...)`."""
+"""Functions of `paddle` that write into their argument: `paddle.reshape_(x, ...)` is
+`x.reshape_(...)`.
+"""
 
 from __future__ import annotations
 

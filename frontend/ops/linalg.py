@@ -18,8 +18,8 @@ def matmul(
 ) -> Tensor:
     """The matrix product over the last two axes; leading axes broadcast, 1-d operands are vectors.
 
-    x: [..., M, K], y: [..., K, N], of one float dtype (or two: the wider). Returns [..., M, N]. Raises
-    OpError where the two K differ.
+    x: [..., M, K], y: [..., K, N], of one float dtype (or two: the wider). Returns [..., M, N].
+    Raises OpError where the two K differ.
 
     >>> import wherry as paddle
     >>> paddle.matmul(paddle.ones([2, 3]), paddle.ones([3, 4])).shape
@@ -143,7 +143,8 @@ def norm(
 ) -> Tensor:
     """The p-norm over one axis, over several taken together, or over all (axis None).
 
-    p: "fro" (the square root of the sum of squares), a number, or +-inf. The gradient of the 2-norm at 0 is 0.
+    p: "fro" (the square root of the sum of squares), a number, or +-inf. The gradient of the 2-norm
+    at 0 is 0.
 
     >>> import wherry as paddle
     >>> float(paddle.norm(paddle.to_tensor([3.0, 4.0])))

@@ -8,20 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..dispatch import run_op, write
 from wherry.schema.dtypes import as_dtype
-from ..tensor import Tensor
 
+from ..dispatch import run_op, write
+from ..tensor import Tensor
 from .convert import (
-    as_list, cast_to, float_number, int_to_float, is_number, need_tensor, operands, scalar,
+    as_list,
+    cast_to,
+    int_to_float,
+    is_number,
+    need_tensor,
+    operands,
+    scalar,
     second_operand,
 )  # fmt: skip
 
 _BINARY_DOC = """{text}
 
-    x, y: Tensors of one dtype whose shapes broadcast (two float dtypes: the wider one; a Python number
-    beside a Tensor is taken in its dtype). Returns the broadcast shape. Raises OpError for shapes that do
-    not broadcast, OpTypeError for dtypes that differ.
+    x, y: Tensors of one dtype whose shapes broadcast (two float dtypes: the wider one; a Python
+    number beside a Tensor is taken in its dtype). Returns the broadcast shape. Raises OpError for
+    shapes that do not broadcast, OpTypeError for dtypes that differ.
 
     >>> import wherry as paddle
     >>> x, y = paddle.to_tensor([6.0, 8.0]), paddle.to_tensor([2.0, 4.0])
@@ -128,7 +134,9 @@ _UNARY_DOC = """{text}
 
 def _unary(name: str, text: str, given: str, example: str, *, ints: str = "float",
            op_type: str | None = None) -> Callable[..., Tensor]:  # fmt: skip
-    """A function of one op. `ints`: "float" casts integers to float32, "keep" computes in integers."""
+    """A function of one op. `ints`: "float" casts integers to float32, "keep" computes in
+    integers.
+    """
     op_name = op_type or name
 
     def function(x: Tensor, name: str | None = None) -> Tensor:

@@ -39,12 +39,8 @@ FUNCTIONS: dict[Any, str] = {
 }  # fmt: skip
 
 # These get a twin with a trailing underscore that writes the result into the Tensor.
-INPLACE = (
-    "add subtract multiply divide floor_divide mod remainder pow exp sqrt rsqrt sin cos tan tanh abs square"
-    " floor ceil round reciprocal neg scale clip cast lerp sigmoid erf log log2 log10 log1p expm1 asin acos"
-    " atan sinh cosh masked_fill scatter tril triu cumsum trunc"
-).split()
-RESHAPING = "reshape squeeze unsqueeze flatten transpose t".split()
+INPLACE = ["add", "subtract", "multiply", "divide", "floor_divide", "mod", "remainder", "pow", "exp", "sqrt", "rsqrt", "sin", "cos", "tan", "tanh", "abs", "square", "floor", "ceil", "round", "reciprocal", "neg", "scale", "clip", "cast", "lerp", "sigmoid", "erf", "log", "log2", "log10", "log1p", "expm1", "asin", "acos", "atan", "sinh", "cosh", "masked_fill", "scatter", "tril", "triu", "cumsum", "trunc"]
+RESHAPING = ["reshape", "squeeze", "unsqueeze", "flatten", "transpose", "t"]
 
 
 def inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -86,16 +82,19 @@ def reshaping(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def backward(self: Tensor, grad_tensor: Tensor | None = None, retain_graph: bool = False) -> None:
-    """Accumulate the gradients of all leaves into their `.grad` (see `paddle.autograd.backward`)."""
+    """Accumulate the gradients of all leaves into their `.grad` (see
+    `paddle.autograd.backward`).
+    """
     autograd.backward([self], [grad_tensor], retain_graph)
 
 
 def clear_gradient(self: Tensor, set_to_zero: bool = True) -> None:
     """Forget the gradient; with `set_to_zero` (the default) an existing one becomes zeros."""
     if set_to_zero and self._grad is not None:
-        self._grad = Tensor(np.zeros_like(self._grad.array), name=self._grad.name)
+        # The zeros are made when somebody looks; the next backward writes over them.
+        self.grad_cleared = True
     else:
-        self._grad = None
+        self._grad, self.grad_cleared = None, False
 
 
 def clear_grad(self: Tensor) -> None:
@@ -105,7 +104,7 @@ def clear_grad(self: Tensor) -> None:
 
 def gradient(self: Tensor) -> Any:
     """The gradient as a numpy array, or None."""
-    return None if self._grad is None else self._grad.numpy()
+    return None if self.grad is None else self.grad.numpy()
 
 
 def retain_grads(self: Tensor) -> None:

@@ -10,7 +10,13 @@ import numpy as np
 from ..dispatch import run_op
 from ..tensor import Tensor
 from .convert import (
-    cast_to, float_number, int_to_float, is_number, operands, scalar, to_tensor_like,
+    cast_to,
+    float_number,
+    int_to_float,
+    is_number,
+    operands,
+    scalar,
+    to_tensor_like,
 )  # fmt: skip
 from .linalg import matmul
 from .math import neg, true_divide

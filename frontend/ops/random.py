@@ -1,4 +1,6 @@
-"""Random numbers from one counter-based state, set by `paddle.seed`; equal in eager and compiled code."""
+"""Random numbers from one counter-based state, set by `paddle.seed`; equal in eager and compiled
+code.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from wherry.schema.dtypes import as_dtype, int64
-
 
 from ..random import draw
 from ..tensor import Tensor

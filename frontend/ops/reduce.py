@@ -1,7 +1,7 @@
 """Sums, means, extremes and their like over axes, and scans along one.
 
-`axis` is None (all axes, giving a 0-d Tensor), an int, a list or a tuple; `keepdim` keeps the reduced axes
-with size 1. An axis out of range raises OpError.
+`axis` is None (all axes, giving a 0-d Tensor), an int, a list or a tuple; `keepdim` keeps the
+reduced axes with size 1. An axis out of range raises OpError.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def topk(
 
 
 def where(condition: Tensor, x: Any = None, y: Any = None, name: str | None = None) -> Any:
-    """x where the condition is true, else y; all broadcast. With the condition alone: `nonzero`'s tuple.
+    """x where the condition is true, else y; all broadcast. With the condition alone: `nonzero`'s
+    tuple.
 
     >>> import wherry as paddle
     >>> paddle.where(paddle.to_tensor([True, False]), paddle.ones([2]), paddle.zeros([2])).tolist()
@@ -111,7 +112,8 @@ def _needs_data(function: str, instead: str) -> None:
 
 
 def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
-    """The positions of the elements that are not 0: int64 [n, x.ndim], or a tuple of [n, 1] per axis.
+    """The positions of the elements that are not 0: int64 [n, x.ndim], or a tuple of [n, 1] per
+    axis.
 
     >>> import wherry as paddle
     >>> paddle.nonzero(paddle.to_tensor([0, 5, 6])).tolist()

@@ -1,7 +1,7 @@
 """Functions that move elements and change shapes without computing.
 
-reshape, flatten, squeeze, unsqueeze, transpose, slice, diagonal and unbind give views: they share the memory
-of x, as in Paddle.
+reshape, flatten, squeeze, unsqueeze, transpose, slice, diagonal and unbind give views: they share
+the memory of x, as in Paddle.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from .convert import axes_of, cast_to, dim_of, dims_of, need_tensor
 
 
 def reshape(x: Tensor, shape: Any, name: str | None = None) -> Tensor:
-    """x with another shape of as many elements; one size may be -1, a 0 keeps x's size at its place.
+    """x with another shape of as many elements; one size may be -1, a 0 keeps x's size at its
+    place.
 
     Raises OpError where the number of elements differs.
 

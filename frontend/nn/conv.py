@@ -1,0 +1,188 @@
+"""Convolution layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..tensor import Tensor
+from . import functional as F
+from .functional.conv import pair
+from .initializer import Normal
+from .layer import Layer
+
+
+class _Conv(Layer):
+    """What the convolution layers share: the filter, the bias and the printed form."""
+
+    axes: int
+    transposed = False
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        dilation: Any = 1, groups: int = 1, output_padding: Any = 0, padding_mode: str = "zeros",
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(dtype=None)
+        if weight_attr is False:
+            raise ValueError("weight_attr should not be False in Conv.")
+        for channels in (in_channels, *([] if self.transposed else [out_channels])):
+            if channels % groups:
+                raise ValueError(f"groups {groups} must divide the channels {channels}")
+        self._in_channels, self._out_channels, self._groups = in_channels, out_channels, groups
+        self._kernel_size = pair(kernel_size, "kernel_size", self.axes)
+        self._stride, self._dilation = (
+            pair(stride, "stride", self.axes),
+            pair(dilation, "dilation", self.axes),
+        )
+        self._padding, self._padding_mode, self._output_padding = (
+            padding,
+            padding_mode,
+            output_padding,
+        )
+        self._data_format = data_format or ("NCHW" if self.axes == 2 else "NCL")
+        self.weight = self.create_parameter(
+            self._filter_shape(), weight_attr, default_initializer=self._initializer()
+        )
+        self.bias = self.create_parameter([out_channels], bias_attr, is_bias=True)
+
+    def _filter_shape(self) -> list[int]:
+        if self.transposed:
+            return [self._in_channels, self._out_channels // self._groups, *self._kernel_size]
+        return [self._out_channels, self._in_channels // self._groups, *self._kernel_size]
+
+    def _initializer(self) -> Normal | None:
+        if self.transposed:
+            return None
+        return Normal(0.0, math.sqrt(2.0 / (math.prod(self._kernel_size) * self._in_channels)))
+
+    def _padded(self, x: Tensor) -> tuple[Tensor, Any]:
+        """x with what padding modes other than zeros add, and the padding that is left for the
+        op.
+        """
+        if self._padding_mode == "zeros":
+            return x, self._padding
+        if isinstance(self._padding, str):
+            raise ValueError(f"padding_mode {self._padding_mode!r} needs numbers as padding")
+        sides = pair(self._padding, "padding", self.axes)
+        amounts = [side for p in reversed(sides) for side in (p, p)]
+        return F.pad(x, amounts, self._padding_mode, data_format=self._data_format), 0
+
+    def extra_repr(self) -> str:
+        text = f"{self._in_channels}, {self._out_channels}, kernel_size={self._kernel_size}"
+        shown = {"stride": self._stride, "padding": self._padding, "padding_mode": self._padding_mode,
+                 "output_padding": self._output_padding, "dilation": self._dilation,
+                 "groups": self._groups}  # fmt: skip
+        plain = {"stride": [1] * self.axes, "padding": 0, "padding_mode": "zeros", "output_padding": 0,
+                 "dilation": [1] * self.axes, "groups": 1}  # fmt: skip
+        text += "".join(f", {key}={value}" for key, value in shown.items() if value != plain[key])
+        return text + f", data_format={self._data_format}"
+
+
+class Conv2D(_Conv):
+    """The convolution of images [N, C, H, W] with a learned filter [O, C / groups, h, w].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Conv2D(3, 8, 3, padding=1)(paddle.ones([1, 3, 5, 5])).shape
+    [1, 8, 5, 5]
+    """
+
+    axes = 2
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros", weight_attr: Any = None,
+        bias_attr: Any = None, data_format: str = "NCHW",
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0, padding_mode,
+            weight_attr, bias_attr, data_format,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, padding = self._padded(x)
+        return F.conv2d(x, self.weight, self.bias, self._stride, padding, self._dilation, self._groups,
+                        self._data_format)  # fmt: skip
+
+
+class Conv1D(_Conv):
+    """The convolution of sequences [N, C, L] with a learned filter [O, C / groups, l].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Conv1D(3, 8, 3)(paddle.ones([1, 3, 5])).shape
+    [1, 8, 3]
+    """
+
+    axes = 1
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros", weight_attr: Any = None,
+        bias_attr: Any = None, data_format: str = "NCL",
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0, padding_mode,
+            weight_attr, bias_attr, data_format,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        x, padding = self._padded(x)
+        return F.conv1d(x, self.weight, self.bias, self._stride, padding, self._dilation, self._groups,
+                        self._data_format)  # fmt: skip
+
+
+class Conv2DTranspose(_Conv):
+    """The transposed convolution of images with a learned filter [C, O / groups, h, w].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Conv2DTranspose(3, 8, 2, stride=2)(paddle.ones([1, 3, 5, 5])).shape
+    [1, 8, 10, 10]
+    """
+
+    axes, transposed = 2, True
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        output_padding: Any = 0, dilation: Any = 1, groups: int = 1, weight_attr: Any = None,
+        bias_attr: Any = None, data_format: str = "NCHW",
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, output_padding,
+            "zeros", weight_attr, bias_attr, data_format,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
+        return F.conv2d_transpose(
+            x, self.weight, self.bias, self._stride, self._padding, self._output_padding, self._dilation,
+            self._groups, output_size, self._data_format,
+        )  # fmt: skip
+
+
+class Conv1DTranspose(_Conv):
+    """The transposed convolution of sequences with a learned filter [C, O / groups, l].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Conv1DTranspose(3, 8, 2, stride=2)(paddle.ones([1, 3, 5])).shape
+    [1, 8, 10]
+    """
+
+    axes, transposed = 1, True
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        output_padding: Any = 0, groups: int = 1, dilation: Any = 1, weight_attr: Any = None,
+        bias_attr: Any = None, data_format: str = "NCL",
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, output_padding,
+            "zeros", weight_attr, bias_attr, data_format,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
+        return F.conv1d_transpose(
+            x, self.weight, self.bias, self._stride, self._padding, self._output_padding, self._groups,
+            self._dilation, output_size, self._data_format,
+        )  # fmt: skip
+
+
+__all__ = ["Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose"]

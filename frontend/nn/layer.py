@@ -1,0 +1,450 @@
+"""nn.Layer: the base of every model, which knows its parameters, buffers and sub-layers by name."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from wherry.schema.dtypes import DType, as_dtype
+
+from ..autograd import HookHandle
+from ..dispatch import tracer
+from ..framework import default_dtype
+from ..param_attr import ParamAttr
+from ..parameter import make_parameter
+from ..tensor import Parameter, Storage, Tensor
+from ..unique_name import generate
+
+L = TypeVar("L", bound="Layer")
+Hook = Callable[..., Any]
+
+
+def _snake(name: str) -> str:
+    """Paddle's snake case: `BatchNorm2D` is batch_norm2d, `ReLU` re_lu."""
+    words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", words).lower()
+
+
+class Layer:
+    """A piece of a model: assign parameters, buffers and layers as attributes, define `forward`,
+    call it.
+
+    >>> import wherry as paddle
+    >>> class Net(paddle.nn.Layer):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.linear = paddle.nn.Linear(2, 3)
+    ...     def forward(self, x):
+    ...         return self.linear(x)
+    >>> Net()(paddle.ones([4, 2])).shape
+    [4, 3]
+    """
+
+    training: bool
+    _parameters: OrderedDict[str, Parameter | None]
+    _buffers: OrderedDict[str, Tensor | None]
+    _sub_layers: OrderedDict[str, Layer | None]
+
+    def __init__(self, name_scope: str | None = None, dtype: Any = "float32") -> None:
+        setters = self.__dict__
+        setters["training"] = True
+        setters["_full_name"] = generate(_snake(name_scope or type(self).__name__))
+        setters["_dtype"] = default_dtype() if dtype is None else as_dtype(dtype)
+        setters["_parameters"] = OrderedDict()
+        setters["_buffers"] = OrderedDict()
+        setters["_sub_layers"] = OrderedDict()
+        setters["_non_persistable_buffer_names_set"] = set()
+        setters["_forward_pre_hooks"] = OrderedDict()
+        setters["_forward_post_hooks"] = OrderedDict()
+        setters["_state_dict_hooks"] = OrderedDict()
+
+    # Calling.
+
+    def forward(self, *inputs: Any, **kwargs: Any) -> Any:
+        """What the layer computes. Every layer defines its own."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward")
+
+    def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
+        for hook in list(self._forward_pre_hooks.values()):
+            changed = hook(self, inputs)
+            if changed is not None:
+                inputs = changed if isinstance(changed, tuple) else (changed,)
+        active = tracer.get()
+        forward = self.forward if active is None else active.convert_call(self.forward)
+        outputs = forward(*inputs, **kwargs)
+        for hook in list(self._forward_post_hooks.values()):
+            changed = hook(self, inputs, outputs)
+            if changed is not None:
+                outputs = changed
+        return outputs
+
+    def register_forward_pre_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(layer, inputs)` before forward; what it returns (if not None) replaces the
+        inputs.
+        """
+        return _add_hook(self._forward_pre_hooks, hook)
+
+    def register_forward_post_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(layer, inputs, output)` after forward; what it returns replaces the output."""
+        return _add_hook(self._forward_post_hooks, hook)
+
+    def register_state_dict_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(state_dict)` on each state_dict that is made."""
+        return _add_hook(self._state_dict_hooks, hook)
+
+    # Attributes.
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, property):
+            object.__setattr__(self, name, value)
+            return
+        if "_parameters" not in self.__dict__:
+            if isinstance(value, (Parameter, Layer)):
+                raise ValueError("super().__init__() should be called first")
+            object.__setattr__(self, name, value)
+        elif isinstance(value, Parameter):
+            self._forget(name)
+            self._parameters[name] = value
+        elif isinstance(value, Layer):
+            self._forget(name)
+            self._sub_layers[name] = value
+        elif name in self._parameters:
+            self._set_kind(self._parameters, name, value, "parameter", "Parameter")
+        elif name in self._sub_layers:
+            self._set_kind(self._sub_layers, name, value, "sublayer", "Layer")
+        elif name in self._buffers:
+            if value is not None and not isinstance(value, Tensor):
+                raise TypeError(
+                    f"assignment to buffers '{name}' should be of type core.Tensor or None, "
+                    f"but got '{type(value).__name__}'"
+                )
+            self._buffers[name] = value
+        else:
+            object.__setattr__(self, name, value)
+
+    def _set_kind(self, table: Any, name: str, value: Any, kind: str, wanted: str) -> None:
+        if value is not None:
+            raise TypeError(
+                f"assignment to {kind} '{name}' should be of type {wanted} or None, "
+                f"but got '{type(value).__name__}'"
+            )
+        table[name] = None
+
+    def _forget(self, name: str) -> None:
+        """Take the name out of wherever it stands, so that it means one thing."""
+        self.__dict__.pop(name, None)
+        for table in (self._parameters, self._buffers, self._sub_layers):
+            table.pop(name, None)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        own = self.__dict__
+        for table in ("_parameters", "_sub_layers", "_buffers"):
+            if table in own and name in own[table]:
+                return own[table][name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __delattr__(self, name: str) -> None:
+        for table in (self._parameters, self._sub_layers, self._buffers):
+            if name in table:
+                del table[name]  # type: ignore[attr-defined]
+                return
+        object.__delattr__(self, name)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._sub_layers})
+
+    @property
+    def _sub_layer(self) -> OrderedDict[str, Layer | None]:
+        """The specification's name of `_sub_layers`."""
+        return self._sub_layers
+
+    # Making parts.
+
+    def create_parameter(
+        self,
+        shape: Any,
+        attr: Any = None,
+        dtype: Any = None,
+        is_bias: bool = False,
+        default_initializer: Any = None,
+    ) -> Any:
+        """A parameter for this layer; None if attr is False. Assign it to an attribute to register
+        it.
+        """
+        found = ParamAttr.of(attr)
+        if found is None:
+            return None
+        kind = self._dtype if dtype is None else dtype
+        return make_parameter(shape, kind, found, self._full_name, is_bias, default_initializer)
+
+    def create_tensor(
+        self, name: str | None = None, persistable: bool | None = None, dtype: Any = None
+    ) -> Tensor:
+        """An empty Tensor that the layer can fill later."""
+        kind = self._dtype if dtype is None else as_dtype(dtype)
+        made = Tensor(
+            np.zeros(0, kind.numpy), name=name or generate(self._full_name + "._generated_var")
+        )
+        made.persistable = bool(persistable)
+        return made
+
+    create_variable = create_tensor
+
+    def add_parameter(self, name: str, parameter: Parameter | None) -> Parameter | None:
+        """Register a parameter under a name; returns it."""
+        self._check_name(name, "parameter", self._parameters)
+        if parameter is not None and not isinstance(parameter, Parameter):
+            raise TypeError(
+                "The parameter to be added should be Parameter, but received "
+                f"{type(parameter).__name__}."
+            )
+        if parameter is None:
+            self._parameters[name] = None
+        else:
+            setattr(self, name, parameter)
+        return parameter
+
+    def add_sublayer(self, name: str, sublayer: Layer | None) -> Layer | None:
+        """Register a sub-layer under a name; returns it."""
+        if sublayer is not None and not isinstance(sublayer, Layer):
+            raise TypeError(f"the sublayer must be a Layer, got {type(sublayer).__name__}")
+        self._sub_layers[str(name)] = sublayer
+        return sublayer
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistable: bool = True) -> None:
+        """Register a Tensor that is state but no parameter, such as running statistics."""
+        self._check_name(name, "buffer", self._buffers)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"The registered buffer should be a Paddle.Tensor, but received {type(tensor).__name__}."
+            )
+        self._buffers[name] = tensor
+        if tensor is not None:
+            tensor.persistable = True
+        names = self._non_persistable_buffer_names_set
+        names.discard(name) if persistable else names.add(name)
+
+    def _check_name(self, name: Any, kind: str, table: Mapping[str, Any]) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"The name of {kind} should be a string, got {type(name).__name__}.")
+        if "." in name:
+            raise KeyError(
+                f"The name of {kind} can not contain `.`, because when you access the newly added "
+                f"{kind} in the form of `self.**.**`, it will cause AttributeError."
+            )
+        if name == "":
+            raise KeyError(f'The name of {kind} can not be empty "".')
+        if name not in table and hasattr(self, name):
+            raise KeyError(f"attribute '{name}' already exists.")
+
+    # Walking.
+
+    def named_children(self) -> Iterator[tuple[str, Layer]]:
+        """(name, layer) of the direct sub-layers, each once."""
+        seen: set[int] = set()
+        for name, layer in self._sub_layers.items():
+            if layer is not None and id(layer) not in seen:
+                seen.add(id(layer))
+                yield name, layer
+
+    def children(self) -> Iterator[Layer]:
+        """The direct sub-layers."""
+        return (layer for _, layer in self.named_children())
+
+    def named_sublayers(
+        self, prefix: str = "", include_self: bool = False, layers_set: set[Layer] | None = None
+    ) -> Iterator[tuple[str, Layer]]:
+        """(structured name, layer) of all layers below, each once, parents first."""
+        seen = set() if layers_set is None else layers_set
+        if include_self and self not in seen:
+            seen.add(self)
+            yield prefix, self
+        for name, layer in self._sub_layers.items():
+            if layer is not None:
+                inner = prefix + ("." if prefix else "") + name
+                yield from layer.named_sublayers(inner, True, seen)
+
+    def sublayers(self, include_self: bool = False) -> list[Layer]:
+        """All layers below, each once."""
+        return [layer for _, layer in self.named_sublayers(include_self=include_self)]
+
+    def _named(self, table: str, prefix: str, deep: bool) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        layers = self.named_sublayers(prefix, True) if deep else iter([(prefix, self)])
+        for path, layer in layers:
+            for name, value in getattr(layer, table).items():
+                if value is not None and id(value) not in seen:
+                    seen.add(id(value))
+                    yield path + ("." if path else "") + name, value
+
+    def named_parameters(
+        self, prefix: str = "", include_sublayers: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """(structured name, parameter), each parameter once."""
+        return self._named("_parameters", prefix, include_sublayers)
+
+    def parameters(self, include_sublayers: bool = True) -> list[Parameter]:
+        """All parameters, each once."""
+        return [p for _, p in self.named_parameters(include_sublayers=include_sublayers)]
+
+    def named_buffers(
+        self, prefix: str = "", include_sublayers: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """(structured name, buffer), each buffer once."""
+        return self._named("_buffers", prefix, include_sublayers)
+
+    def buffers(self, include_sublayers: bool = True) -> list[Tensor]:
+        """All buffers, each once."""
+        return [b for _, b in self.named_buffers(include_sublayers=include_sublayers)]
+
+    def apply(self: L, fn: Callable[[Layer], Any]) -> L:
+        """Call `fn(layer)` on every layer below and on this one; returns this layer."""
+        for layer in self.children():
+            layer.apply(fn)
+        fn(self)
+        return self
+
+    # Modes.
+
+    def train(self) -> None:
+        """Training mode, for this layer and all below: dropout drops, statistics are taken anew."""
+        for layer in self.sublayers(include_self=True):
+            layer.training = True
+
+    def eval(self) -> None:
+        """Evaluation mode, for this layer and all below."""
+        for layer in self.sublayers(include_self=True):
+            layer.training = False
+
+    def clear_gradients(self) -> None:
+        """Clear the gradients of all parameters that are trained."""
+        for param in self.parameters():
+            if param.trainable:
+                param.clear_gradient()
+
+    def full_name(self) -> str:
+        """The layer's own unique name, `linear_0`."""
+        return self._full_name  # type: ignore[no-any-return]
+
+    # State.
+
+    def state_dict(
+        self, destination: Any = None, include_sublayers: bool = True,
+        structured_name_prefix: str = "", use_hook: bool = True,
+    ) -> OrderedDict[str, Tensor]:  # fmt: skip
+        """Parameters and persistable buffers by structured name: the Tensors themselves, no
+        copies.
+        """
+        found: OrderedDict[str, Tensor] = OrderedDict() if destination is None else destination
+        skipped = self._non_persistable_buffer_names_set
+        for table in (self._parameters, self._buffers):
+            for name, value in table.items():  # type: ignore[attr-defined]
+                if value is not None and not (table is self._buffers and name in skipped):
+                    found[structured_name_prefix + name] = value
+        if include_sublayers:
+            for name, layer in self._sub_layers.items():
+                if layer is not None:
+                    prefix = f"{structured_name_prefix}{name}."
+                    layer.state_dict(found, True, prefix, use_hook)
+        if use_hook:
+            for hook in self._state_dict_hooks.values():
+                changed = hook(found)
+                found = found if changed is None else changed
+        return found
+
+    def to_static_state_dict(self, *args: Any, **kwargs: Any) -> OrderedDict[str, Tensor]:
+        """`state_dict` with the buffers that are not persistable, too."""
+        found = self.state_dict(*args, **kwargs)
+        found.update(self.named_buffers())
+        return found
+
+    def set_state_dict(
+        self, state_dict: Mapping[str, Any], use_structured_name: bool = True
+    ) -> tuple[list[str], list[str]]:
+        """Write values into the parameters and buffers; returns the missing and the unexpected
+        keys.
+
+        A key that is absent, or whose shape differs, is left out with a warning.
+        """
+        missing: list[str] = []
+        matched: set[str] = set()
+        for key, target in self.state_dict(use_hook=False).items():
+            name = key if use_structured_name else target.name
+            problem = _mismatch(name, target, state_dict)
+            if problem:
+                missing.append(name)
+                warnings.warn(f"Skip loading for {name}. {problem}", stacklevel=2)
+            else:
+                matched.add(name)
+                target.set_value(state_dict[name])
+        return missing, [key for key in state_dict if key not in matched]
+
+    set_dict = load_dict = set_state_dict
+
+    # Conversion.
+
+    def to(self: L, device: Any = None, dtype: Any = None, blocking: bool | None = None) -> L:
+        """All parameters and buffers in another dtype, in place; the device can only be the CPU."""
+        if device is not None and not isinstance(device, str):
+            dtype = dtype if dtype is not None else getattr(device, "dtype", None)
+        return self if dtype is None else self._convert(as_dtype(dtype), floats_only=False)
+
+    def astype(self: L, dtype: Any = None) -> L:
+        """All floating parameters and buffers in another dtype, in place."""
+        return self if dtype is None else self._convert(as_dtype(dtype), floats_only=True)
+
+    def float(self: L, excluded_layers: Any = None) -> L:
+        """All floating parameters and buffers in float32."""
+        return self.astype("float32")
+
+    def float16(self: L, excluded_layers: Any = None) -> L:
+        """All floating parameters and buffers in float16."""
+        return self.astype("float16")
+
+    def _convert(self: L, dtype: DType, floats_only: bool) -> L:
+        for tensor in [*self.parameters(), *self.buffers()]:
+            if tensor.dtype is not dtype and (tensor.dtype.is_float or not floats_only):
+                tensor.array, tensor.storage = tensor.array.astype(dtype.numpy), Storage()
+                tensor._grad = None
+        for layer in self.sublayers(include_self=True):
+            layer.__dict__["_dtype"] = dtype
+        return self
+
+    # Printing.
+
+    def extra_repr(self) -> str:
+        """What stands in the parentheses of the printed layer."""
+        return ""
+
+    def __repr__(self) -> str:
+        extra = [line for line in self.extra_repr().split("\n") if line]
+        parts = []
+        for name, layer in self._sub_layers.items():
+            first, *rest = repr(layer).split("\n")
+            parts.append("\n".join([f"({name}): {first}", *("  " + line for line in rest)]))
+        head = type(self).__name__ + "("
+        if not parts:
+            return head + (extra[0] if extra else "") + ")"
+        return head + ", ".join(extra) + "\n  " + "\n  ".join(parts) + "\n)"
+
+
+def _add_hook(hooks: OrderedDict[int, Hook], hook: Hook) -> HookHandle:
+    key = max(hooks, default=-1) + 1
+    hooks[key] = hook
+    return HookHandle(hooks, key)
+
+
+def _mismatch(name: str, target: Tensor, state: Mapping[str, Any]) -> str:
+    """Why the state has no value for the target; "" if it has one."""
+    if name not in state or state[name] is None:
+        return f"{name} is not found in the provided dict."
+    value = state[name]
+    shape = list(value.shape) if hasattr(value, "shape") else list(np.shape(value))
+    if shape != target.shape:
+        return f"{name} receives a shape {shape}, but the expected shape is {target.shape}."
+    return ""
