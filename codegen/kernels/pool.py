@@ -1,0 +1,216 @@
+"""Pooling over [N, C, H, W]: maxima with their places, averages, and their gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from wherry.ir.dims import Dim, product
+from wherry.ir.infer import Shape, inferring
+from wherry.ir.ops.pool import Geometry, geometry
+from wherry.ir.program import OpDesc
+from wherry.ir.scalar import Scalar
+from wherry.runtime.abi import ERROR_INDEX
+from wherry.schema.dtypes import DType, int32
+
+from ..builder import KernelBuilder
+from ..index import Index
+from ..operand import Operand
+from .product import sum_dtype
+from .registry import lowers
+
+
+def _geometry(op: OpDesc, sizes: Shape) -> Geometry:
+    with inferring(op.type, op.loc, []):  # its guards were stated when the op was built
+        return geometry(sizes, op.attrs)
+
+
+class _Span(NamedTuple):
+    """A window along one axis: its cells inside, and how many count where padding does.
+
+    `fixed` is the number of cells where it is the same for every window.
+    """
+
+    start: Index
+    stop: Index
+    inclusive: Index
+    fixed: int | None
+
+    @contextmanager
+    def cells(self, kb: KernelBuilder) -> Iterator[Index]:
+        if self.fixed is None:
+            with kb.loop(self.stop, self.start) as i:
+                yield i
+        else:
+            with kb.loop(self.fixed) as i:
+                yield kb.add(self.start, i)
+
+
+class _Pooling(NamedTuple):
+    """The windows over planes of `sizes`; what is pooled are `planes` of them."""
+
+    kb: KernelBuilder
+    place: Geometry
+    sizes: tuple[Dim, Dim]
+    planes: Dim
+
+    @staticmethod
+    def of(kb: KernelBuilder, shape: Shape) -> _Pooling:
+        sizes = (shape[2], shape[3])
+        return _Pooling(kb, _geometry(kb.op, sizes), sizes, product(shape[:2]))
+
+    def span(self, axis: int, window: Index) -> _Span:
+        kb, place, size = self.kb, self.place, self.kb.dim(self.sizes[axis])
+        if place.adaptive:
+            count = kb.dim(place.counts[axis])
+            start = kb.div(kb.mul(window, size), count)
+            end = kb.div(kb.add(kb.mul(kb.add(window, 1), size), kb.sub(count, 1)), count)
+            return _Span(start, end, kb.sub(end, start), None)
+        (before, after), kernel = place.pads[axis], place.kernel[axis]
+        low = kb.sub(kb.mul(window, place.strides[axis]), kb.dim(before))
+        if (before, after) == (0, 0) and not kb.attrs["ceil_mode"]:
+            return _Span(low, kb.add(low, kernel), kernel, kernel)
+        high = kb.add(low, kernel)
+        inclusive = kb.sub(kb.minimum(high, kb.add(size, kb.dim(after))), low)
+        return _Span(kb.maximum(low, 0), kb.minimum(high, size), inclusive, None)
+
+    @contextmanager
+    def windows(self) -> Iterator[tuple[Index, Index, _Span, _Span]]:
+        """(plane, number of the window in it, rows, columns) for each window."""
+        kb, (high, wide) = self.kb, self.place.counts
+        with kb.nest([self.planes, high, wide]) as (plane, i, j):
+            number = kb.add(kb.mul(i, kb.dim(wide)), j)
+            yield plane, number, self.span(0, i), self.span(1, j)
+
+    @contextmanager
+    def cells(self, rows: _Span, columns: _Span) -> Iterator[Index]:
+        """The number in its plane of each cell of a window."""
+        with rows.cells(self.kb) as i, columns.cells(self.kb) as j:
+            yield self.kb.add(self.kb.mul(i, self.kb.dim(self.sizes[1])), j)
+
+    def divisor(self, rows: _Span, columns: _Span) -> Index:
+        """By what a window's sum is divided."""
+        kb = self.kb
+        if kb.attrs["exclusive"] or self.place.adaptive:
+            sides = [s.fixed or kb.sub(s.stop, s.start) for s in (rows, columns)]
+        else:
+            sides = [rows.inclusive, columns.inclusive]
+        return kb.maximum(kb.mul(*sides), 1)
+
+    @property
+    def area(self) -> Index:
+        """The cells of a plane."""
+        return self.kb.dim(product(self.sizes))
+
+    @property
+    def count(self) -> Index:
+        """The windows of a plane."""
+        return self.kb.dim(product(self.place.counts))
+
+
+@lowers("max_pool2d_with_index")
+def max_pool(kb: KernelBuilder) -> None:
+    """The first of the largest cells, or the first NaN, and its number; -1 for no cell."""
+    x, out, mask = kb.input("X"), kb.output("Out"), kb.output("Mask")
+    pool = _Pooling.of(kb, x.shape)
+    lowest, none = kb.const(float("-inf"), x.dtype), kb.const(-1, int32)
+    with pool.windows() as (plane, number, rows, columns):
+        best, where = kb.cell(lowest.value), kb.cell(none.value)
+        with pool.cells(rows, columns) as cell:
+            value = x.load_at(kb.add(kb.mul(plane, pool.area), cell))
+            top, at = kb.scalar(best.get(), x.dtype), kb.scalar(where.get(), int32)
+            b = kb.scalars
+            better = (value > top) | (at < 0) | (b.isnan(value) & ~b.isnan(top))
+            best.set(b.select(better, value, top).value)
+            where.set(b.select(better, kb.index_scalar(cell, int32), at).value)
+        place = kb.add(kb.mul(plane, pool.count), number)
+        out.store_at(kb.scalar(best.get(), x.dtype), place)
+        mask.store_at(kb.scalar(where.get(), int32), place)
+
+
+@lowers("avg_pool2d")
+def avg_pool(kb: KernelBuilder) -> None:
+    """The mean of each window's cells."""
+    x, out = kb.input("X"), kb.output()
+    pool, dtype = _Pooling.of(kb, x.shape), sum_dtype(x.dtype)
+    with pool.windows() as (plane, number, rows, columns):
+        total = kb.cell(kb.const(0, dtype).value)
+        with pool.cells(rows, columns) as cell:
+            value = x.load_at(kb.add(kb.mul(plane, pool.area), cell))
+            total.set((kb.scalar(total.get(), dtype) + kb.scalars.cast(value, dtype)).value)
+        mean = kb.scalar(total.get(), dtype) / _divisor(pool, rows, columns, dtype)
+        place = kb.add(kb.mul(plane, pool.count), number)
+        out.store_at(kb.scalars.cast(mean, out.dtype), place)
+
+
+def _divisor(pool: _Pooling, rows: _Span, columns: _Span, dtype: DType) -> Scalar:
+    return pool.kb.index_scalar(pool.divisor(rows, columns), dtype)
+
+
+def _plane_bytes(op: OpDesc) -> Dim:
+    """One plane of sums."""
+    out = op.out_vars[0]
+    return product(out.shape[2:]) * sum_dtype(out.dtype).itemsize
+
+
+@lowers("avg_pool2d_grad", scratch=_plane_bytes)
+def avg_pool_grad(kb: KernelBuilder) -> None:
+    """Each cell gets its share of every window that it lies in."""
+    g, out = kb.input("Grad"), kb.output()
+    pool, dtype = _Pooling.of(kb, out.shape), sum_dtype(out.dtype)
+    high, wide = pool.place.counts
+    with _planes(kb, pool.planes, out) as (plane, sums), kb.nest([high, wide]) as (i, j):
+        rows, columns = pool.span(0, i), pool.span(1, j)
+        number = kb.add(kb.mul(i, kb.dim(wide)), j)
+        value = g.load_at(kb.add(kb.mul(plane, pool.count), number))
+        share = kb.scalars.cast(value, dtype) / _divisor(pool, rows, columns, dtype)
+        with pool.cells(rows, columns) as cell:
+            sums.store_at(sums.load_at(cell) + share, cell)
+
+
+@lowers("max_pool2d_grad", scratch=_plane_bytes)
+def max_pool_grad(kb: KernelBuilder) -> None:
+    """Each cell gets the gradients of the windows whose mask names it."""
+    mask, g, out = kb.input("Mask"), kb.input("Grad"), kb.output()
+    count = kb.dim(product(g.shape[2:]))
+    with _planes(kb, product(g.shape[:2]), out) as (plane, sums), kb.loop(count) as i:
+        place = kb.add(kb.mul(plane, count), i)
+        cell = _checked(kb, mask, place, product(out.shape[2:]))
+        with kb.when(kb.compare(">=", cell, 0)):
+            value = kb.scalars.cast(g.load_at(place), sums.dtype)
+            sums.store_at(sums.load_at(cell) + value, cell)
+
+
+@lowers("max_pool2d_gather")
+def max_pool_gather(kb: KernelBuilder) -> None:
+    """The cell that the mask names, 0 where it names none."""
+    x, mask, out = kb.input("X"), kb.input("Mask"), kb.output()
+    count, area = kb.dim(product(mask.shape[2:])), product(x.shape[2:])
+    with kb.loop(kb.dim(product(mask.shape[:2]))) as plane, kb.loop(count) as i:
+        place = kb.add(kb.mul(plane, count), i)
+        cell = _checked(kb, mask, place, area)
+        out.store_at(kb.const(0, out.dtype), place)
+        with kb.when(kb.compare(">=", cell, 0)):
+            out.store_at(x.load_at(kb.add(kb.mul(plane, kb.dim(area)), cell)), place)
+
+
+def _checked(kb: KernelBuilder, mask: Operand, place: Index, area: Dim) -> Index:
+    """A mask's cell; an error where it lies behind the plane."""
+    cell = kb.as_index(mask.load_at(place))
+    kb.fail_if(kb.compare(">=", cell, kb.dim(area)), ERROR_INDEX, place, cell)
+    return cell
+
+
+@contextmanager
+def _planes(kb: KernelBuilder, count: Dim, out: Operand) -> Iterator[tuple[Index, Operand]]:
+    """For each plane of `out` its number and zeros to add to, which are stored at the end."""
+    area, dtype = kb.dim(product(out.shape[2:])), sum_dtype(out.dtype)
+    sums = Operand(kb, kb.scratch, dtype, out.shape[2:])
+    with kb.loop(kb.dim(count)) as plane:
+        with kb.loop(area) as i:
+            sums.store_at(kb.const(0, dtype), i)
+        yield plane, sums
+        with kb.loop(area) as i:
+            value = kb.scalars.cast(sums.load_at(i), out.dtype)
+            out.store_at(value, kb.add(kb.mul(plane, area), i))

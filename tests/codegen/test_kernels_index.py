@@ -1,0 +1,99 @@
+"""Ops that read and write at indices, sort, scan and draw, compiled, against their references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from kernel_harness import build, cases, check, check_sample, compiled
+
+from wherry.codegen import jit
+from wherry.ir.philox import philox_bits
+from wherry.schema.dtypes import int32, int64
+from wherry.schema.errors import RunError
+
+OPS = [
+    "index_select", "index_add", "take_along_axis", "put_along_axis", "gather_nd", "scatter_nd_add",
+    "lookup_table_v2", "embedding_grad", "arg_max", "arg_min", "argsort", "top_k_v2", "cumsum",
+    "cumprod", "linear_scan", "rng_bits",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("type", "sample"), cases(*OPS))
+def test_samples(type: str, sample: Any) -> None:
+    check_sample(type, sample)
+
+
+def random(*shape: int, dtype: str = "float32") -> Any:
+    return (np.random.default_rng(sum(shape)).normal(size=shape) * 4).astype(dtype)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 8, 17, 100])
+@pytest.mark.parametrize("descending", [False, True])
+def test_sorts_of_symbolic_sizes(size: int, descending: bool) -> None:
+    x = np.round(random(3, size))  # with ties
+    check("argsort", x, symbolic=[(0, 0), (0, 1)], descending=descending)
+    check("argsort", x.T.copy(), symbolic=[(0, 0)], axis=0, descending=descending)
+    if size > 1:
+        check("top_k_v2", x, symbolic=[(0, 1)], k=2, largest=descending)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int32", "uint8"])
+def test_sorts_of_other_dtypes(dtype: str) -> None:
+    x = np.abs(random(4, 13)).astype(dtype)
+    check("argsort", x, axis=-1)
+    check("arg_max", x, axis=0)
+    check("arg_min", x, flatten=True)
+
+
+@pytest.mark.parametrize("size", [1, 2, 9, 33])
+def test_scans_of_symbolic_sizes(size: int) -> None:
+    x = random(2, size, 3)
+    for axis in (0, 1, 2):
+        check("cumsum", x, symbolic=[(0, 1)], axis=axis, reverse=True, atol=1e-5)
+        check("cumprod", x / 4, symbolic=[(0, 0)], dim=axis, exclusive=True)
+        check("linear_scan", x / 9, x, symbolic=[(0, 1), (1, 1)], axis=axis)
+    check("arg_max", x, symbolic=[(0, 1)], axis=1)
+    check("cumsum", x, symbolic=[(0, 1)], flatten=True, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_gathers_of_symbolic_sizes(count: int) -> None:
+    x, at = random(4, 3, 2), np.arange(count) % 3
+    symbols = [(0, 0), (1, 0)]
+    check("index_select", x, at, symbolic=symbols, dim=1)
+    check("index_add", x, at, random(4, count, 2), symbolic=[(0, 2), (2, 2)], axis=1)
+    check("lookup_table_v2", random(7, 3), at, symbolic=symbols, padding_idx=1)
+    check("embedding_grad", at, random(count, 3), symbolic=[(0, 0), (1, 0)], num_rows=5)
+    check("gather_nd", x, np.stack([at, at], 1), symbolic=symbols)
+    check("scatter_nd_add", x, np.stack([at, at], 1), random(count, 2), symbolic=[(1, 0), (2, 0)])
+    check("put_along_axis", random(count, 3), np.zeros((count, 2), np.int64), random(1, 2),
+          symbolic=[(0, 0), (1, 0)], Axis=1)  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 2**40])
+def test_an_index_outside_is_an_error(wrong: int) -> None:
+    x, at = random(3, 3), np.array([0, wrong])
+    for type, inputs, attrs in [
+        ("index_select", [x, at], {"dim": 1}),
+        ("index_add", [x, at, x[:2]], {"axis": 0}),
+        ("take_along_axis", [x[:2], at[:, None]], {"Axis": 1}),
+        ("put_along_axis", [x[:2], at[:, None], x[0, :1]], {"Axis": 1}),
+        ("gather_nd", [x, at[:, None]], {}),
+        ("scatter_nd_add", [x, at[:, None], x[:2]], {}),
+        ("lookup_table_v2", [x, at], {}),
+        ("embedding_grad", [at, x[:2]], {"num_rows": 3}),
+    ]:
+        with pytest.raises(RunError, match=str(wrong)):
+            compiled(type, inputs, **attrs)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 6, 1001])
+def test_random_bits_are_those_of_the_reference(count: int) -> None:
+    state = np.array([-5, 2**33 + 1])
+    run = jit(build("rng_bits", [state], shape=[count], dtype=int32))
+    np.testing.assert_array_equal(run([state])[0], philox_bits(-5, 2**33 + 1, count) >> 1)
+    wide = compiled("rng_bits", [state], shape=[count], dtype=int64)[0]
+    words = philox_bits(-5, 2**33 + 1, 2 * count).astype(np.uint64)
+    np.testing.assert_array_equal(wide, (words[::2] | words[1::2] << np.uint64(32)) >> np.uint64(1))
