@@ -168,7 +168,10 @@ def evaluate(dim: Dim, values: Mapping[str, int]) -> int:
 
 def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
     """The dim with symbols replaced by other dims; symbols that are not named stay."""
-    return fold(dim, lambda name: values.get(name, symbol(name)), lambda fn, a, b: APPLY[fn](a, b))
+    result: Dim = fold(
+        dim, lambda name: values.get(name, symbol(name)), lambda fn, a, b: APPLY[fn](a, b)
+    )
+    return result
 
 
 def fold(dim: Dim, leaf: Callable[[str], Any], apply: Callable[[str, Any, Any], Any]) -> Any:
