@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
+
 from wherry.runtime.abi import ctx_offset
 
 from .index import I8, I64, POINTER, Index, IndexBuilder, Value, i64

@@ -46,6 +46,11 @@ def compile_count() -> int:
     return _counter["programs"]
 
 
+def count_compilation() -> None:
+    """Note that one more Program is compiled, for however many targets."""
+    _counter["programs"] += 1
+
+
 def compile_program(
     program: Program,
     *,
@@ -57,12 +62,13 @@ def compile_program(
 ) -> CompiledModule:
     """Compile a Program (before decomposition; it is not changed).
 
-    `embed` holds the values of persistables that become part of the code's weights. Raises
-    UnknownOpError for an op that has no lowering.
+    `embed` holds the values of persistables that become part of the code's weights, as do then
+    the constants that passes make. Raises UnknownOpError for an op that has no lowering.
     """
-    _counter["programs"] += 1
+    count_compilation()
     prepared = prepare_for_codegen(program, inference=inference)
-    return compile_prepared(prepared, dict(embed or {}), target or Target.host(), name, suffix)
+    values = {} if embed is None else {**prepared.values, **embed}
+    return compile_prepared(prepared, values, target or Target.host(), name, suffix)
 
 
 def compile_prepared(

@@ -221,5 +221,6 @@ class RunEmitter:
         found = self.module.module.globals.get(WEIGHTS)
         if found is None:
             found = ir.GlobalVariable(self.module.module, ir.ArrayType(I8, 0), WEIGHTS)
-            found.global_constant = True
+            # llvmlite has no field for the visibility; it prints this one in its place.
+            found.global_constant, found.storage_class = True, "hidden"
         return found

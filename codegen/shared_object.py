@@ -1,23 +1,18 @@
-"""Ahead of time: a Program and its values as a shared object for `wherry.runtime.load`."""
+"""Compile a Program ahead of time: one shared object with code for several ISA levels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
 
 from wherry.ir.passes import prepare_for_codegen
 from wherry.ir.program import Program
 from wherry.runtime import cpu
-from wherry.schema.errors import TargetError
+from wherry.schema.errors import InputError
 
 from .artifact import LevelCode, build_artifact
-from .driver import CompiledModule, compile_prepared
+from .driver import Array, CompiledModule, assignments, compile_prepared, count_compilation
 from .entry import WEIGHTS
 from .target import Target
-
-Array = np.ndarray[Any, Any]
 
 
 def build_shared_object(
@@ -26,56 +21,47 @@ def build_shared_object(
     targets: Sequence[str] | None = None,
     name: str = "model",
 ) -> bytes:
-    """The bytes of a shared object with code for each target and the values as its weights.
+    """The bytes of an ELF file that `wherry.runtime.load` loads; the Program is not changed.
 
-    `targets` are ISA levels of one architecture; by default all that this kind of machine has. The
-    Program is not changed.
-
-    Raises TargetError for a target that is none, for levels of two architectures and for a Program
-    that writes its persistables, UnknownOpError for an op that has no lowering.
+    `values` are the persistables' arrays, which become part of the file. `targets` are ISA levels;
+    by default those of this kind of machine. Raises TargetError for a target that there is not,
+    InputError for a persistable without a value, or one that the Program writes: such a Program is
+    for training, not for serving.
     """
-    levels = _levels(targets)
-    source = program.clone()
-    source.values.update(values)
-    prepared = prepare_for_codegen(source, inference=True)
-    modules = {
-        level: compile_prepared(prepared, prepared.values, target, name, f"_{i}")
-        for i, (level, target) in enumerate(levels.items())
-    }
-    first = next(iter(modules.values()))
-    _refuse_state(first)
-    codes = [
-        LevelCode(level, module.object_code, module.plan_symbol, module.run_symbol)
-        for level, module in modules.items()
+    count_compilation()
+    prepared = prepare_for_codegen(program, inference=True)
+    embed = {**prepared.values, **values}
+    _check(prepared, embed)
+    chosen = [Target.named(target) for target in targets or default_levels()]
+    compiled = [
+        compile_prepared(prepared, embed, target, name, "_" + target.name.replace("-", "_"))
+        for target in chosen
     ]
-    return build_artifact(codes, first.signature, {WEIGHTS: first.weights}, f"{name}.so")
+    levels = [
+        LevelCode(target.name, module.object_code, module.plan_symbol, module.run_symbol)
+        for target, module in zip(chosen, compiled, strict=True)
+    ]
+    return build_artifact(levels, compiled[0].signature, _weights(compiled[0]), f"{name}.so")
 
 
-def _levels(names: Sequence[str] | None) -> dict[str, Target]:
-    """The targets by name, of one architecture."""
-    if names is None:
-        ours = cpu.machine()
-        names = [level for level in cpu.LEVELS if level.startswith(ours)]
-        if not names:
-            raise TargetError(f"no target for a machine of type {ours}; name one of {_known()}")
-    found = {name: Target.named(name) for name in names}
-    kinds = {target.triple for target in found.values()}
-    if len(kinds) != 1:
-        got = ", ".join(names) or "none"
-        raise TargetError(
-            f"a shared object is for one architecture, got the targets {got}: compile one for each"
+def default_levels() -> list[str]:
+    """The levels of this machine's architecture."""
+    if cpu.machine() == "aarch64":
+        return ["aarch64"]
+    return ["x86-64-v2", "x86-64-v3", "x86-64-v4"]
+
+
+def _weights(module: CompiledModule) -> dict[str, bytes]:
+    return {WEIGHTS: module.weights} if module.weights else {}
+
+
+def _check(program: Program, values: Mapping[str, Array]) -> None:
+    missing = [var.name for var in program.persistables if var.name not in values]
+    if missing:
+        raise InputError(f"needs values for the persistables {', '.join(missing)}, got none")
+    written = list(assignments(program))
+    if written:
+        raise InputError(
+            f"a shared object keeps its weights, got a Program that writes {', '.join(written)};"
+            " put the network into eval mode before it is saved"
         )
-    return found
-
-
-def _refuse_state(module: CompiledModule) -> None:
-    state = [spec.name for spec in module.signature.persistables]
-    if state:
-        raise TargetError(
-            "a shared object holds constants only, but the model needs or changes "
-            f"{', '.join(state)}: save it in eval mode"
-        )
-
-
-def _known() -> str:
-    return ", ".join(cpu.LEVELS)
