@@ -15,7 +15,9 @@ from .address import address_of
 Array = np.ndarray[Any, Any]
 
 
-def check_inputs(signature: Signature, arrays: Sequence[Array]) -> list[int]:
+def check_inputs(
+    signature: Signature, arrays: Sequence[Array], persistables: Sequence[Array] = ()
+) -> list[int]:
     """The values of the symbols, in the order of `signature.symbols`.
 
     Raises InputError, naming the input, for a wrong count, type, dtype, rank or size, and where one
@@ -29,6 +31,8 @@ def check_inputs(signature: Signature, arrays: Sequence[Array]) -> list[int]:
     seen: dict[str, tuple[int, str]] = {}
     for spec, array in zip(signature.inputs, arrays, strict=True):
         _check_one(spec, array)
+        _collect(spec, array, seen)
+    for spec, array in zip(signature.persistables, persistables, strict=False):
         _collect(spec, array, seen)
     return [seen[name][0] for name, _, _ in signature.symbols]
 
@@ -70,9 +74,8 @@ def show_values(signature: Signature, values: Sequence[int]) -> str:
     if not values:
         return ""
     rows = zip(signature.symbols, values, strict=True)
-    shown = (
-        f"size {axis} of {signature.inputs[i].name} is {value}" for (_, i, axis), value in rows
-    )
+    specs = [*signature.inputs, *signature.persistables]
+    shown = (f"size {axis} of {specs[i].name} is {value}" for (_, i, axis), value in rows)
     return f" ({', '.join(shown)})"
 
 

@@ -28,10 +28,11 @@ _KEPT_PLANS: Final = 256
 class _Plan:
     """What one set of input shapes needs: symbol values, the outputs' shapes, the arena's bytes."""
 
-    __slots__ = ("arena_bytes", "dims", "outputs")
+    __slots__ = ("_dims", "address", "arena_bytes", "outputs")
 
     def __init__(self, dims: Any, outputs: list[tuple[Any, Any]], arena_bytes: int) -> None:
-        self.dims, self.outputs, self.arena_bytes = dims, outputs, arena_bytes
+        self._dims, self.address = dims, ctypes.addressof(dims)
+        self.outputs, self.arena_bytes = outputs, arena_bytes
 
 
 class _Binding:
@@ -39,11 +40,13 @@ class _Binding:
     call.
     """
 
-    __slots__ = ("addresses", "arrays", "loose")
+    __slots__ = ("addresses", "arrays", "loose", "shapes")
 
     def __init__(self, signature: Signature, arrays: Sequence[Array]) -> None:
         self.arrays = tuple(arrays)
         self.addresses, self.loose = persistable_table(signature, arrays)
+        sizes = {source.input - len(signature.inputs) for source in signature.symbols}
+        self.shapes = tuple(a.shape for i, a in enumerate(self.arrays) if i in sizes)
 
 
 class _Call:
@@ -152,7 +155,8 @@ class Executable:
         """
         binding = self._binding if persistables is None else self._bind(persistables)
         shapes, ready = self._accept(arrays)
-        plan = self._plans.get(shapes) or self._make_plan(arrays, shapes)
+        key = (shapes, binding.shapes)
+        plan = self._plans.get(key) or self._make_plan(arrays, binding, key)
         results = [np.empty(shape, dtype) for shape, dtype in plan.outputs]
         try:
             call = self._idle.pop()
@@ -190,13 +194,13 @@ class Executable:
         if call.binding is not binding:
             call.sources[count:] = binding.addresses
             call.binding = binding
-        copies = [(i, np.array(array, order="C", subok=False)) for i, array in binding.loose]
-        for i, copy in copies:
-            call.sources[count + i] = address_of(copy)
+        copies = []
+        for i, array in binding.loose:
+            copies.append(np.array(array, order="C", subok=False))
+            call.sources[count + i] = address_of(copies[-1])
         if call.arena_bytes < plan.arena_bytes:
             call.reserve(plan.arena_bytes)
-        ctx, sources, targets = call.pointers
-        code: int = self._run(ctx, sources, targets, ctypes.addressof(plan.dims), call.arena)
+        code: int = self._run(*call.pointers, plan.address, call.arena)
         return code
 
     def _bind(self, persistables: Sequence[Array]) -> _Binding:
@@ -211,8 +215,8 @@ class Executable:
         self._binding = _Binding(self.signature, persistables)
         return self._binding
 
-    def _make_plan(self, arrays: Sequence[Array], shapes: tuple[Any, ...]) -> _Plan:
-        values = check_inputs(self.signature, arrays)
+    def _make_plan(self, arrays: Sequence[Array], binding: _Binding, key: tuple[Any, ...]) -> _Plan:
+        values = check_inputs(self.signature, arrays, binding.arrays)
         dims = (ctypes.c_int64 * max(len(values), 1))(*values)
         ranks = [len(spec.dims) for spec in self._output_specs]
         sizes = (ctypes.c_int64 * max(sum(ranks), 1))()
@@ -228,7 +232,7 @@ class Executable:
             at += rank
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()
-        plan = self._plans[shapes] = _Plan(dims, outputs, arena.value)
+        plan = self._plans[key] = _Plan(dims, outputs, arena.value)
         return plan
 
     def _run_error(self, ctx: abi.Ctx, code: int) -> RunError:

@@ -25,8 +25,9 @@ class TensorSpec(NamedTuple):
 
 
 class SymbolSource(NamedTuple):
-    """Where a symbol's value is read at the call: the size of an input (or persistable) along an
-    axis.
+    """Where a symbol's value is read at the call: the size of an input along an axis.
+
+    `input` counts through the inputs, then the persistables.
     """
 
     name: str
@@ -56,8 +57,7 @@ class Signature:
     """How compiled code is called (see wherry.runtime.abi).
 
     `inputs` are the user's; `persistables` follow them in the table of pointers. `outputs` are the
-    user's; the new values of the persistables named in `assigned` follow them. A symbol's `input`
-    counts through inputs, then persistables.
+    user's; the new values of the persistables named in `assigned` follow them.
     """
 
     name: str = "model"

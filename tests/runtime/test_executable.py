@@ -90,6 +90,20 @@ def test_one_symbol_has_one_value(jitted: Any) -> None:
     )
 
 
+def test_a_symbol_may_be_the_size_of_a_persistable(jitted: Any) -> None:
+    engine, plan, run = jitted
+    f32 = as_dtype("float32")
+    table = Signature(
+        "table", [TensorSpec("x", f32, ("B", 3))], [TensorSpec("w", f32, ("B",))],
+        [TensorSpec("y", f32, ("B", 3))], symbols=[SymbolSource("B", 1, 0)],
+    )  # fmt: skip
+    executable = Executable(table, plan, run, engine, [np.full(2, 0.5, np.float32)])
+    np.testing.assert_array_equal(executable([rows(2)])[0], rows(2) * 2 + np.float32(0.5))
+    assert "B is 3 in x and 2 in w" in refuse(executable, rows(3))
+    grown = [np.full(3, 1.5, np.float32)]
+    np.testing.assert_array_equal(executable([rows(3)], grown)[0], rows(3) * 2 + np.float32(1.5))
+
+
 def test_an_error_in_the_data_names_op_line_and_value(executable: Executable) -> None:
     x = rows(3)
     x[1, 2] = -1
