@@ -29,32 +29,51 @@ _NAMES = {
     ".printing": "set_printoptions",
     ".random": "get_rng_state seed set_rng_state",
     ".serialization": "load save",
-    ".ops.creation": "arange assign clone diag empty empty_like eye full full_like linspace meshgrid ones"
-                     " ones_like to_tensor tolist tril triu zeros zeros_like",
-    ".ops.math": "abs acos acosh add add_n asin asinh atan atan2 atanh cast ceil clip cos cosh deg2rad divide"
-                 " erf exp expm1 floor floor_divide floor_mod fmax fmin heaviside increment kron lerp log"
-                 " log10 log1p log2 maximum minimum mod multiply neg pow rad2deg reciprocal remainder round"
-                 " rsqrt scale sigmoid sign sin sinh sqrt square stanh subtract tan tanh trunc",
-    ".ops.compare": "allclose bitwise_and bitwise_not bitwise_or bitwise_xor equal equal_all greater_equal"
-                    " greater_than is_complex is_empty is_floating_point is_integer is_tensor isclose"
-                    " isfinite isinf isnan less_equal less_than logical_and logical_not logical_or"
-                    " logical_xor not_equal",
-    ".ops.reduce": "all amax amin any count_nonzero cumprod cumsum logsumexp max mean median min nanmean"
-                   " nansum numel prod std sum var",
-    ".ops.shape": "broadcast_shape broadcast_tensors broadcast_to chunk concat crop diagonal expand expand_as"
-                  " flatten flip moveaxis rank repeat_interleave reshape reverse roll rot90 shape slice split"
-                  " squeeze stack strided_slice tile transpose unbind unflatten unsqueeze unstack view",
+    ".ops.creation": """
+        arange assign clone diag empty empty_like eye full full_like linspace meshgrid ones
+        ones_like to_tensor tolist tril triu zeros zeros_like
+    """,
+    ".ops.math": """
+        abs acos acosh add add_n asin asinh atan atan2 atanh cast ceil clip cos cosh deg2rad
+        divide erf exp expm1 floor floor_divide floor_mod fmax fmin heaviside increment kron
+        lerp log log10 log1p log2 maximum minimum mod multiply neg pow rad2deg reciprocal
+        remainder round rsqrt scale sigmoid sign sin sinh sqrt square stanh subtract tan tanh
+        trunc
+    """,
+    ".ops.compare": """
+        allclose bitwise_and bitwise_not bitwise_or bitwise_xor equal equal_all greater_equal
+        greater_than is_complex is_empty is_floating_point is_integer is_tensor isclose isfinite
+        isinf isnan less_equal less_than logical_and logical_not logical_or logical_xor
+        not_equal
+    """,
+    ".ops.reduce": """
+        all amax amin any count_nonzero cumprod cumsum logsumexp max mean median min nanmean
+        nansum numel prod std sum var
+    """,
+    ".ops.shape": """
+        broadcast_shape broadcast_tensors broadcast_to chunk concat crop diagonal expand
+        expand_as flatten flip moveaxis rank repeat_interleave reshape reverse roll rot90 shape
+        slice split squeeze stack strided_slice tile transpose unbind unflatten unsqueeze
+        unstack view
+    """,
     ".ops.linalg": "addmm bmm dist dot inner matmul mm mv norm outer t tensordot trace",
-    ".ops.search": "argmax argmin argsort bincount gather gather_nd index_sample index_select masked_fill"
-                   " masked_select nonzero scatter scatter_nd scatter_nd_add searchsorted sort"
-                   " take_along_axis topk unique where",
-    ".ops.random": "bernoulli multinomial normal rand randint randint_like randn randperm standard_normal"
-                   " uniform",
+    ".ops.search": """
+        argmax argmin argsort bincount gather gather_nd index_sample index_select masked_fill
+        masked_select nonzero scatter scatter_nd scatter_nd_add searchsorted sort
+        take_along_axis topk unique where
+    """,
+    ".ops.random": """
+        bernoulli multinomial normal rand randint randint_like randn randperm standard_normal
+        uniform
+    """,
     ".ops.inplace": "reshape_ squeeze_ tanh_ unsqueeze_ scatter_",
-    "wherry.schema.dtypes": "bool=bool_ dtype=DType float16 float32 float64 int16 int32 int64 int8 uint8",
-}  # fmt: skip
+    "wherry.schema.dtypes": """
+        bool=bool_ dtype=DType float16 float32 float64 int16 int32 int64 int8 uint8
+    """,
+}
 _MODULES = (
-    "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn", "optimizer",
+    "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn",
+    "optimizer",
     "regularizer", "static", "utils", "vision",
 )  # fmt: skip
 

@@ -70,7 +70,8 @@ def _edge(tensor: Tensor | None) -> Edge:
 def _check_history(tensor: Tensor) -> None:
     if tensor.history != tensor.storage.tracked:
         raise RuntimeError(
-            f"Tensor {tensor.name} of shape {tensor.shape} was changed in place through a view of it, "
+            f"Tensor {tensor.name} of shape {tensor.shape} was changed in place through a view "
+            f"of it, "
             "which its own gradient history does not contain; write to the tensor itself "
             "(x[...] = value), or use the view's result instead"
         )
@@ -225,7 +226,8 @@ class Engine:
         if node.released:
             raise RuntimeError(
                 f"Trying to backward through the same graph a second time, but the saved values of "
-                f"`{node.name}` have already been freed. Please specify Tensor.backward(retain_graph=True) "
+                f"`{node.name}` have already been freed. Please specify "
+                f"Tensor.backward(retain_graph=True) "
                 "when calling backward at the first time."
             )
         results = node.backward(grads, self.create_graph)
@@ -267,7 +269,8 @@ def initial_grad(output: Tensor, grad: Tensor | None, create_graph: bool) -> Gra
     """The gradient to start with: the one given, or ones."""
     if output.stop_gradient and output.node is None:
         warnings.warn(
-            f"backward of a tensor of shape {output.shape} whose stop_gradient is True: there is nothing "
+            f"backward of a tensor of shape {output.shape} whose stop_gradient is True: there "
+            f"is nothing "
             "to differentiate. Set stop_gradient = False on an input before computing it",
             stacklevel=4,
         )
@@ -383,7 +386,8 @@ class _TargetEngine(Engine):
             if allow_unused:
                 return None
             raise ValueError(
-                f"(InvalidArgument) The {index}-th input does not appear in the backward graph. Please "
+                f"(InvalidArgument) The {index}-th input does not appear in the backward graph. "
+                f"Please "
                 "check the input tensor or set allow_unused=True to get None result."
             )
         if total is not None and tensor.hooks:

@@ -201,7 +201,8 @@ def write(target: Tensor, value: Tensor) -> Tensor:
     tracked = grad_enabled.get() and not value.stop_gradient
     if target.stop_gradient is False and target.node is None and grad_enabled.get():
         raise ValueError(
-            f"(InvalidArgument) Leaf Var ({target.name}) that doesn't stop gradient can't use inplace "
+            f"(InvalidArgument) Leaf Var ({target.name}) that doesn't stop gradient can't use "
+            f"inplace "
             "strategy; write inside paddle.no_grad(), or to a result of it"
         )
     if value.array.shape != target.array.shape or value.array.dtype != target.array.dtype:
@@ -239,6 +240,7 @@ def update_buffer(buffer: Tensor, value: Tensor) -> None:
 
 
 __all__ = [
-    "VIEW_OPS", "GradNode", "Tracer", "check", "constant", "mark_written", "run_op", "tracer", "tracing",
+    "VIEW_OPS", "GradNode", "Tracer", "check", "constant", "mark_written", "run_op", "tracer",
+    "tracing",
     "update_buffer", "write",
 ]  # fmt: skip

@@ -55,6 +55,7 @@ class ParamAttr:
         if isinstance(spec, Regularizer):
             return ParamAttr(regularizer=spec)
         raise TypeError(
-            "a parameter's attr must be a ParamAttr, a name, an initializer, a regularizer or False, "
+            "a parameter's attr must be a ParamAttr, a name, an initializer, a regularizer or "
+            "False, "
             f"got {type(spec).__name__}"
         )

@@ -32,7 +32,8 @@ def create_parameter(
     found = ParamAttr.of(attr) or ParamAttr()
     if name is not None and found.name is None:
         found = ParamAttr(name=name, initializer=found.initializer, trainable=found.trainable,
-                          learning_rate=found.learning_rate, regularizer=found.regularizer)  # fmt: skip
+                          learning_rate=found.learning_rate,
+                          regularizer=found.regularizer)  # fmt: skip
     return make_parameter(shape, dtype, found, "create_parameter_0", is_bias, default_initializer)
 
 

@@ -85,7 +85,8 @@ def _write_whole(path: str, data: bytes) -> None:
     directory, name = os.path.split(path)
     if not name:
         raise ValueError(
-            "The input path MUST be format of dirname/filename [dirname\\filename in Windows system], "
+            "The input path MUST be format of dirname/filename [dirname\\filename in Windows "
+            "system], "
             f"but received {path!r}: the filename is empty string."
         )
     os.makedirs(directory or ".", exist_ok=True)
@@ -189,7 +190,8 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise ModelFormatError(
-                f"the file wants to load {module}.{name}, which is neither a numpy array nor a Python "
+                f"the file wants to load {module}.{name}, which is neither a numpy array nor a "
+                f"Python "
                 "container: paddle.load runs no code of a file"
             )
         return _ALLOWED[module, name]

@@ -56,9 +56,11 @@ class TapeEmitter(ArrayEmitter):
 
 def overwritten_error(op_type: str, value: Overwritten) -> RuntimeError:
     return RuntimeError(
-        f"(PermissionDenied) a tensor of shape {list(value.shape)} that the gradient of `{op_type}` "
+        f"(PermissionDenied) a tensor of shape {list(value.shape)} that the gradient of "
+        f"`{op_type}` "
         f"needs has been modified by an inplace operation. Its version is {value.written} but the "
-        f"expected version is {value.was}. Please fix your code to void calling an inplace operator "
+        f"expected version is {value.was}. Please fix your code to void calling an inplace "
+        f"operator "
         "after using the Tensor which will used in gradient computation."
     )
 

@@ -171,7 +171,8 @@ class Tensor:
         array = self.numpy()
         if not index and array.size != 1:
             raise OneElementError(
-                "(InvalidArgument) only one element tensors can be converted to Python scalars when no "
+                "(InvalidArgument) only one element tensors can be converted to Python scalars "
+                "when no "
                 f"input coordinates, got shape {self.shape}; give an index, or use tolist()"
             )
         return array.item(*index)
@@ -197,7 +198,8 @@ class Tensor:
     def __bool__(self) -> bool:
         if self.size != 1:
             raise OneElementError(
-                "When Variable is used as the condition of if/while , Variable can only contain one "
+                "When Variable is used as the condition of if/while , Variable can only contain "
+                "one "
                 f"element, got shape {self.shape}; use .any() or .all()"
             )
         return bool(self.item())

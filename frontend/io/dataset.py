@@ -135,7 +135,8 @@ def random_split(dataset: Dataset, lengths: Sequence[float], generator: Any = No
             sizes[i % len(sizes)] += 1
     if sum(sizes) != total:
         raise ValueError(
-            f"Sum of input lengths does not equal the length of the input dataset! {sum(sizes)} != {total}"
+            f"Sum of input lengths does not equal the length of the input dataset! {sum(sizes)} "
+            f"!= {total}"
         )
     order = numpy_generator().permutation(total).tolist()
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]

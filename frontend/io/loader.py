@@ -51,7 +51,8 @@ class DataLoader:
 
     def __init__(
         self, dataset: Any, feed_list: Any = None, places: Any = None, return_list: bool = True,
-        batch_sampler: Any = None, batch_size: int | None = 1, shuffle: bool = False, drop_last: bool = False,
+        batch_sampler: Any = None, batch_size: int | None = 1, shuffle: bool = False,
+        drop_last: bool = False,
         collate_fn: Callable[[list[Any]], Any] | None = None, num_workers: int = 0,
         use_buffer_reader: bool = True, prefetch_factor: int = 2, use_shared_memory: bool = True,
         timeout: float = 0, worker_init_fn: Callable[[int], Any] | None = None,
@@ -135,7 +136,8 @@ class _Workers:
             context.Process(
                 target=_work, daemon=True,
                 args=(WorkerInfo(i, count, base + i, loader.dataset), loader.worker_init_fn,
-                      loader.collate_fn, loader.batch_size, loader.drop_last, self.inbox[i], self.outbox),
+                      loader.collate_fn, loader.batch_size, loader.drop_last, self.inbox[i],
+                      self.outbox),
             )
             for i in range(count)
         ]  # fmt: skip
@@ -201,7 +203,8 @@ class _Workers:
 
 
 def _work(
-    info: WorkerInfo, init: Any, collate_fn: Any, batch_size: int | None, drop_last: bool, inbox: Any,
+    info: WorkerInfo, init: Any, collate_fn: Any, batch_size: int | None, drop_last: bool,
+    inbox: Any,
     outbox: Any,
 ) -> None:  # fmt: skip
     """The main function of a worker process."""

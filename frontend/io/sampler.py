@@ -41,7 +41,8 @@ class RandomSampler(Sampler):
             raise ValueError(f"num_samples should be a positive integer, got {num_samples}")
         if not replacement and num_samples is not None and num_samples > len(data_source):
             raise ValueError(
-                f"num_samples {num_samples} is more than the {len(data_source)} samples; use replacement=True"
+                f"num_samples {num_samples} is more than the {len(data_source)} samples; use "
+                f"replacement=True"
             )
         self.replacement, self.generator = replacement, generator
         self._num_samples = num_samples
@@ -134,7 +135,8 @@ class DistributedBatchSampler(BatchSampler):
     """The batches of one of `num_replicas` processes; in one process all of them."""
 
     def __init__(
-        self, dataset: Any, batch_size: int, num_replicas: int | None = None, rank: int | None = None,
+        self, dataset: Any, batch_size: int, num_replicas: int | None = None,
+        rank: int | None = None,
         shuffle: bool = False, drop_last: bool = False,
     ) -> None:  # fmt: skip
         self.nranks, self.local_rank, self.epoch = num_replicas or 1, rank or 0, 0

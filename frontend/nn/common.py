@@ -59,17 +59,20 @@ class Embedding(Layer):
     """
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, sparse: bool = False,
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+        sparse: bool = False,
         weight_attr: Any = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(dtype=None)
         if num_embeddings <= 0 or embedding_dim <= 0:
             raise ValueError(
-                f"num_embeddings and embedding_dim must be > 0, got {num_embeddings}, {embedding_dim}"
+                f"num_embeddings and embedding_dim must be > 0, got {num_embeddings}, "
+                f"{embedding_dim}"
             )
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             raise ValueError(
-                f"padding_idx must be within [-{num_embeddings}, {num_embeddings}), got {padding_idx}"
+                f"padding_idx must be within [-{num_embeddings}, {num_embeddings}), got "
+                f"{padding_idx}"
             )
         self._num_embeddings, self._embedding_dim, self._sparse = (
             num_embeddings,
@@ -172,7 +175,8 @@ class AlphaDropout(Layer):
 class _Pad(Layer):
     axes: int
 
-    def __init__(self, padding: Any, mode: str = "constant", value: float = 0.0, data_format: str = "",
+    def __init__(self, padding: Any, mode: str = "constant", value: float = 0.0,
+    data_format: str = "",
                  name: str | None = None) -> None:  # fmt: skip
         super().__init__()
         sides = 2 * self.axes
@@ -184,7 +188,10 @@ class _Pad(Layer):
         return F.pad(x, self._pad, self._mode, self._value, self._data_format)
 
     def extra_repr(self) -> str:
-        return f"padding={self._pad}, mode={self._mode}, value={self._value}, data_format={self._data_format}"
+        return (
+            f"padding={self._pad}, mode={self._mode}, value={self._value}, "
+            f"data_format={self._data_format}"
+        )
 
 
 class Pad1D(_Pad):
@@ -271,6 +278,7 @@ class Bilinear(Layer):
 
 __all__ = [
     "AlphaDropout", "Bilinear", "CosineSimilarity", "Dropout", "Dropout2D", "Embedding", "Flatten",
-    "Identity", "Linear", "Pad1D", "Pad2D", "Pad3D", "PairwiseDistance", "PixelShuffle", "Unflatten",
+    "Identity", "Linear", "Pad1D", "Pad2D", "Pad3D", "PairwiseDistance", "PixelShuffle",
+    "Unflatten",
     "ZeroPad2D",
 ]  # fmt: skip

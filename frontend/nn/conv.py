@@ -19,7 +19,8 @@ class _Conv(Layer):
     transposed = False
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0,
         dilation: Any = 1, groups: int = 1, output_padding: Any = 0, padding_mode: str = "zeros",
         weight_attr: Any = None, bias_attr: Any = None, data_format: str = "",
     ) -> None:  # fmt: skip
@@ -70,10 +71,12 @@ class _Conv(Layer):
 
     def extra_repr(self) -> str:
         text = f"{self._in_channels}, {self._out_channels}, kernel_size={self._kernel_size}"
-        shown = {"stride": self._stride, "padding": self._padding, "padding_mode": self._padding_mode,
+        shown = {"stride": self._stride, "padding": self._padding,
+        "padding_mode": self._padding_mode,
                  "output_padding": self._output_padding, "dilation": self._dilation,
                  "groups": self._groups}  # fmt: skip
-        plain = {"stride": [1] * self.axes, "padding": 0, "padding_mode": "zeros", "output_padding": 0,
+        plain = {"stride": [1] * self.axes, "padding": 0, "padding_mode": "zeros",
+        "output_padding": 0,
                  "dilation": [1] * self.axes, "groups": 1}  # fmt: skip
         text += "".join(f", {key}={value}" for key, value in shown.items() if value != plain[key])
         return text + f", data_format={self._data_format}"
@@ -90,18 +93,21 @@ class Conv2D(_Conv):
     axes = 2
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0,
         dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros", weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCHW",
     ) -> None:  # fmt: skip
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0, padding_mode,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0,
+            padding_mode,
             weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
         x, padding = self._padded(x)
-        return F.conv2d(x, self.weight, self.bias, self._stride, padding, self._dilation, self._groups,
+        return F.conv2d(x, self.weight, self.bias, self._stride, padding, self._dilation,
+        self._groups,
                         self._data_format)  # fmt: skip
 
 
@@ -116,18 +122,21 @@ class Conv1D(_Conv):
     axes = 1
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0,
         dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros", weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCL",
     ) -> None:  # fmt: skip
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0, padding_mode,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0,
+            padding_mode,
             weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
         x, padding = self._padded(x)
-        return F.conv1d(x, self.weight, self.bias, self._stride, padding, self._dilation, self._groups,
+        return F.conv1d(x, self.weight, self.bias, self._stride, padding, self._dilation,
+        self._groups,
                         self._data_format)  # fmt: skip
 
 
@@ -142,18 +151,21 @@ class Conv2DTranspose(_Conv):
     axes, transposed = 2, True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0,
         output_padding: Any = 0, dilation: Any = 1, groups: int = 1, weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCHW",
     ) -> None:  # fmt: skip
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, output_padding,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
+            output_padding,
             "zeros", weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
         return F.conv2d_transpose(
-            x, self.weight, self.bias, self._stride, self._padding, self._output_padding, self._dilation,
+            x, self.weight, self.bias, self._stride, self._padding, self._output_padding,
+            self._dilation,
             self._groups, output_size, self._data_format,
         )  # fmt: skip
 
@@ -169,18 +181,21 @@ class Conv1DTranspose(_Conv):
     axes, transposed = 1, True
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1, padding: Any = 0,
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
+        padding: Any = 0,
         output_padding: Any = 0, groups: int = 1, dilation: Any = 1, weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCL",
     ) -> None:  # fmt: skip
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, output_padding,
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
+            output_padding,
             "zeros", weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
         return F.conv1d_transpose(
-            x, self.weight, self.bias, self._stride, self._padding, self._output_padding, self._groups,
+            x, self.weight, self.bias, self._stride, self._padding, self._output_padding,
+            self._groups,
             self._dilation, output_size, self._data_format,
         )  # fmt: skip
 

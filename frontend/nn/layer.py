@@ -221,7 +221,8 @@ class Layer:
         self._check_name(name, "buffer", self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(
-                f"The registered buffer should be a Paddle.Tensor, but received {type(tensor).__name__}."
+                f"The registered buffer should be a Paddle.Tensor, but received "
+                f"{type(tensor).__name__}."
             )
         self._buffers[name] = tensor
         if tensor is not None:

@@ -19,7 +19,8 @@ class _Loss(Layer):
         reduction = arguments.get("reduction", "mean")
         if reduction not in ("sum", "mean", "none", "batchmean"):
             raise ValueError(
-                f"The value of 'reduction' in {type(self).__name__} should be 'sum', 'mean' or 'none', "
+                f"The value of 'reduction' in {type(self).__name__} should be 'sum', 'mean' or "
+                f"'none', "
                 f"but received {reduction}, which is not allowed."
             )
         self._arguments = arguments
@@ -44,11 +45,13 @@ class CrossEntropyLoss(_Loss):
 
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean",
-        soft_label: bool = False, axis: int = -1, use_softmax: bool = True, label_smoothing: float = 0.0,
+        soft_label: bool = False, axis: int = -1, use_softmax: bool = True,
+        label_smoothing: float = 0.0,
         name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            weight=weight, ignore_index=ignore_index, reduction=reduction, soft_label=soft_label, axis=axis,
+            weight=weight, ignore_index=ignore_index, reduction=reduction, soft_label=soft_label,
+            axis=axis,
             use_softmax=use_softmax, label_smoothing=label_smoothing,
         )  # fmt: skip
 
@@ -92,7 +95,8 @@ class NLLLoss(_Loss):
 
     function = "nll_loss"
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean",
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100,
+    reduction: str = "mean",
                  name: str | None = None) -> None:  # fmt: skip
         super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
 

@@ -20,7 +20,8 @@ class _BatchNorm(Layer):
     ranks: tuple[int, ...] = ()
 
     def __init__(
-        self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05, weight_attr: Any = None,
+        self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05,
+        weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCHW", use_global_stats: bool | None = None,
         name: str | None = None,
     ) -> None:  # fmt: skip
@@ -48,7 +49,8 @@ class _BatchNorm(Layer):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         return F.batch_norm(
-            input, self._mean, self._variance, self.weight, self.bias, self.training, self._momentum,
+            input, self._mean, self._variance, self.weight, self.bias, self.training,
+            self._momentum,
             self._epsilon, self._data_format, self._use_global_stats,
         )  # fmt: skip
 
@@ -70,7 +72,8 @@ class BatchNorm1D(_BatchNorm):
     ranks = (2, 3)
 
     def __init__(
-        self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05, weight_attr: Any = None,
+        self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05,
+        weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCL", use_global_stats: bool | None = None,
         name: str | None = None,
     ) -> None:  # fmt: skip
@@ -95,7 +98,8 @@ class BatchNorm3D(_BatchNorm):
     ranks = (5,)
 
     def __init__(
-        self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05, weight_attr: Any = None,
+        self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05,
+        weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCDHW", use_global_stats: bool | None = None,
         name: str | None = None,
     ) -> None:  # fmt: skip
@@ -111,8 +115,10 @@ class BatchNorm(_BatchNorm):
     """Paddle 1.x's BatchNorm: any rank, an activation by name."""
 
     def __init__(
-        self, num_channels: int, act: str | None = None, is_test: bool = False, momentum: float = 0.9,
-        epsilon: float = 1e-05, param_attr: Any = None, bias_attr: Any = None, dtype: Any = "float32",
+        self, num_channels: int, act: str | None = None, is_test: bool = False,
+        momentum: float = 0.9,
+        epsilon: float = 1e-05, param_attr: Any = None, bias_attr: Any = None,
+        dtype: Any = "float32",
         data_layout: str = "NCHW", in_place: bool = False, moving_mean_name: str | None = None,
         moving_variance_name: str | None = None, do_model_average_for_mean_and_var: bool = True,
         use_global_stats: bool = False, trainable_statistics: bool = False,
@@ -148,7 +154,8 @@ class LayerNorm(Layer):
     """
 
     def __init__(
-        self, normalized_shape: Any, epsilon: float = 1e-05, weight_attr: Any = None, bias_attr: Any = None,
+        self, normalized_shape: Any, epsilon: float = 1e-05, weight_attr: Any = None,
+        bias_attr: Any = None,
         name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(dtype=None)
@@ -194,14 +201,18 @@ class GroupNorm(Layer):
         )
 
     def extra_repr(self) -> str:
-        return f"num_groups={self._num_groups}, num_channels={self._num_channels}, epsilon={self._epsilon}"
+        return (
+            f"num_groups={self._num_groups}, num_channels={self._num_channels}, "
+            f"epsilon={self._epsilon}"
+        )
 
 
 class _InstanceNorm(Layer):
     ranks: tuple[int, ...]
 
     def __init__(
-        self, num_features: int, epsilon: float = 1e-05, momentum: float = 0.9, weight_attr: Any = None,
+        self, num_features: int, epsilon: float = 1e-05, momentum: float = 0.9,
+        weight_attr: Any = None,
         bias_attr: Any = None, data_format: str = "NCHW", name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(dtype=None)

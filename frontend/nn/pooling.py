@@ -89,7 +89,8 @@ class AvgPool1D(_Pool):
         self, kernel_size: Any, stride: Any = None, padding: Any = 0, exclusive: bool = True,
         ceil_mode: bool = False, name: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding, exclusive=exclusive,
+        super().__init__(kernel_size=kernel_size, stride=stride, padding=padding,
+        exclusive=exclusive,
                          ceil_mode=ceil_mode)  # fmt: skip
 
 

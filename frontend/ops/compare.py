@@ -79,7 +79,8 @@ isnan = _unary("isnan", "True for NaN.", "[1.0, float('nan')]", "[False, True]",
 isinf = _unary(
     "isinf", "True for inf and -inf.", "[1.0, float('inf')]", "[False, True]", "isinf_v2"
 )
-isfinite = _unary("isfinite", "True for neither NaN nor inf.", "[1.0, float('inf')]", "[True, False]",
+isfinite = _unary("isfinite", "True for neither NaN nor inf.", "[1.0, float('inf')]",
+"[True, False]",
                   "isfinite_v2")  # fmt: skip
 
 

@@ -82,7 +82,8 @@ def _add_slice(x: Tensor, plan: Plan, axis: int, item: Any) -> int:
     size = x.shape[axis]
     if isinstance(size, int) and isinstance(item, int) and not -size <= item < size:
         raise IndexError(
-            f"(OutOfRange) The starting index {item} of slice is out of bounds in tensor {axis}-th axis, it "
+            f"(OutOfRange) The starting index {item} of slice is out of bounds in tensor "
+            f"{axis}-th axis, it "
             f"shound be in the range of [{-size}, {size})."
         )
     _enter(plan, axis, item, item + 1 if not isinstance(item, int) or item != -1 else FAR, 1)
@@ -131,7 +132,8 @@ def _item(item: Any) -> Any:
         item = to_tensor_like(_index_array(item))
     if not isinstance(item, Tensor):
         raise ValueError(
-            "Valid index accept int / bool / slice / ellipsis / list / Tuple / Ndarray / Tensor, but "
+            "Valid index accept int / bool / slice / ellipsis / list / Tuple / Ndarray / "
+            "Tensor, but "
             f"received {type(item).__name__}."
         )
     if item.dtype.is_float:
@@ -177,7 +179,8 @@ def _as_indices(item: Tensor) -> list[Tensor]:
         return [item]
     if tracer.get() is not None:
         raise OpError(
-            "indexing with a bool mask gives a shape that depends on data; in a traced function use "
+            "indexing with a bool mask gives a shape that depends on data; in a traced function "
+            "use "
             "paddle.where(mask, x, other), or paddle.masked_select", loc=user_location(),
         )  # fmt: skip
     return [Tensor(positions) for positions in np.nonzero(item.array)]
@@ -322,7 +325,8 @@ def _set_traced(x: Tensor, index: Any, value: Tensor) -> None:
     axes = [axis for axis, _ in plan.advanced]
     if plan.axes or plan.new_axes or axes != list(range(len(axes))):
         raise OpError(
-            "a traced x[index] = value takes ints and slices, a mask with one number, or index Tensors for "
+            "a traced x[index] = value takes ints and slices, a mask with one number, or index "
+            "Tensors for "
             "the first axes; write the rest with paddle.where or paddle.scatter_nd_add",
             loc=user_location(),
         )

@@ -115,7 +115,8 @@ def pow(x: Tensor, y: Any, name: str | None = None) -> Tensor:
         return out
     if not isinstance(y, Tensor):
         raise TypeError(
-            f"y must be scalar, Tensor(in dygraph mode), Variable(in static graph mode), got {type(y)}"
+            f"y must be scalar, Tensor(in dygraph mode), Variable(in static graph mode), got "
+            f"{type(y)}"
         )
     x, y = second_operand(x, y)
     out = run_op("elementwise_pow", x, y)

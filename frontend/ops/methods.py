@@ -19,28 +19,44 @@ from .convert import cast_to, to_tensor_like
 
 # Functions whose first argument is the Tensor: `x.name(...)` is `paddle.name(x, ...)`.
 FUNCTIONS: dict[Any, str] = {
-    math: "add subtract multiply divide maximum minimum fmax fmin floor_divide mod remainder floor_mod pow"
-          " exp expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh"
-          " atanh erf reciprocal sigmoid abs square sign floor ceil round trunc neg scale clip cast lerp"
-          " stanh kron atan2 heaviside deg2rad rad2deg add_n increment",
-    compare: "equal not_equal less_than less_equal greater_than greater_equal logical_and logical_or"
-             " logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not isnan isinf isfinite"
-             " equal_all isclose allclose is_tensor is_floating_point is_integer is_complex is_empty",
-    reduce: "sum prod mean max min amax amin all any var std logsumexp nansum nanmean count_nonzero numel"
-            " cumsum cumprod median",
-    shape: "reshape flatten squeeze unsqueeze transpose moveaxis expand broadcast_to expand_as tile split"
-           " chunk unbind unstack slice strided_slice flip reverse roll diagonal repeat_interleave unflatten"
-           " view rank rot90 concat stack",
+    math: """
+        add subtract multiply divide maximum minimum fmax fmin floor_divide mod remainder
+        floor_mod pow exp expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh
+        cosh tanh asinh acosh atanh erf reciprocal sigmoid abs square sign floor ceil round
+        trunc neg scale clip cast lerp stanh kron atan2 heaviside deg2rad rad2deg add_n
+        increment
+    """,
+    compare: """
+        equal not_equal less_than less_equal greater_than greater_equal logical_and logical_or
+        logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not isnan isinf
+        isfinite equal_all isclose allclose is_tensor is_floating_point is_integer is_complex
+        is_empty
+    """,
+    reduce: """
+        sum prod mean max min amax amin all any var std logsumexp nansum nanmean count_nonzero
+        numel cumsum cumprod median
+    """,
+    shape: """
+        reshape flatten squeeze unsqueeze transpose moveaxis expand broadcast_to expand_as tile
+        split chunk unbind unstack slice strided_slice flip reverse roll diagonal
+        repeat_interleave unflatten view rank rot90 concat stack
+    """,
     linalg: "matmul mm bmm mv dot inner outer addmm t norm dist trace tensordot",
-    search: "argmax argmin argsort sort topk where nonzero masked_select masked_fill gather gather_nd"
-            " index_select index_sample take_along_axis scatter scatter_nd_add unique bincount",
+    search: """
+        argmax argmin argsort sort topk where nonzero masked_select masked_fill gather gather_nd
+        index_select index_sample take_along_axis scatter scatter_nd_add unique bincount
+    """,
     creation: "clone diag tril triu",
     random: "bernoulli multinomial",
-}  # fmt: skip
+}
 
 # These get a twin with a trailing underscore that writes the result into the Tensor.
-INPLACE = ["add", "subtract", "multiply", "divide", "floor_divide", "mod", "remainder", "pow", "exp", "sqrt", "rsqrt", "sin", "cos", "tan", "tanh", "abs", "square", "floor", "ceil", "round", "reciprocal", "neg", "scale", "clip", "cast", "lerp", "sigmoid", "erf", "log", "log2", "log10", "log1p", "expm1", "asin", "acos", "atan", "sinh", "cosh", "masked_fill", "scatter", "tril", "triu", "cumsum", "trunc"]
-RESHAPING = ["reshape", "squeeze", "unsqueeze", "flatten", "transpose", "t"]
+INPLACE = """
+    add subtract multiply divide floor_divide mod remainder pow exp sqrt rsqrt sin cos tan tanh
+    abs square floor ceil round reciprocal neg scale clip cast lerp sigmoid erf log log2 log10
+    log1p expm1 asin acos atan sinh cosh masked_fill scatter tril triu cumsum trunc
+"""
+RESHAPING = "reshape squeeze unsqueeze flatten transpose t"
 
 
 def inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -65,7 +81,8 @@ def reshaping(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         if self.node is None and not self.stop_gradient and autograd.is_grad_enabled():
             raise ValueError(
-                f"(InvalidArgument) Leaf Var ({self.name}) that doesn't stop gradient can't use inplace "
+                f"(InvalidArgument) Leaf Var ({self.name}) that doesn't stop gradient can't use "
+                f"inplace "
                 "strategy; use the function without the underscore"
             )
         result = function(self, *args, **kwargs)
@@ -161,7 +178,8 @@ def set_value(self: Tensor, value: Any) -> None:
     source = value if isinstance(value, Tensor) else to_tensor_like(np.asarray(value))
     if source.shape != self.shape:
         raise ValueError(
-            f"Variable Shape not match, Variable [ {self.name} ] need tensor with shape {self.shape} "
+            f"Variable Shape not match, Variable [ {self.name} ] need tensor with shape "
+            f"{self.shape} "
             f"but load set tensor with shape {source.shape}"
         )
     if source.dtype is not self.dtype:
@@ -230,8 +248,10 @@ def setitem(self: Tensor, index: Any, value: Any) -> None:
 METHODS: dict[str, Any] = {
     "backward": backward, "clear_gradient": clear_gradient, "clear_grad": clear_grad,
     "gradient": gradient, "retain_grads": retain_grads, "register_hook": autograd.register_hook,
-    "detach": detach, "detach_": detach_, "astype": astype, "to": to, "cpu": same, "pin_memory": same,
-    "contiguous": same, "value": value_or_slice, "set_value": set_value, "copy_": copy_, "fill_": fill_,
+    "detach": detach, "detach_": detach_, "astype": astype, "to": to, "cpu": same,
+    "pin_memory": same,
+    "contiguous": same, "value": value_or_slice, "set_value": set_value, "copy_": copy_,
+    "fill_": fill_,
     "zero_": zero_, "uniform_": uniform_, "normal_": normal_, "dim": dim, "ndimension": dim,
     "__getitem__": getitem, "__setitem__": setitem,
     "T": property(transposed), "data": property(detach),
@@ -246,9 +266,9 @@ def attach_methods() -> None:
     for module, names in FUNCTIONS.items():
         for name in names.split():
             setattr(Tensor, name, getattr(module, name))
-    for name in INPLACE:
+    for name in INPLACE.split():
         setattr(Tensor, name + "_", inplace(getattr(Tensor, name)))
-    for name in RESHAPING:
+    for name in RESHAPING.split():
         setattr(Tensor, name + "_", reshaping(getattr(Tensor, name)))
     for name, method in METHODS.items():
         setattr(Tensor, name, method)

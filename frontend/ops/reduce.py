@@ -83,7 +83,8 @@ min = _reduction(
 amax = _reduction(
     "amax", "reduce_max", "The largest element; gradients of ties are shared.", "[1, 3]", "3"
 )
-amin = _reduction("amin", "reduce_min", "The smallest element; gradients of ties are shared.", "[1, 3]",
+amin = _reduction("amin", "reduce_min", "The smallest element; gradients of ties are shared.",
+"[1, 3]",
                   "1")  # fmt: skip
 all = _reduction("all", "reduce_all", "True if all are (x is bool).", "[True, False]", "False")
 any = _reduction("any", "reduce_any", "True if one is (x is bool).", "[True, False]", "True")

@@ -106,7 +106,8 @@ def where(condition: Tensor, x: Any = None, y: Any = None, name: str | None = No
 def _needs_data(function: str, instead: str) -> None:
     if tracer.get() is not None:
         raise OpError(
-            f"{function} gives a shape that depends on data, which a traced function cannot hold; {instead}",
+            f"{function} gives a shape that depends on data, which a traced function cannot "
+            f"hold; {instead}",
             loc=user_location(),
         )
 
@@ -180,7 +181,8 @@ def index_select(x: Tensor, index: Tensor, axis: int = 0, name: str | None = Non
     """The slices of x at the positions of a 1-d index along an axis.
 
     >>> import wherry as paddle
-    >>> paddle.index_select(paddle.to_tensor([[1, 2], [3, 4]]), paddle.to_tensor([1]), axis=1).tolist()
+    >>> x = paddle.to_tensor([[1, 2], [3, 4]])
+    >>> paddle.index_select(x, paddle.to_tensor([1]), axis=1).tolist()
     [[2], [4]]
     """
     return run_op("index_select", x, index, dim=axis)  # type: ignore[no-any-return]
@@ -190,7 +192,8 @@ def index_sample(x: Tensor, index: Tensor) -> Tensor:
     """Row by row the elements of x [N, M] at the positions index [N, K], giving [N, K].
 
     >>> import wherry as paddle
-    >>> paddle.index_sample(paddle.to_tensor([[1, 2], [3, 4]]), paddle.to_tensor([[1], [0]])).tolist()
+    >>> x = paddle.to_tensor([[1, 2], [3, 4]])
+    >>> paddle.index_sample(x, paddle.to_tensor([[1], [0]])).tolist()
     [[2], [3]]
     """
     return take_along_axis(x, index, 1, broadcast=False)
@@ -200,7 +203,8 @@ def take_along_axis(arr: Tensor, indices: Tensor, axis: int, broadcast: bool = T
     """arr at the positions `indices` along an axis; other axes broadcast.
 
     >>> import wherry as paddle
-    >>> paddle.take_along_axis(paddle.to_tensor([[1, 2], [3, 4]]), paddle.to_tensor([[1], [0]]), 1).tolist()
+    >>> x = paddle.to_tensor([[1, 2], [3, 4]])
+    >>> paddle.take_along_axis(x, paddle.to_tensor([[1], [0]]), 1).tolist()
     [[2], [3]]
     """
     at = axis % arr.ndim
@@ -258,7 +262,8 @@ def scatter_nd(index: Tensor, updates: Tensor, shape: Any, name: str | None = No
 
 
 def unique(
-    x: Tensor, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
+    x: Tensor, return_index: bool = False, return_inverse: bool = False,
+    return_counts: bool = False,
     axis: int | None = None, dtype: Any = "int64", name: str | None = None,
 ) -> Any:  # fmt: skip
     """The sorted distinct elements; on request first positions, inverse positions and counts.

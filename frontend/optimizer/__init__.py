@@ -5,6 +5,7 @@ from .methods import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lamb, Momentum
 from .optimizer import Optimizer
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lamb", "Momentum", "Optimizer", "RMSProp",
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lamb", "Momentum", "Optimizer",
+    "RMSProp",
     "lr",
 ]  # fmt: skip

@@ -56,7 +56,8 @@ class LRScheduler:
         self.last_lr = self.get_lr() if epoch is None else self._get_closed(epoch)
         if self.verbose:
             print(
-                f"Epoch {self.last_epoch}: {type(self).__name__} set learning rate to {self.last_lr}."
+                f"Epoch {self.last_epoch}: {type(self).__name__} set learning rate to "
+                f"{self.last_lr}."
             )
 
     def _get_closed(self, epoch: int) -> float:
@@ -72,7 +73,8 @@ class LRScheduler:
         for key in ("last_epoch", "last_lr", *self.keys):
             if key not in state_dict:
                 raise RuntimeError(
-                    f"Please check whether state_dict is correct for optimizer. Can't find [ {key} ] in state_dict"
+                    f"Please check whether state_dict is correct for optimizer. Can't find [ "
+                    f"{key} ] in state_dict"
                 )
             setattr(self, key, state_dict[key])
 
@@ -82,7 +84,8 @@ class LRScheduler:
 class NoamDecay(LRScheduler):
     """learning_rate * d_model^-0.5 * min(epoch^-0.5, epoch * warmup_steps^-1.5)."""
 
-    def __init__(self, d_model: int, warmup_steps: int, learning_rate: float = 1.0, last_epoch: int = -1,
+    def __init__(self, d_model: int, warmup_steps: int, learning_rate: float = 1.0,
+    last_epoch: int = -1,
                  verbose: bool = False) -> None:  # fmt: skip
         if d_model <= 0 or warmup_steps <= 0:
             raise ValueError("d_model and warmup_steps should be grater than 0")
@@ -221,7 +224,8 @@ class LinearWarmup(LRScheduler):
 class StepDecay(LRScheduler):
     """learning_rate * gamma^(epoch // step_size)."""
 
-    def __init__(self, learning_rate: float, step_size: int, gamma: float = 0.1, last_epoch: int = -1,
+    def __init__(self, learning_rate: float, step_size: int, gamma: float = 0.1,
+    last_epoch: int = -1,
                  verbose: bool = False) -> None:  # fmt: skip
         if not isinstance(step_size, int):
             raise TypeError(
@@ -256,7 +260,8 @@ class MultiStepDecay(LRScheduler):
 class LambdaDecay(LRScheduler):
     """learning_rate * lr_lambda(epoch)."""
 
-    def __init__(self, learning_rate: float, lr_lambda: Callable[[int], float], last_epoch: int = -1,
+    def __init__(self, learning_rate: float, lr_lambda: Callable[[int], float],
+    last_epoch: int = -1,
                  verbose: bool = False) -> None:  # fmt: skip
         if not callable(lr_lambda):
             raise TypeError(f"lr_lambda must be a function, got {type(lr_lambda)}")
@@ -270,7 +275,8 @@ class LambdaDecay(LRScheduler):
 class MultiplicativeDecay(LRScheduler):
     """learning_rate times lr_lambda(1), lr_lambda(2), ... lr_lambda(epoch)."""
 
-    def __init__(self, learning_rate: float, lr_lambda: Callable[[int], float], last_epoch: int = -1,
+    def __init__(self, learning_rate: float, lr_lambda: Callable[[int], float],
+    last_epoch: int = -1,
                  verbose: bool = False) -> None:  # fmt: skip
         if not callable(lr_lambda):
             raise TypeError(f"lr_lambda must be a function, got {type(lr_lambda)}")
@@ -315,12 +321,14 @@ class LinearLR(LRScheduler):
     """From learning_rate * start_factor to learning_rate * end_factor in total_steps."""
 
     def __init__(
-        self, learning_rate: float, total_steps: int, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
+        self, learning_rate: float, total_steps: int, start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
         last_epoch: int = -1, verbose: bool = False,
     ) -> None:  # fmt: skip
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1 or total_steps <= 0:
             raise ValueError(
-                f"needs factors in (0, 1] and total_steps > 0, got {start_factor}, {end_factor}, {total_steps}"
+                f"needs factors in (0, 1] and total_steps > 0, got {start_factor}, "
+                f"{end_factor}, {total_steps}"
             )
         self.total_steps, self.start_factor, self.end_factor = total_steps, start_factor, end_factor
         super().__init__(learning_rate, last_epoch, verbose)
@@ -379,7 +387,8 @@ class ReduceOnPlateau(LRScheduler):
     ) -> None:  # fmt: skip
         if mode.lower() not in ("min", "max") or threshold_mode.lower() not in ("rel", "abs"):
             raise ValueError(
-                f"mode is 'min' or 'max', threshold_mode 'rel' or 'abs', got {mode}, {threshold_mode}"
+                f"mode is 'min' or 'max', threshold_mode 'rel' or 'abs', got {mode}, "
+                f"{threshold_mode}"
             )
         if factor >= 1.0:
             raise ValueError("new_lr = origin_lr * gamma and gamma should be < 1.0.")
@@ -413,7 +422,9 @@ class ReduceOnPlateau(LRScheduler):
 
 
 __all__ = [
-    "CosineAnnealingDecay", "ExponentialDecay", "InverseTimeDecay", "LRScheduler", "LambdaDecay", "LinearLR",
-    "LinearWarmup", "MultiStepDecay", "MultiplicativeDecay", "NaturalExpDecay", "NoamDecay", "OneCycleLR",
+    "CosineAnnealingDecay", "ExponentialDecay", "InverseTimeDecay", "LRScheduler", "LambdaDecay",
+    "LinearLR",
+    "LinearWarmup", "MultiStepDecay", "MultiplicativeDecay", "NaturalExpDecay", "NoamDecay",
+    "OneCycleLR",
     "PiecewiseDecay", "PolynomialDecay", "ReduceOnPlateau", "StepDecay",
 ]  # fmt: skip

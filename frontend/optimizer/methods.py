@@ -73,8 +73,10 @@ class Adam(Optimizer):
     accumulators = {"moment1": 0.0, "moment2": 0.0, "beta1_pow_acc": 0.0, "beta2_pow_acc": 0.0}
 
     def __init__(
-        self, learning_rate: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08,
-        parameters: Any = None, weight_decay: Any = None, grad_clip: Any = None, lazy_mode: bool = False,
+        self, learning_rate: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+        epsilon: float = 1e-08,
+        parameters: Any = None, weight_decay: Any = None, grad_clip: Any = None,
+        lazy_mode: bool = False,
         multi_precision: bool = False, use_multi_tensor: bool = False, name: str | None = None,
     ) -> None:  # fmt: skip
         for what, beta in (("beta1", beta1), ("beta2", beta2)):
@@ -119,8 +121,10 @@ class AdamW(Adam):
     """
 
     def __init__(
-        self, learning_rate: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08,
-        parameters: Any = None, weight_decay: Any = 0.01, lr_ratio: Callable[[Any], float] | None = None,
+        self, learning_rate: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+        epsilon: float = 1e-08,
+        parameters: Any = None, weight_decay: Any = 0.01, lr_ratio: Callable[[Any],
+        float] | None = None,
         apply_decay_param_fun: Callable[[str], bool] | None = None, grad_clip: Any = None,
         lazy_mode: bool = False, multi_precision: bool = False, name: str | None = None,
     ) -> None:  # fmt: skip
@@ -149,8 +153,10 @@ class Adamax(Optimizer):
     accumulators = {"moment": 0.0, "inf_norm": 0.0, "beta1_pow_acc": 0.0}
 
     def __init__(
-        self, learning_rate: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-08,
-        parameters: Any = None, weight_decay: Any = None, grad_clip: Any = None, name: str | None = None,
+        self, learning_rate: Any = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+        epsilon: float = 1e-08,
+        parameters: Any = None, weight_decay: Any = None, grad_clip: Any = None,
+        name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
         self._beta1, self._beta2, self._epsilon = float(beta1), float(beta2), float(epsilon)
@@ -172,7 +178,8 @@ class Adagrad(Optimizer):
     accumulators = {"moment": 0.0}
 
     def __init__(
-        self, learning_rate: Any, epsilon: float = 1e-06, parameters: Any = None, weight_decay: Any = None,
+        self, learning_rate: Any, epsilon: float = 1e-06, parameters: Any = None,
+        weight_decay: Any = None,
         grad_clip: Any = None, name: str | None = None, initial_accumulator_value: float = 0.0,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
@@ -194,7 +201,8 @@ class Adadelta(Optimizer):
     accumulators = {"_avg_squared_grad": 0.0, "_avg_squared_update": 0.0}
 
     def __init__(
-        self, learning_rate: Any = 0.001, epsilon: float = 1e-06, rho: float = 0.95, parameters: Any = None,
+        self, learning_rate: Any = 0.001, epsilon: float = 1e-06, rho: float = 0.95,
+        parameters: Any = None,
         weight_decay: Any = None, grad_clip: Any = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
@@ -221,7 +229,8 @@ class RMSProp(Optimizer):
 
     def __init__(
         self, learning_rate: Any, rho: float = 0.95, epsilon: float = 1e-06, momentum: float = 0.0,
-        centered: bool = False, parameters: Any = None, weight_decay: Any = None, grad_clip: Any = None,
+        centered: bool = False, parameters: Any = None, weight_decay: Any = None,
+        grad_clip: Any = None,
         name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
@@ -250,7 +259,8 @@ class Lamb(Optimizer):
     def __init__(
         self, learning_rate: Any = 0.001, lamb_weight_decay: float = 0.01, beta1: float = 0.9,
         beta2: float = 0.999, epsilon: float = 1e-06, parameters: Any = None, grad_clip: Any = None,
-        exclude_from_weight_decay_fn: Callable[[Any], bool] | None = None, multi_precision: bool = False,
+        exclude_from_weight_decay_fn: Callable[[Any], bool] | None = None,
+        multi_precision: bool = False,
         always_adapt: bool = False, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, parameters, None, grad_clip, name)

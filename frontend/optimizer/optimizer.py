@@ -73,11 +73,13 @@ class Optimizer:
         """Set the learning rate. Raises RuntimeError where a scheduler sets it."""
         if not isinstance(value, (int, float)):
             raise TypeError(
-                f"The type of 'value' in optimizer.set_lr must be float, but received {type(value)}."
+                f"The type of 'value' in optimizer.set_lr must be float, but received "
+                f"{type(value)}."
             )
         if isinstance(self._learning_rate, LRScheduler):
             raise RuntimeError(
-                "optimizer's learning rate can't be LRScheduler when invoke this API, because this will "
+                "optimizer's learning rate can't be LRScheduler when invoke this API, because "
+                "this will "
                 "lead to conflict."
             )
         self._learning_rate = float(value)
@@ -218,7 +220,8 @@ def _groups_of(parameters: Any) -> list[dict[str, Any]]:
         )
     if isinstance(parameters, (Tensor, str)) or not isinstance(parameters, Iterable):
         raise TypeError(
-            "`parameters` argument given to the optimizer should be an iterable of paddle Tensors, but "
+            "`parameters` argument given to the optimizer should be an iterable of paddle "
+            "Tensors, but "
             f"got argument type is `{type(parameters)}`."
         )
     listed = list(parameters)

@@ -1,13 +1,115 @@
 """`paddle.nn.functional`: the functions of which layers are made."""
 
-from . import activation, common, conv, loss, norm, pooling
-from .activation import *
-from .common import *
-from .conv import *
-from .loss import *
-from .norm import *
-from .pooling import *
+from .activation import (
+    celu,
+    elu,
+    elu_,
+    gelu,
+    glu,
+    gumbel_softmax,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    log_sigmoid,
+    log_softmax,
+    maxout,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    relu_,
+    rrelu,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmax_,
+    softplus,
+    softshrink,
+    softsign,
+    swish,
+    tanh,
+    tanh_,
+    tanhshrink,
+    thresholded_relu,
+    thresholded_relu_,
+)
+from .common import (
+    alpha_dropout,
+    bilinear,
+    cosine_similarity,
+    dropout,
+    dropout2d,
+    dropout3d,
+    embedding,
+    label_smooth,
+    linear,
+    normalize,
+    one_hot,
+    pad,
+    pairwise_distance,
+    pixel_shuffle,
+    sequence_mask,
+    zeropad2d,
+)
+from .conv import (
+    conv1d,
+    conv1d_transpose,
+    conv2d,
+    conv2d_transpose,
+)
+from .loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_embedding_loss,
+    kl_div,
+    l1_loss,
+    log_loss,
+    margin_ranking_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+    soft_margin_loss,
+    softmax_with_cross_entropy,
+    square_error_cost,
+)
+from .norm import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+)
+from .pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
 
-__all__ = sorted(
-    [*activation.__all__, *common.__all__, *conv.__all__, *loss.__all__, *norm.__all__, *pooling.__all__]
-)  # fmt: skip
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
+    "alpha_dropout", "avg_pool1d", "avg_pool2d", "batch_norm", "bilinear",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu", "conv1d",
+    "conv1d_transpose", "conv2d", "conv2d_transpose", "cosine_similarity", "cross_entropy",
+    "dropout", "dropout2d", "dropout3d", "elu", "elu_", "embedding", "gelu", "glu",
+    "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "hardtanh_", "hinge_embedding_loss", "instance_norm", "kl_div", "l1_loss", "label_smooth",
+    "layer_norm", "leaky_relu", "leaky_relu_", "linear", "local_response_norm", "log_loss",
+    "log_sigmoid", "log_softmax", "margin_ranking_loss", "max_pool1d", "max_pool2d", "maxout",
+    "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance",
+    "pixel_shuffle", "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "sequence_mask",
+    "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmax_",
+    "softmax_with_cross_entropy", "softplus", "softshrink", "softsign", "square_error_cost",
+    "swish", "tanh", "tanh_", "tanhshrink", "thresholded_relu", "thresholded_relu_",
+    "zeropad2d",
+]  # fmt: skip

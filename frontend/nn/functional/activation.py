@@ -249,9 +249,12 @@ leaky_relu_, hardtanh_ = _inplace(leaky_relu), _inplace(hardtanh)
 thresholded_relu_ = _inplace(thresholded_relu)
 
 __all__ = [
-    "celu", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_sigmoid", "log_softmax", "maxout", "mish",
+    "celu", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
+    "hardswish",
+    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_sigmoid", "log_softmax", "maxout",
+    "mish",
     "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "sigmoid", "silu", "softmax", "softmax_",
-    "softplus", "softshrink", "softsign", "swish", "tanh", "tanh_", "tanhshrink", "thresholded_relu",
+    "softplus", "softshrink", "softsign", "swish", "tanh", "tanh_", "tanhshrink",
+    "thresholded_relu",
     "thresholded_relu_",
 ]  # fmt: skip

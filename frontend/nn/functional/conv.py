@@ -38,7 +38,8 @@ def paddings(padding: Any, axes: int = 2, channel_last: bool = False) -> tuple[l
 
 
 def _conv_nd(
-    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int,
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any,
+    groups: int,
     data_format: str,
 ) -> Tensor:  # fmt: skip
     need_tensor(x, "conv2d")
@@ -102,7 +103,8 @@ def conv1d(
     at = 1 if data_format == "NLC" else 2
     out = conv2d(
         run_op("unsqueeze2", x, axes=[at]), run_op("unsqueeze2", weight, axes=[2]), bias,
-        [1, *pair(stride, "stride", 1)], _widened(padding), [1, *pair(dilation, "dilation", 1)], groups,
+        [1, *pair(stride, "stride", 1)], _widened(padding), [1, *pair(dilation, "dilation", 1)],
+        groups,
         "NHWC" if data_format == "NLC" else "NCHW",
     )  # fmt: skip
     return run_op("squeeze2", out, axes=[at])  # type: ignore[no-any-return]
@@ -129,7 +131,8 @@ def conv2d_transpose(
     sides = _sides(padding, weight.shape[2:], strides, dilations)
     size = _transposed_size(x, weight, strides, dilations, sides, output_padding, output_size)
     out: Tensor = run_op(
-        "conv2d_input_grad", weight, x, strides=strides, paddings=sides, padding_algorithm="EXPLICIT",
+        "conv2d_input_grad", weight, x, strides=strides, paddings=sides,
+        padding_algorithm="EXPLICIT",
         dilations=dilations, groups=groups, data_format="NCHW",
         input_size=[x.shape[0], weight.shape[1] * groups, *size],
     )  # fmt: skip
@@ -178,7 +181,8 @@ def conv1d_transpose(
     """The transposed convolution of sequences: x [N, C, L], filters [C, O / groups, l].
 
     >>> import wherry as paddle
-    >>> paddle.nn.functional.conv1d_transpose(paddle.ones([1, 1, 1]), paddle.ones([1, 1, 3])).tolist()
+    >>> x, w = paddle.ones([1, 1, 1]), paddle.ones([1, 1, 3])
+    >>> paddle.nn.functional.conv1d_transpose(x, w).tolist()
     [[[1.0, 1.0, 1.0]]]
     """
     at = 1 if data_format == "NLC" else 2
@@ -186,7 +190,8 @@ def conv1d_transpose(
     out = conv2d_transpose(
         run_op("unsqueeze2", x, axes=[at]), run_op("unsqueeze2", weight, axes=[2]), bias,
         [1, *pair(stride, "stride", 1)], _widened(padding),
-        [0, *pair(output_padding, "output_padding", 1)], [1, *pair(dilation, "dilation", 1)], groups,
+        [0, *pair(output_padding, "output_padding", 1)], [1, *pair(dilation, "dilation", 1)],
+        groups,
         size, "NHWC" if data_format == "NLC" else "NCHW",
     )  # fmt: skip
     return run_op("squeeze2", out, axes=[at])  # type: ignore[no-any-return]

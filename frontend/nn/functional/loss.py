@@ -17,7 +17,8 @@ def reduce_loss(loss: Tensor, reduction: str, function: str) -> Tensor:
     """The loss reduced as asked. Raises ValueError for another word."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(
-            f"The value of 'reduction' in {function} should be 'sum', 'mean' or 'none', but received "
+            f"The value of 'reduction' in {function} should be 'sum', 'mean' or 'none', but "
+            f"received "
             f"{reduction}, which is not allowed."
         )
     if reduction == "none":
@@ -35,7 +36,8 @@ def softmax_with_cross_entropy(
     """
     label = _column(logits, label, soft_label, axis)
     softmax, loss = run_op(
-        "softmax_with_cross_entropy", logits, label, soft_label=soft_label, ignore_index=ignore_index,
+        "softmax_with_cross_entropy", logits, label, soft_label=soft_label,
+        ignore_index=ignore_index,
         numeric_stable_mode=numeric_stable_mode, axis=axis,
     )  # fmt: skip
     return (loss, softmax) if return_softmax else loss
@@ -47,7 +49,8 @@ def _column(logits: Tensor, label: Tensor, soft_label: bool, axis: int) -> Tenso
         return run_op("unsqueeze2", label, axes=[axis % logits.ndim])  # type: ignore[no-any-return]
     if label.ndim != logits.ndim:
         raise OpError(
-            f"needs a label of {logits.ndim - 1} or {logits.ndim} dims for input {logits.shape}, got label "
+            f"needs a label of {logits.ndim - 1} or {logits.ndim} dims for input "
+            f"{logits.shape}, got label "
             f"{label.shape}", "cross_entropy", user_location(),
         )  # fmt: skip
     return label
@@ -144,7 +147,8 @@ def nll_loss(
     """The negative of the log-probabilities `input` [N, C, ...] at the labels [N, ...].
 
     >>> import wherry as paddle
-    >>> paddle.nn.functional.nll_loss(paddle.to_tensor([[-1.0, -2.0]]), paddle.to_tensor([1])).item()
+    >>> x = paddle.to_tensor([[-1.0, -2.0]])
+    >>> paddle.nn.functional.nll_loss(x, paddle.to_tensor([1])).item()
     2.0
     """
     out: Tensor = run_op(
@@ -292,7 +296,9 @@ def soft_margin_loss(
 
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_embedding_loss",
-    "kl_div", "l1_loss", "log_loss", "margin_ranking_loss", "mse_loss", "nll_loss", "smooth_l1_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",
+    "hinge_embedding_loss",
+    "kl_div", "l1_loss", "log_loss", "margin_ranking_loss", "mse_loss", "nll_loss",
+    "smooth_l1_loss",
     "soft_margin_loss", "softmax_with_cross_entropy", "square_error_cost",
 ]  # fmt: skip

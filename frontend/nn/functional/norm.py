@@ -14,7 +14,8 @@ from ...tensor import Tensor
 
 def batch_norm(
     x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor | None = None,
-    bias: Tensor | None = None, training: bool = False, momentum: float = 0.9, epsilon: float = 1e-05,
+    bias: Tensor | None = None, training: bool = False, momentum: float = 0.9,
+    epsilon: float = 1e-05,
     data_format: str = "NCHW", use_global_stats: bool | None = None, name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """(x - mean) / sqrt(var + epsilon) * weight + bias for each channel of x [N, C, ...] (or [N,
@@ -32,7 +33,8 @@ def batch_norm(
     fixed = not training if use_global_stats is None else use_global_stats
     layout = "NHWC" if data_format[-1] == "C" and data_format != "NC" else "NCHW"
     out, mean_out, var_out, _, _ = run_op(
-        "batch_norm", x, weight, bias, running_mean, running_var, momentum=momentum, epsilon=epsilon,
+        "batch_norm", x, weight, bias, running_mean, running_var, momentum=momentum,
+        epsilon=epsilon,
         is_test=not training, data_layout=layout, use_global_stats=fixed,
         trainable_statistics=not fixed and not training,
     )  # fmt: skip
@@ -59,7 +61,8 @@ def layer_norm(
     ndim = need_tensor(x, "layer_norm").ndim
     if x.shape[ndim - len(sizes) :] != sizes or ndim < len(sizes):
         raise OpError(
-            f"needs x that ends in normalized_shape {sizes}, got x of shape {x.shape}", "layer_norm",
+            f"needs x that ends in normalized_shape {sizes}, got x of shape {x.shape}",
+            "layer_norm",
             user_location(),
         )  # fmt: skip
     begin = ndim - len(sizes)
