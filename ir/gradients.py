@@ -98,8 +98,7 @@ class _Backward:
         needs = {slot: [v in self.active for v in vars_] for slot, vars_ in op.inputs.items()}
         F = self.emitter(op)
         with inferring(op.type, op.loc, self.block.program.guards):
-            rule = _cond_grad if op.type == "cond" else _declared_grad
-            found = rule(F, opdef, op, grads, needs)
+            found = _declared_grad(F, opdef, op, grads, needs)
         for slot, vars_ in op.inputs.items():
             for var, grad in zip(vars_, found.get(slot, []), strict=False):
                 if grad is not None and var in self.active:
@@ -110,8 +109,7 @@ def _active(ops: Iterable[OpDesc], wrt: Sequence[Variable]) -> set[Variable]:
     """The Variables through which a gradient may flow to `wrt`."""
     active = {var for var in wrt if var.dtype.is_float}
     for op in ops:
-        has_grad = get_op(op.type).grad is not None or op.type == "cond"
-        if has_grad and any(var in active for var in op.in_vars):
+        if get_op(op.type).grad is not None and any(var in active for var in op.in_vars):
             active.update(v for v in op.out_vars if v.dtype.is_float and not v.stop_gradient)
     return active
 
@@ -165,25 +163,7 @@ def _zeros(F: BlockEmitter, like: Variable) -> Variable:
     return new
 
 
-def _cond_grad(
-    F: BlockEmitter, opdef: OpDef, op: OpDesc, grads: Grads, needs: dict[str, list[bool]]
-) -> Grads:
-    """A `cond` of the branches' gradients: its inputs are the branch's and the gradients."""
-    xs, outs = op.inputs.get("X", []), op.outputs["Out"]
-    wanted = [i for i, need in enumerate(needs.get("X", [])) if need]
-    given = {i: grad for i, grad in enumerate(grads["Out"]) if grad is not None}
-    blocks = {
-        name: _branch_grad(F.block, op.attrs[name], wanted, {i: outs[i] for i in given})
-        for name in ("true_block", "false_block")
-    }
-    results = F.emit(opdef, [op.inputs["Cond"][0], [*xs, *given.values()]], blocks)
-    found: list[Variable | None] = [None] * len(xs)
-    for i, grad in zip(wanted, results, strict=True):
-        found[i] = grad
-    return {"X": found}
-
-
-def _branch_grad(
+def branch_grad(
     outer: Block, branch: Block, wanted: list[int], given: dict[int, Variable]
 ) -> Block:
     """A block from a branch's arguments and its results' gradients to those of `wanted`."""

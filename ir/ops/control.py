@@ -11,7 +11,8 @@ from typing import Any
 from wherry.schema.dtypes import bool_
 
 from ..dims import SymDim
-from ..emit import Emitter, GradContext
+from ..emit import BlockEmitter, Emitter, GradContext
+from ..gradients import branch_grad
 from ..infer import TensorType, fail, fail_type, require, show
 from ..opdef import REQUIRED, op
 from ..program import Block, Variable
@@ -71,10 +72,31 @@ def _joined(yes: Variable, no: Variable) -> TensorType:
     return TensorType(tuple(b if isinstance(a, SymDim) else a for a, b in pairs), yes.dtype)
 
 
+def _cond_grad(F: Emitter, c: GradContext) -> tuple[None, list[Any]]:
+    """A `cond` of the branches' gradients, which compute the branch again.
+
+    Its inputs are the branch's and the gradients of its results.
+    """
+    assert isinstance(F, BlockEmitter), "eager code runs one branch and records no cond"
+    (condition, xs), (outs,), (grads,) = c.inputs, c.outputs, c.grads
+    wanted = [i for i, need in enumerate(c.needs[1]) if need]
+    given = {i: grad for i, grad in enumerate(grads) if grad is not None}
+    blocks = {
+        name: branch_grad(F.block, c[name], wanted, {i: outs[i] for i in given})
+        for name in ("true_block", "false_block")
+    }
+    results = F.cond(condition, [*xs, *given.values()], **blocks)
+    found: list[Any] = [None] * len(xs)
+    for i, grad in zip(wanted, results, strict=True):
+        found[i] = grad
+    return None, found
+
+
 cond = op(
     "cond", "Cond X*", "Out*",
     attrs={"true_block": REQUIRED, "false_block": REQUIRED},
     infer=_cond_infer,
+    grad=_cond_grad,
     no_samples="its meaning is its blocks': tests/ir/test_control.py",
 )  # fmt: skip
 
