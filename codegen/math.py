@@ -10,8 +10,8 @@ when stored.
 
 Decided here, for the whole compiler:
 
-- float to int: towards zero; NaN and what does not fit give the smallest integer, as x86 does.
-  Types of fewer than 32 bits take the low bits of the int32. To bool: x != 0, so NaN is true.
+- float to int: towards zero; what does not fit gives the end of the range that it passed, NaN gives
+  0 (as `wherry.ir.numerics` says). To bool: x != 0, so NaN is true.
 - integers wrap; `abs` and `neg` of the smallest one are itself; smallest // -1 too, and % gives 0.
 - a shift by a negative count or by the width or more gives 0; `shr` of a negative number gives -1.
 - an integer division by zero gives the dividend (floordiv) or 0 (mod) and enters its condition in
@@ -213,14 +213,16 @@ class LLVMScalars(ScalarBuilder):
     def _float_to_int(self, x: Scalar, dtype: DType) -> ir.Value:
         if x.dtype.name == "float16":
             x = Scalar(self, x.value, float32)
-        wide = int64 if dtype is int64 else int32
-        limit = 2.0 ** (wide.itemsize * 8 - 1)
-        low = x > -limit - 1 if x.dtype is float64 and wide is int32 else x >= -limit
-        fits = low & (x < limit)
-        # fptosi of what does not fit is undefined, so it sees a zero there.
-        safe = self.select(fits, x, 0.0)
-        found = self.wrap(self.builder.fptosi(safe.value, value_type(wide, self.width)), wide)
-        return self.resize(self.select(fits, found, -int(limit)), dtype).value
+        unsigned = dtype.numpy.kind == "u"
+        lanes = f"v{self.width}" if self.width else ""
+        name = (
+            f"llvm.fpto{'ui' if unsigned else 'si'}.sat"
+            f".{lanes}i{dtype.itemsize * 8}.{lanes}f{x.dtype.itemsize * 8}"
+        )
+        kind = ir.FunctionType(value_type(dtype, self.width), [x.value.type])
+        module = self.builder.module
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        return self.builder.call(function, [x.value])
 
 
 def via_float64(fn: Callable[..., Scalar]) -> Callable[..., Scalar]:
