@@ -1,8 +1,9 @@
 """Sizes that are not known yet: integer polynomials over symbols >= 0.
 
-A dim is an `int` or a `SymDim`. A SymDim is kept in one canonical form, a sum of monomials over atoms,
-where an atom is a symbol or a floordiv, mod, min or max of dims. Equal means: same form. What cannot be
-decided here becomes a guard that is checked at the call (see `wherry.ir.infer.require`), never False.
+A dim is an `int` or a `SymDim`. A SymDim is kept in one canonical form, a sum of monomials over
+atoms, where an atom is a symbol or a floordiv, mod, min or max of dims. Equal means: same form.
+What cannot be decided here becomes a guard that is checked at the call (see
+`wherry.ir.infer.require`), never False.
 
 >>> b = symbol("B")
 >>> str((b * 256 + 4) // 4), (b * 6) % 3, b * 2 - b - b
@@ -12,10 +13,14 @@ decided here becomes a guard that is checked at the call (see `wherry.ir.infer.r
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, NoReturn, TypeAlias, Union
 
 Dim: TypeAlias = Union[int, "SymDim"]
+
+# CPython 3.11 raises SystemError where two threads turn a syntax tree into objects at once.
+_parser_lock = threading.Lock()
 
 
 class Atom(NamedTuple):
@@ -175,7 +180,9 @@ def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
 
 
 def fold(dim: Dim, leaf: Callable[[str], Any], apply: Callable[[str, Any, Any], Any]) -> Any:
-    """Rebuild the dim from `leaf(symbol)` and `apply(fn, a, b)`, fn in + * // % min max; ints stay."""
+    """Rebuild the dim from `leaf(symbol)` and `apply(fn, a, b)`, fn in + * // % min max; ints
+    stay.
+    """
     if not isinstance(dim, SymDim):
         return dim
     total: Any = None
@@ -199,7 +206,11 @@ def fold(dim: Dim, leaf: Callable[[str], Any], apply: Callable[[str, Any, Any], 
 def parse_dim(text: str) -> Dim:
     """The inverse of `str(dim)`. Raises ValueError for anything that is not a dim."""
     try:
-        return _from_ast(ast.parse(text, mode="eval").body)
+        if text.isidentifier():
+            return symbol(text)
+        with _parser_lock:
+            tree = ast.parse(text, mode="eval")
+        return _from_ast(tree.body)
     except (SyntaxError, KeyError, ZeroDivisionError) as error:
         raise ValueError(f"not a dim: {text!r}") from error
 

@@ -60,27 +60,22 @@ def commit(
         _sync_directory(model.parent)
 
 
-def read_companion(
-    model: Path, seen: bytes, path: Path, digest: str, read: Callable[[Path], T]
-) -> T:
-    """What `read` makes of the companion with this hash; finishes the renames of a writer that
-    crashed.
+def read_companion(path: Path, digest: str, read: Callable[[Path], T], finish: bool) -> T:
+    """What `read` makes of the companion with this hash.
 
-    `seen` is the content of the model's file, which must still be the same where a rename is
-    finished. `read` raises ModelFormatError or FileNotFoundError for a file that is not the right
-    one.
+    With `finish`, under the folder's lock, a pending file takes its place first where `path` is not
+    the right one, and is read where it is if this process may not write. `read` raises
+    ModelFormatError or FileNotFoundError for a file that is not the right one.
     """
     try:
         return read(path)
-    except (ModelFormatError, FileNotFoundError) as error:
+    except (ModelFormatError, FileNotFoundError):
         pending = pending_path(path, digest)
-        if not pending.exists():
-            raise _missing(model, path, digest, error) from None
+        if not finish or not pending.exists():
+            raise
     result = read(pending)
-    # Where this process may not write, the pending file has served as well.
-    with suppress(OSError), directory_lock(model.parent):
-        if model.read_bytes() == seen:
-            os.replace(pending, path)
+    with suppress(OSError):
+        os.replace(pending, path)
     return result
 
 
@@ -145,12 +140,3 @@ def _clean(model: Path, paths: Iterable[Path], obsolete: Iterable[Path]) -> None
             path.unlink(missing_ok=True)
     for path in obsolete:
         path.unlink(missing_ok=True)
-
-
-def _missing(model: Path, path: Path, digest: str, error: Exception) -> Exception:
-    if isinstance(error, ModelFormatError):
-        return error
-    return ModelFormatError(
-        f"{path}: at byte 0: expected the file that {model.name} belongs with "
-        f"(sha256 {digest[:16]}...), but there is no such file"
-    )

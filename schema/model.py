@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .commit import commit, map_file, read_companion
+from .commit import commit, directory_lock, map_file, read_companion
 from .container import MODEL_MAGIC, Section, frame, unframe
 from .errors import ModelFormatError
 from .flat import Vector, Where
@@ -83,15 +83,13 @@ def read_model(path: str | Path, params: str | Path | None = None) -> ModelFile:
     altered, cut off, of another version or of different models.
     """
     model = find_model(path)
-    for _ in range(3):
-        content = bytes(map_file(model))
-        try:
-            return _read(model, content, Path(params) if params else None)
-        except ModelFormatError:
-            # A writer may have committed a new model between our reads: then read that.
-            if model.read_bytes() == content:
-                raise
-    raise ModelFormatError(f"{model}: at byte 0: expected a model at rest, but it keeps changing")
+    beside = Path(params) if params else model.with_suffix(".pdiparams")
+    try:
+        return _read(model, beside, finish=False)
+    except (ModelFormatError, FileNotFoundError):
+        # A writer may be at work, or have died at it: look again where no writer can be.
+        with directory_lock(model.parent):
+            return _read(model, beside, finish=True)
 
 
 def model_paths(prefix: str | Path) -> tuple[Path, Path, Path]:
@@ -116,20 +114,17 @@ def _info_text(image: ParamsImage, info: Mapping[str, Mapping[str, Any]]) -> byt
     return json.dumps({"params": image.hash, "arrays": rows}, indent=1).encode()
 
 
-def _read(model: Path, content: bytes, params: Path | None) -> ModelFile:
+def _read(model: Path, params: Path, finish: bool) -> ModelFile:
     where = Where(str(model))
-    sections = unframe(memoryview(content), MODEL_MAGIC, where)
+    sections = unframe(map_file(model), MODEL_MAGIC, where)
     if list(sections) != ["program", "meta", "files"]:
         where.bad("the sections 'program', 'meta' and 'files'", 24)
     meta, files = (_json_object(sections[name], where) for name in ("meta", "files"))
     at, data = sections["program"]
     found = ModelFile(PROGRAM.read(data, where.shifted(at)), {}, meta, {}, where.shifted(at))
     if isinstance(files.get("params"), str):
-        path = params or model.with_suffix(".pdiparams")
-        found.params = read_companion(
-            model, content, path, files["params"], lambda p: _params_at(p, files["params"])
-        )
-        found.info = _read_info(model, content, Path(f"{path}.info"), str(files.get("info")))
+        found.params = _read_params(params, files["params"], finish)
+        found.info = _read_info(Path(f"{params}.info"), str(files.get("info")), finish)
     return found
 
 
@@ -140,15 +135,21 @@ def _json_object(section: tuple[int, memoryview], where: Where) -> dict[str, Any
     return value
 
 
-def _params_at(path: Path, digest: str) -> dict[str, Array]:
-    where = Where(str(path))
-    found, arrays = read_params(map_file(path), where)
-    if found != digest:
-        where.bad(f"the parameters {digest[:16]}... that the model names, got {found[:16]}...")
-    return arrays
+def _read_params(path: Path, digest: str, finish: bool) -> dict[str, Array]:
+    def read(candidate: Path) -> dict[str, Array]:
+        where = Where(str(candidate))
+        found, arrays = read_params(map_file(candidate), where)
+        if found != digest:
+            where.bad(f"the parameters {digest[:16]}... that the model names, got {found[:16]}...")
+        return arrays
+
+    try:
+        return read_companion(path, digest, read, finish)
+    except FileNotFoundError:
+        Where(str(path)).bad("the parameters that the model belongs with, there is no such file")
 
 
-def _read_info(model: Path, content: bytes, path: Path, digest: str) -> dict[str, dict[str, Any]]:
+def _read_info(path: Path, digest: str, finish: bool) -> dict[str, dict[str, Any]]:
     def read(candidate: Path) -> dict[str, dict[str, Any]]:
         where, data = Where(str(candidate)), candidate.read_bytes()
         found = hashlib.sha256(data).hexdigest()
@@ -158,8 +159,8 @@ def _read_info(model: Path, content: bytes, path: Path, digest: str) -> dict[str
         return {str(name): dict(row) for name, row in arrays.items()}
 
     try:
-        return read_companion(model, content, path, digest, read)
-    except ModelFormatError:
-        if path.exists():
+        return read_companion(path, digest, read, finish)
+    except FileNotFoundError:
+        if not finish:
             raise
         return {}

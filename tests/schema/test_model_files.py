@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -199,6 +200,37 @@ def test_saving_the_same_again_after_a_crash_is_safe(save: Save) -> None:
                 with suppress(Crash):
                     save(2.0)
         assert factor_of(prefix) in (1.0, 2.0)
+
+
+def test_readers_and_writers_at_once(save: Save) -> None:
+    """Whatever two writers do, each reader finds one whole model."""
+    prefix = save(1.0)
+    writing = threading.Event()
+    failures: list[BaseException] = []
+
+    def write(first: float) -> None:
+        for i in range(15):
+            save(first + i)
+
+    def read() -> None:
+        while not writing.is_set():
+            try:
+                factor_of(prefix)
+            except BaseException as error:  # shown by the assertion below
+                failures.append(error)
+                return
+
+    writers = [threading.Thread(target=write, args=(first,)) for first in (10.0, 100.0)]
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for thread in (*writers, *readers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    writing.set()
+    for thread in readers:
+        thread.join()
+    assert not failures
+    assert factor_of(prefix) in (24.0, 114.0)
 
 
 def test_an_unwritable_path_leaves_the_old_files(save: Save, monkeypatch: Any) -> None:
