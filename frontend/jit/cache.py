@@ -61,7 +61,7 @@ class ProgramCache:
         inputs = arguments.inputs
         key = (arguments.structure, arguments.constants, mode, *map(_signature, inputs))
         entry = self.entries.get(key)
-        if entry is None or entry.concrete.thawed():
+        if entry is None or entry.concrete.outdated():
             if entry is not None:
                 self.clear()
             entry = self._make(arguments, mode, function, key)
@@ -86,7 +86,7 @@ class ProgramCache:
             return Entry(trace(function, arguments, leaves))
         shared = (arguments.structure, arguments.constants, mode, tuple(opened))
         entry = self._open.get(shared)
-        if entry is not None and _fits(entry.concrete, sizes) and not entry.concrete.thawed():
+        if entry is not None and _fits(entry.concrete, sizes) and not entry.concrete.outdated():
             return entry
         if entry is None:
             entry = self._trace_open(arguments, function, opened)

@@ -26,7 +26,10 @@ class ConcreteProgram:
     """A traced function: the Program, the eager tensors that it reads, and the structure of its result.
 
     `outputs` are the Variables of the result in flat order; constants of the result are kept beside them.
+    `arguments` are those of the call that was traced.
     """
+
+    arguments: Arguments
 
     def __init__(self, program: Program, captured: list[tuple[Tensor, Variable]],
                  result: tuple[Any, list[Any]], function: Callable[..., Any]) -> None:  # fmt: skip
@@ -55,17 +58,19 @@ class ConcreteProgram:
     def trained(self) -> list[Tensor]:
         return [t for t in self.tensors if isinstance(t, Parameter) and t.trainable]
 
-    def thawed(self) -> bool:
-        """Whether a tensor that was cut off the gradient while tracing wants one now."""
-        return any(
-            was and not tensor.stop_gradient and tensor.dtype.is_float
-            for was, tensor in zip(self.frozen, self.tensors, strict=True)
-        )
+    def outdated(self) -> bool:
+        """Whether a tensor that was cut off the gradient while tracing wants one now, or has another dtype."""
+        for was, (tensor, var) in zip(self.frozen, self.captured, strict=True):
+            if was and not tensor.stop_gradient and var.dtype.is_float:
+                return True
+            if tensor.array.dtype != var.dtype.numpy or tensor.array.shape != var.shape:
+                return True
+        return False
 
     def rebuild(self, values: Sequence[Any]) -> Any:
         """The function's result from the values of `outputs`."""
         found = iter(values)
-        leaves = [next(found) if leaf is _OUTPUT else leaf for leaf in self.leaves]
+        leaves = [next(found) if leaf is OUTPUT else leaf for leaf in self.leaves]
         return unflatten(self.structure, iter(leaves))
 
     def values(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -81,7 +86,12 @@ class _Output:
     """Stands in a result for an output of the Program."""
 
 
-_OUTPUT = _Output()
+OUTPUT = _Output()
+
+
+def is_output(leaf: Any) -> bool:
+    """Whether a leaf of a result stands for an output of the Program."""
+    return leaf is OUTPUT
 
 
 def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[Leaf],
@@ -98,9 +108,11 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
         result = convert_call(function)(*args, **kwargs)
         structure, found = _results(build, result)
         build.finish([leaf for leaf in found if isinstance(leaf, Traced)])
-    flat = [_OUTPUT if isinstance(leaf, Traced) else leaf for leaf in found]
+    flat = [OUTPUT if isinstance(leaf, Traced) else leaf for leaf in found]
     captured = list(build.captured.values())
-    return ConcreteProgram(build.program, captured, (structure, flat), function)
+    concrete = ConcreteProgram(build.program, captured, (structure, flat), function)
+    concrete.arguments = arguments
+    return concrete
 
 
 def _add_input(build: ProgramTracer, leaf: Leaf) -> Variable:

@@ -35,8 +35,18 @@ def to_static(
     _check_options(build_strategy, backend)
     check_input_spec(input_spec)
     if function is None:
-        return lambda python_func: _decorated(python_func, input_spec)
+        return Decorator(input_spec)
     return _decorated(function, input_spec)
+
+
+class Decorator:
+    """What `to_static(input_spec=...)` without a function returns: call it with the function."""
+
+    def __init__(self, input_spec: Any) -> None:
+        self.input_spec = input_spec
+
+    def __call__(self, function: Any) -> Any:
+        return _decorated(function, self.input_spec)
 
 
 def _check_options(build_strategy: Any, backend: Any) -> None:

@@ -11,7 +11,7 @@ from wherry.tensor import Tensor
 
 from ..autograd import grad_enabled
 from .concrete import ConcreteProgram
-from .native import Native, native_code
+from .native import Interpreted, Native, native_code
 from .train import TrainingPair
 
 Array = np.ndarray[Any, Any]
@@ -20,19 +20,20 @@ Array = np.ndarray[Any, Any]
 class Runner:
     """The compiled forms of one traced Program, made when they are first needed."""
 
-    def __init__(self, concrete: ConcreteProgram) -> None:
+    def __init__(self, concrete: ConcreteProgram, interpret_if_missing: bool = False) -> None:
         self.concrete = concrete
+        self.interprets = interpret_if_missing
         self.by_name = {var.name: tensor for tensor, var in concrete.captured}
         self.differentiable = [not var.stop_gradient for var in concrete.outputs]
         self.input_grads = [not var.stop_gradient for var in concrete.inputs]
-        self.plain: tuple[Native, Any, list[Tensor]] | None = None
+        self.plain: tuple[Native | Interpreted, Any, list[Tensor]] | None = None
         self.training: TrainingPair | None = None
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         """Run on Tensors and arrays; returns the function's result."""
         if self._wants_gradient(inputs):
             if self.training is None:
-                self.training = TrainingPair(self.concrete)
+                self.training = TrainingPair(self.concrete, self.interprets)
             outputs = self.training.run(inputs)
         else:
             outputs = self._run_plain(inputs)
@@ -50,7 +51,7 @@ class Runner:
 
     def _run_plain(self, inputs: Sequence[Any]) -> list[Tensor]:
         if self.plain is None:
-            native = native_code(self.concrete.main_program)
+            native = native_code(self.concrete.main_program, self.interprets)
             targets = [self.by_name[name] for name in native.assigned]
             self.plain = native, native.binder(self.by_name.__getitem__), targets
         native, arrays, targets = self.plain

@@ -297,6 +297,8 @@ class Loop:
             going = self.build.as_traced(decides(self.test()))
             ends = {key: seen(slot.place) for key, slot in self.slots.items()}
             settled = not any([slot.settle(ends[key]) for key, slot in self.slots.items()])
+            # Objects made in the round must have no owner left when orphans are looked for.
+            ends = {key: Seen(None, end.copy) for key, end in ends.items()}
             if settled:
                 frame.block.results = [self.build.variable(going), *self._carried(ends)]
         journal.undo()
@@ -344,7 +346,7 @@ class Loop:
         for key, slot in self.slots.items():
             if slot.message:
                 self._set(slot, Poison(slot.message))
-            elif slot.is_local and ends[key].value is not UNSET:
+            elif slot.is_local and ends[key].copy is not UNSET:
                 text = (
                     f"`{slot.place.label}` is first assigned in a loop whose condition is a tensor"
                 )

@@ -12,6 +12,7 @@ import numpy as np
 from wherry.ir.interp import run_program
 from wherry.ir.program import Program
 from wherry.ir.text import to_text
+from wherry.schema.errors import CompilerMissingError
 
 Array = np.ndarray[Any, Any]
 
@@ -83,35 +84,43 @@ class Interpreted:
         return [np.array(array) for array in outputs], [assigned[name] for name in self.assigned]
 
 
-def native_code(program: Program, inference: bool = False) -> Native:
-    """Compile, or find what was compiled for an equal Program. CompilerMissingError without llvmlite."""
-    key = _digest(program, inference)
+def native_code(program: Program, interpret_if_missing: bool = False) -> Native | Interpreted:
+    """Compile, or find what was compiled for an equal Program.
+
+    Without the compiler CompilerMissingError, or the interpreter for those who asked for it.
+    """
+    key = _digest(program)
     found = _cache.get(key)
-    if found is None:
-        found = _cache[key] = _compile(program, inference)
-        if len(_cache) > _KEPT:
-            _cache.popitem(last=False)
-    else:
+    if found is not None:
         _cache.move_to_end(key)
+        return found
+    try:
+        found = _cache[key] = _compile(program)
+    except CompilerMissingError:
+        if interpret_if_missing:
+            return Interpreted(program)
+        raise
+    if len(_cache) > _KEPT:
+        _cache.popitem(last=False)
     return found
 
 
-def _digest(program: Program, inference: bool) -> bytes:
-    hashed = hashlib.sha256(f"{inference}\n{to_text(program)}".encode())
+def _digest(program: Program) -> bytes:
+    hashed = hashlib.sha256(to_text(program).encode())
     for name in sorted(program.values):
         hashed.update(name.encode())
         hashed.update(np.ascontiguousarray(program.values[name]).tobytes())
     return hashed.digest()
 
 
-def _compile(program: Program, inference: bool) -> Native:
+def _compile(program: Program) -> Native:
     from wherry.codegen import jit
 
     placeholders = {
         var.name: np.zeros(tuple(int(d) for d in var.shape), var.dtype.numpy)  # type: ignore[arg-type]
         for var in program.persistables if var.name not in program.values
     }  # fmt: skip
-    executable = jit(program, placeholders, name="traced", inference=inference)
+    executable = jit(program, placeholders, name="traced")
     own = {
         spec.name: array
         for spec, array in zip(

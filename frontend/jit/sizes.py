@@ -164,10 +164,17 @@ def _is_tensor(value: Any) -> bool:
 
 def _decide(name: str, left: Any, right: Any) -> bool | None:
     """The comparison where it holds, or fails, for every size that the Program is for; else None."""
+    known = _certain(name, left, right)
     active: Any = tracer.get()
-    if active is not None and active.open_sizes:
-        # A Program with open sizes is used for sizes of 2 and more only.
-        left, right = _at_least_two(left), _at_least_two(right)
+    if known is None and active is not None and active.open_sizes:
+        # Decided for sizes of 2 and more: the Program is used for those only.
+        known = _certain(name, _at_least_two(left), _at_least_two(right))
+        if known is not None:
+            active.need_two({*symbols_of(left), *symbols_of(right)})
+    return known
+
+
+def _certain(name: str, left: Dim, right: Dim) -> bool | None:
     rules: dict[str, tuple[bool, bool]] = {
         "__eq__": (left == right, never_equal(left, right)),
         "__ne__": (never_equal(left, right), left == right),

@@ -24,6 +24,7 @@ except ImportError as error:
         "to_static needs gast, which is not installed: pip install 'wherry[compile]'"
     ) from error
 
+from .logging import show_conversion
 from .transforms import Context, transform
 from .transforms.scope import names_in
 
@@ -85,6 +86,7 @@ def _convert(function: types.FunctionType) -> Converted | None:
     text = gast.unparse(gast.fix_missing_locations(node)).strip("\n")
     code = _compile(function, node, context)
     _register(code)
+    show_conversion(function.__qualname__, text)
     return Converted(code, text)
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from wherry.dispatch import VIEW_OPS
+from wherry.ir.dims import symbol
 from wherry.ir.emit import BlockEmitter
+from wherry.ir.infer import Guard
 from wherry.ir.opdef import OpDef, get_op
 from wherry.ir.program import Block, Program, Variable
 from wherry.schema.dtypes import as_dtype
@@ -123,6 +125,14 @@ class ProgramTracer:
     def current_value(self, tensor: Tensor) -> Traced:
         """What a captured tensor is at this point of the trace."""
         return self.current.get(id(tensor)) or Traced(self.capture(tensor), self)
+
+    def need_two(self, names: set[str]) -> None:
+        """Guard what was decided for sizes of 2 and more."""
+        for name in sorted(names):
+            message = f"needs a size {name} of at least 2, which the code that was traced looks at"
+            guard = Guard(2, "<=", symbol(name), message, user_location())
+            if guard not in self.program.guards:
+                self.program.guards.append(guard)
 
     def set_current(self, tensor: Tensor, value: Any) -> None:
         self.current[id(tensor)] = self.as_traced(value)

@@ -23,12 +23,12 @@ class TrainingPair:
     Forward's further outputs, the residuals, are what backward needs of it.
     """
 
-    def __init__(self, concrete: ConcreteProgram) -> None:
+    def __init__(self, concrete: ConcreteProgram, interpret_if_missing: bool = False) -> None:
         self.concrete = concrete
         self.pair = split_training(concrete.main_program)
         by_name: dict[str, Tensor] = {var.name: tensor for tensor, var in concrete.captured}
-        self.forward = native_code(self.pair.forward)
-        self.backward = native_code(self.pair.backward)
+        self.forward = native_code(self.pair.forward, interpret_if_missing)
+        self.backward = native_code(self.pair.backward, interpret_if_missing)
         self.forward_state: Callable[[], list[Array]] = self.forward.binder(by_name.__getitem__)
         self.backward_state: Callable[[], list[Array]] = self.backward.binder(by_name.__getitem__)
         self.written = [by_name[name] for name in self.forward.assigned]

@@ -1,0 +1,85 @@
+"""Nested arguments and results as JSON, so that a loaded model takes and gives what the original did.
+
+A leaf is {"tensor": i}, the i-th input or output, or {"value": v}, a constant; containers are
+{"list": [...]}, {"tuple": [...]} and {"dict": [[key, ...], ...]}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+_CONSTANTS = (type(None), bool, int, float, str)
+
+
+def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[int]) -> Any:
+    """The JSON of a structure (of `state.flatten`) and its leaves. ValueError for other constants."""
+    if structure is None:
+        leaf = next(leaves)
+        if is_tensor(leaf):
+            counter[0] += 1
+            return {"tensor": counter[0] - 1}
+        if not isinstance(leaf, _CONSTANTS):
+            raise ValueError(
+                f"a saved function can take and return tensors, numbers, strings and None, got a "
+                f"{type(leaf).__name__}"
+            )
+        return {"value": leaf}
+    kind, children = structure
+    if kind is dict:
+        pairs = [[key, encode(child, leaves, is_tensor, counter)] for key, child in children]
+        return {"dict": pairs}
+    name = "list" if kind is list else "tuple"
+    return {name: [encode(child, leaves, is_tensor, counter) for child in children]}
+
+
+def decode(layout: Any, tensors: Sequence[Any]) -> Any:
+    """The value that a layout stands for, with these tensors in it."""
+    ((kind, inside),) = layout.items()
+    if kind == "tensor":
+        return tensors[inside]
+    if kind == "value":
+        return inside
+    if kind == "dict":
+        return {_key(key): decode(child, tensors) for key, child in inside}
+    children = [decode(child, tensors) for child in inside]
+    return children if kind == "list" else tuple(children)
+
+
+def collect(layout: Any, value: Any, found: dict[int, Any], where: str) -> None:
+    """Take `value`, shaped like the layout, apart into `found`. TypeError where it is shaped otherwise."""
+    ((kind, inside),) = layout.items()
+    if kind == "tensor":
+        if isinstance(value, (list, tuple, dict)):
+            raise TypeError(f"{where} should be a tensor, but received a {type(value).__name__}")
+        found[inside] = value
+    elif kind == "dict":
+        if not isinstance(value, dict):
+            raise TypeError(f"{where} should be a dict, but received a {type(value).__name__}")
+        for key, child in inside:
+            if _key(key) not in value:
+                raise KeyError(key)
+            collect(child, value[_key(key)], found, f"{where}[{key!r}]")
+    elif kind in ("list", "tuple"):
+        if not isinstance(value, (list, tuple)) or len(value) != len(inside):
+            raise TypeError(
+                f"{where} should be a {kind} of {len(inside)}, but received "
+                f"{type(value).__name__}"
+                + (f" of {len(value)}" if isinstance(value, (list, tuple)) else "")
+            )
+        for position, (child, one) in enumerate(zip(inside, value, strict=True)):
+            collect(child, one, found, f"{where}[{position}]")
+
+
+def has_tensors(layout: Any) -> bool:
+    """Whether a tensor stands in the layout."""
+    ((kind, inside),) = layout.items()
+    if kind == "dict":
+        return any(has_tensors(child) for _, child in inside)
+    if kind in ("list", "tuple"):
+        return any(has_tensors(child) for child in inside)
+    return bool(kind == "tensor")
+
+
+def _key(key: Any) -> Any:
+    return tuple(key) if isinstance(key, list) else key
