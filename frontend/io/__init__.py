@@ -1,4 +1,4 @@
-"""`paddle.io`: datasets, samplers and the DataLoader."""
+"""Data: datasets, samplers and the DataLoader (`paddle.io`)."""
 
 from .collate import default_collate_fn
 from .dataset import (
@@ -11,7 +11,7 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
-from .loader import DataLoader, WorkerInfo, get_worker_info
+from .loader import DataLoader
 from .sampler import (
     BatchSampler,
     DistributedBatchSampler,
@@ -21,12 +21,26 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .worker import WorkerInfo, get_worker_info
 
 __all__ = [
-    "BatchSampler", "ChainDataset", "ComposeDataset", "ConcatDataset", "DataLoader", "Dataset",
-    "DistributedBatchSampler", "IterableDataset", "RandomSampler", "Sampler", "SequenceSampler",
+    "BatchSampler",
+    "ChainDataset",
+    "ComposeDataset",
+    "ConcatDataset",
+    "DataLoader",
+    "Dataset",
+    "DistributedBatchSampler",
+    "IterableDataset",
+    "RandomSampler",
+    "Sampler",
+    "SequenceSampler",
     "Subset",
-    "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler", "WorkerInfo",
+    "SubsetRandomSampler",
+    "TensorDataset",
+    "WeightedRandomSampler",
+    "WorkerInfo",
     "default_collate_fn",
-    "get_worker_info", "random_split",
-]  # fmt: skip
+    "get_worker_info",
+    "random_split",
+]

@@ -1,58 +1,70 @@
-"""How samples become a batch."""
+"""From a list of samples to one batch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Number
 from typing import Any
 
 import numpy as np
 
-from ..dispatch import tracing
-from ..ops.creation import to_tensor
-from ..tensor import Tensor
+from wherry.tensor import Tensor
 
 
-def collate_arrays(batch: Sequence[Any]) -> Any:
-    """Samples stacked field by field into numpy arrays: what worker processes send back.
+def stack_samples(batch: Sequence[Any]) -> Any:
+    """Samples of one structure as that structure of stacked numpy arrays.
 
-    Arrays and Tensors are stacked, numbers become a vector, dicts and lists are gone into, strings
-    stay a list.
+    Arrays, Tensors and numbers are stacked along a new first axis; strings stay lists; in mappings
+    and sequences each field is stacked by itself. Raises TypeError for other samples.
     """
     first = batch[0]
     if isinstance(first, Tensor):
-        return np.stack([one.numpy() for one in batch])
-    if isinstance(first, (np.ndarray, np.generic)):
-        return np.stack([np.asarray(one) for one in batch])
-    if isinstance(first, (bool, int, float)):
+        return np.stack([sample.numpy() for sample in batch])
+    if isinstance(first, np.ndarray):
+        return np.stack(batch)
+    if isinstance(first, (Number, np.generic)):
         return np.array(batch)
     if isinstance(first, (str, bytes)):
         return list(batch)
     if isinstance(first, Mapping):
-        return {key: collate_arrays([one[key] for one in batch]) for key in first}
+        return {key: stack_samples([sample[key] for sample in batch]) for key in first}
     if isinstance(first, Sequence):
-        if any(len(one) != len(first) for one in batch):
-            raise RuntimeError(
-                "fileds number not same among samples: each sample needs the same fields"
-            )
-        return [collate_arrays(fields) for fields in zip(*batch, strict=True)]
+        return _stack_fields(batch)
     raise TypeError(
-        "batch data can only contains: tensor, numpy.ndarray, dict, list, number, but got "
-        f"{type(first)}"
+        "batch data can only contain: tensor, numpy.ndarray, dict, list, number, "
+        f"but got {type(first)}; pass a collate_fn that makes a batch of it"
     )
 
 
-def to_tensors(value: Any) -> Any:
-    """The arrays in a structure as Tensors."""
-    if isinstance(value, np.ndarray):
-        with tracing(None):
-            return to_tensor(value)
-    if isinstance(value, dict):
-        return {key: to_tensors(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(to_tensors(one) for one in value)
-    return value
+def _stack_fields(batch: Sequence[Sequence[Any]]) -> list[Any]:
+    sizes = {len(sample) for sample in batch}
+    if len(sizes) != 1:
+        raise RuntimeError(f"fields number not same among a batch: {sorted(sizes)}")
+    return [stack_samples(field) for field in zip(*batch, strict=True)]
 
 
 def default_collate_fn(batch: Sequence[Any]) -> Any:
-    """The batch as Tensors: samples stacked field by field."""
-    return to_tensors(collate_arrays(batch))
+    """A batch of Tensors from samples (see `stack_samples`)."""
+    return map_arrays(stack_samples(batch), Tensor)
+
+
+def map_arrays(value: Any, fn: Callable[[Any], Any]) -> Any:
+    """The structure with `fn` applied to each numpy array in it."""
+    if isinstance(value, np.ndarray):
+        return fn(value)
+    if isinstance(value, Mapping):
+        return {key: map_arrays(one, fn) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map_arrays(one, fn) for one in value)
+    return value
+
+
+def to_arrays(value: Any) -> Any:
+    """The structure with each Tensor in it as a numpy array: what crosses between processes."""
+    if isinstance(value, Tensor):
+        return value.numpy()
+    if isinstance(value, Mapping):
+        return {key: to_arrays(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(to_arrays(one) for one in value)
+    return value

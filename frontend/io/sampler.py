@@ -1,26 +1,26 @@
-"""Samplers: in which order, and in which batches, a dataset's samples are taken."""
+"""Samplers: in which order the samples of a dataset are taken, and how they form batches."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
 
-from ..random import numpy_generator
+from wherry.random import numpy_generator
 
 
 class Sampler:
-    """Gives indices: define `__iter__`."""
+    """An order of indices: a subclass writes `__iter__()`."""
 
-    def __init__(self, data_source: Any = None) -> None:
+    def __init__(self, data_source: Sized | None = None) -> None:
         self.data_source = data_source
 
-    def __iter__(self) -> Iterator[Any]:
-        raise NotImplementedError(f"{type(self).__name__} defines no __iter__")
+    def __iter__(self) -> Iterator[int]:
+        raise NotImplementedError(f"'__iter__' not implement in class {type(self).__name__}")
 
     def __len__(self) -> int:
+        assert self.data_source is not None
         return len(self.data_source)
 
 
@@ -28,59 +28,49 @@ class SequenceSampler(Sampler):
     """0, 1, 2, ..."""
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self.data_source)))
+        return iter(range(len(self)))
 
 
 class RandomSampler(Sampler):
-    """All indices in random order, or `num_samples` of them; the order follows `paddle.seed`."""
+    """A random order by the global seed, another one at each iteration."""
 
-    def __init__(self, data_source: Any, replacement: bool = False, num_samples: int | None = None,
-                 generator: Any = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        data_source: Sized,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: object = None,
+    ) -> None:
         super().__init__(data_source)
-        if num_samples is not None and num_samples <= 0:
-            raise ValueError(f"num_samples should be a positive integer, got {num_samples}")
-        if not replacement and num_samples is not None and num_samples > len(data_source):
+        if num_samples is not None and (not isinstance(num_samples, int) or num_samples <= 0):
+            raise ValueError(f"num_samples should be a positive integer, got {num_samples!r}")
+        if num_samples is not None and not replacement and num_samples > len(data_source):
             raise ValueError(
-                f"num_samples {num_samples} is more than the {len(data_source)} samples; use "
-                f"replacement=True"
+                f"num_samples {num_samples} is more than the {len(data_source)} samples; "
+                "pass replacement=True to draw some of them twice"
             )
-        self.replacement, self.generator = replacement, generator
-        self._num_samples = num_samples
-
-    @property
-    def num_samples(self) -> int:
-        return len(self.data_source) if self._num_samples is None else self._num_samples
+        self.replacement, self.num_samples = replacement, num_samples
 
     def __iter__(self) -> Iterator[int]:
-        size, generator = len(self.data_source), numpy_generator()
+        assert self.data_source is not None
+        random, count = numpy_generator(), len(self.data_source)
         if self.replacement:
-            return iter(generator.integers(0, size, self.num_samples).tolist())
-        return iter(generator.permutation(size)[: self.num_samples].tolist())
+            return iter(random.integers(0, count, len(self)).tolist())
+        return iter(random.permutation(count)[: len(self)].tolist())
 
     def __len__(self) -> int:
-        return self.num_samples
-
-
-class SubsetRandomSampler(Sampler):
-    """These indices in random order."""
-
-    def __init__(self, indices: Sequence[int]) -> None:
-        super().__init__(indices)
-
-    def __iter__(self) -> Iterator[int]:
-        order = numpy_generator().permutation(len(self.data_source))
-        return iter([self.data_source[i] for i in order])
+        return super().__len__() if self.num_samples is None else self.num_samples
 
 
 class WeightedRandomSampler(Sampler):
-    """Indices drawn with probabilities in proportion to the weights."""
+    """`num_samples` indices, each drawn with a probability proportional to its weight."""
 
     def __init__(self, weights: Any, num_samples: int, replacement: bool = True) -> None:
+        super().__init__()
         self.weights = np.asarray(weights, np.float64)
-        if self.weights.ndim != 1 or (self.weights < 0).any() or not self.weights.sum() > 0:
-            raise ValueError("weights must be a vector of numbers >= 0, not all 0")
+        if self.weights.ndim != 1 or (self.weights < 0).any():
+            raise ValueError("weights should be one list of numbers >= 0")
         self.num_samples, self.replacement = num_samples, replacement
-        super().__init__(self.weights)
 
     def __iter__(self) -> Iterator[int]:
         chances = self.weights / self.weights.sum()
@@ -91,32 +81,40 @@ class WeightedRandomSampler(Sampler):
         return self.num_samples
 
 
-class BatchSampler(Sampler):
-    """Lists of `batch_size` indices, of a dataset (in order or shuffled) or of a sampler.
+class SubsetRandomSampler(Sampler):
+    """The given indices in a random order."""
 
-    >>> list(BatchSampler(dataset=range(5), batch_size=2))
-    [[0, 1], [2, 3], [4]]
-    """
+    def __init__(self, indices: Sequence[int]) -> None:
+        super().__init__(indices)
+        self.indices = indices
+
+    def __iter__(self) -> Iterator[int]:
+        order = numpy_generator().permutation(len(self.indices))
+        return (self.indices[i] for i in order)
+
+
+class BatchSampler(Sampler):
+    """Lists of `batch_size` indices from a sampler; the last may be shorter, or is dropped."""
 
     def __init__(
-        self, dataset: Any = None, sampler: Any = None, shuffle: bool = False, batch_size: int = 1,
+        self,
+        dataset: Sized | None = None,
+        sampler: Sampler | None = None,
+        shuffle: bool = False,
+        batch_size: int = 1,
         drop_last: bool = False,
-    ) -> None:  # fmt: skip
-        if (dataset is None) == (sampler is None):
-            raise ValueError("BatchSampler needs either a dataset or a sampler")
-        if not isinstance(batch_size, int) or batch_size <= 0:
-            raise ValueError(f"batch_size should be a positive integer, but got {batch_size}")
-        if sampler is None:
-            sampler = RandomSampler(dataset) if shuffle else SequenceSampler(dataset)
-        self.sampler, self.batch_size, self.shuffle, self.drop_last = (
-            sampler,
-            batch_size,
-            shuffle,
-            drop_last,
-        )
+    ) -> None:
         super().__init__(dataset)
+        if (dataset is None) == (sampler is None):
+            raise ValueError("BatchSampler needs either dataset or sampler")
+        if not isinstance(batch_size, int) or batch_size <= 0:
+            raise ValueError(f"batch_size should be a positive integer, but got {batch_size!r}")
+        if sampler is None:
+            assert dataset is not None
+            sampler = RandomSampler(dataset) if shuffle else SequenceSampler(dataset)
+        self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[int]]:  # type: ignore[override]
         batch: list[int] = []
         for index in self.sampler:
             batch.append(index)
@@ -127,45 +125,28 @@ class BatchSampler(Sampler):
             yield batch
 
     def __len__(self) -> int:
-        count = len(self.sampler)
-        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+        full, rest = divmod(len(self.sampler), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
 
 
 class DistributedBatchSampler(BatchSampler):
-    """The batches of one of `num_replicas` processes; in one process all of them."""
+    """As BatchSampler: wherry runs one process, which takes all batches (rank 0 of 1)."""
 
     def __init__(
-        self, dataset: Any, batch_size: int, num_replicas: int | None = None,
+        self,
+        dataset: Sized,
+        batch_size: int,
+        num_replicas: int | None = None,
         rank: int | None = None,
-        shuffle: bool = False, drop_last: bool = False,
-    ) -> None:  # fmt: skip
-        self.nranks, self.local_rank, self.epoch = num_replicas or 1, rank or 0, 0
+        shuffle: bool = False,
+        drop_last: bool = False,
+    ) -> None:
+        if num_replicas not in (None, 1) or rank not in (None, 0):
+            raise ValueError(
+                "wherry trains in one process: num_replicas 1 and rank 0, "
+                f"got {num_replicas} and {rank}"
+            )
         super().__init__(dataset, None, shuffle, batch_size, drop_last)
-        self.num_samples = math.ceil(len(dataset) / self.nranks)
 
     def set_epoch(self, epoch: int) -> None:
-        """Shuffle as it is done in this epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[list[int]]:
-        size, total = len(self.data_source), self.num_samples * self.nranks
-        order = np.arange(size)
-        if self.shuffle:
-            # Every process must deal the same order.
-            np.random.default_rng(self.epoch).shuffle(order)
-            self.epoch += 1
-        mine = np.resize(order, total)[self.local_rank :: self.nranks].tolist()
-        for start in range(0, len(mine), self.batch_size):
-            batch = mine[start : start + self.batch_size]
-            if len(batch) == self.batch_size or not self.drop_last:
-                yield batch
-
-    def __len__(self) -> int:
-        count = self.num_samples
-        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
-
-
-__all__ = [
-    "BatchSampler", "DistributedBatchSampler", "RandomSampler", "Sampler", "SequenceSampler",
-    "SubsetRandomSampler", "WeightedRandomSampler",
-]  # fmt: skip
+        """Accepted as in Paddle; the order follows the global seed."""

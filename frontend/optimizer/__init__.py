@@ -1,11 +1,7 @@
-"""`paddle.optimizer`: update rules and learning rate schedulers."""
+"""Optimizers and learning rate schedulers (`paddle.optimizer`)."""
 
 from . import lr
-from .methods import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lamb, Momentum, RMSProp
 from .optimizer import Optimizer
+from .rules import SGD, Adagrad, Adam, AdamW, Momentum, RMSProp
 
-__all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lamb", "Momentum", "Optimizer",
-    "RMSProp",
-    "lr",
-]  # fmt: skip
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Momentum", "Optimizer", "RMSProp", "lr"]

@@ -1,130 +1,145 @@
-"""The base of optimizers: learning rates, parameter groups, clipping, decay and state."""
+"""What all optimizers share: parameters and their groups, gradients, clipping, decay, state."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..autograd import no_grad
-from ..regularizer import L2Decay, Regularizer
-from ..tensor import Array, Parameter, Tensor
+from wherry.autograd import no_grad
+from wherry.regularizer import L2Decay, Regularizer
+from wherry.tensor import Array, Parameter, Tensor
+
 from .lr import LRScheduler
 
 
+@dataclass
 class Group:
-    """Parameters that share options."""
+    """Parameters with settings of their own: decay, clip and a factor on the learning rate."""
 
-    def __init__(self, options: dict[str, Any], decay: Any, clip: Any) -> None:
-        self.params: list[Parameter] = list(options["params"])
-        self.learning_rate = float(options.get("learning_rate", 1.0))
-        self.weight_decay = options.get("weight_decay", decay)
-        self.grad_clip = options.get("grad_clip", clip)
-        known = {"params", "learning_rate", "weight_decay", "grad_clip"}
-        self.options = {key: value for key, value in options.items() if key not in known}
+    params: list[Parameter]
+    weight_decay: Any
+    grad_clip: Any
+    learning_rate: float = 1.0
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 class Optimizer:
-    """Changes parameters by their gradients. Subclasses define `update`.
+    """Changes parameters in place by their gradients. The base of SGD, Adam and the others.
 
-    `parameters` is a list of parameters, or of dicts with "params" and options of their own
-    (learning_rate is then a factor). `weight_decay` is a number (L2) or a regularizer; `grad_clip`
-    is applied before it.
+    Args:
+        learning_rate: a float or an `optimizer.lr.LRScheduler`.
+        parameters: Tensors, or dicts with "params" and settings for just these.
+        weight_decay: a float (L2) or a regularizer; a parameter's own regularizer comes first.
+        grad_clip: `nn.ClipGradByGlobalNorm` and its kin.
+
+    A subclass writes `update(param, grad, lr, group)` on numpy arrays, and names in `accumulators`
+    the state that it keeps per parameter.
     """
 
-    # What is kept for each parameter: name -> its first value.
-    accumulators: dict[str, float] = {}
+    # name -> the value that a new accumulator is filled with; scalars are of shape [1].
+    accumulators: Mapping[str, float] = {}
+    scalars: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(
         self,
-        learning_rate: float | LRScheduler,
-        parameters: Any = None,
+        learning_rate: float | LRScheduler = 0.001,
+        parameters: Sequence[Any] | None = None,
         weight_decay: Any = None,
         grad_clip: Any = None,
         name: str | None = None,
     ) -> None:
+        if parameters is None:
+            raise AttributeError(
+                "parameters argument given to the Optimizer should not be None in dygraph mode: "
+                "pass parameters=net.parameters()"
+            )
+        if isinstance(parameters, Tensor):
+            raise TypeError(
+                "`parameters` argument given to the optimizer should be an iterable of Tensors, "
+                f"but got argument type is `{type(parameters).__name__}`: write [parameter]"
+            )
         if not isinstance(learning_rate, (float, int, LRScheduler)):
             raise TypeError(
                 f"learning rate should be float or LRScheduler, got {type(learning_rate)} here"
             )
         self._learning_rate = learning_rate
-        self._grad_clip, self._name = grad_clip, name
-        self.regularization = _regularizer(weight_decay)
-        self._groups = [
-            Group(options, weight_decay, grad_clip) for options in _groups_of(parameters)
-        ]
-        self._accumulators: dict[str, dict[str, Array]] = defaultdict(dict)
-        self._loaded: dict[str, Array] = {}
+        self._decay, self._clip = _regularizer(weight_decay), grad_clip
+        self._groups = [self._group(one) for one in _grouped(list(parameters))]
+        self._state: dict[str, Array] = {}
+
+    def _group(self, spec: Mapping[str, Any]) -> Group:
+        options = dict(spec)
+        params = [options.pop("params")] if isinstance(spec["params"], Tensor) else None
+        params = list(options.pop("params")) if params is None else params
+        decay = _regularizer(options.pop("weight_decay", self._decay))
+        clip = options.pop("grad_clip", self._clip)
+        return Group(params, decay, clip, float(options.pop("learning_rate", 1.0)), options)
 
     @property
     def _parameter_list(self) -> list[Parameter]:
         return [param for group in self._groups for param in group.params]
 
-    # Learning rate.
+    # The learning rate.
 
     def get_lr(self) -> float:
         """The learning rate of the next step."""
         rate = self._learning_rate
-        return float(rate()) if isinstance(rate, LRScheduler) else float(rate)
+        return rate() if isinstance(rate, LRScheduler) else float(rate)
 
     def set_lr(self, value: float) -> None:
         """Set the learning rate. Raises RuntimeError where a scheduler sets it."""
-        if not isinstance(value, (int, float)):
-            raise TypeError(
-                f"The type of 'value' in optimizer.set_lr must be float, but received "
-                f"{type(value)}."
-            )
         if isinstance(self._learning_rate, LRScheduler):
             raise RuntimeError(
-                "optimizer's learning rate can't be LRScheduler when invoke this API, because "
-                "this will "
-                "lead to conflict."
+                "optimizer's learning rate can't be LRScheduler when invoke this API, "
+                "because this will lead to conflict."
             )
+        if not isinstance(value, (int, float)):
+            raise TypeError(f"the type of 'value' in set_lr must be float, but received {value!r}")
         self._learning_rate = float(value)
 
     def set_lr_scheduler(self, scheduler: LRScheduler) -> None:
-        """Let a scheduler set the learning rate."""
+        """Let a scheduler set the learning rate from here on."""
         if not isinstance(scheduler, LRScheduler):
-            raise TypeError(f"set_lr_scheduler needs a LRScheduler, got {type(scheduler)}")
+            raise TypeError(f"The scheduler must be an LRScheduler, but received {scheduler!r}")
         self._learning_rate = scheduler
 
-    # Stepping.
+    # Steps.
 
     @no_grad()
     def step(self) -> None:
-        """Change all parameters that have a gradient."""
+        """Change each parameter that has a gradient, by its gradient."""
         rate = self.get_lr()
         for group in self._groups:
-            pairs = self._prepared(group)
-            for param, grad in pairs:
-                scale = param.optimize_attr["learning_rate"] * group.learning_rate
+            for param, grad in self._gradients(group):
+                scale = group.learning_rate * param.optimize_attr.get("learning_rate", 1.0)
+                self._ensure_state(param)
                 self.update(param, grad, rate * scale, group)
                 param.storage.version += 1
 
-    def _prepared(self, group: Group) -> list[tuple[Parameter, Array]]:
-        """(parameter, gradient) after clipping and decay."""
-        pairs = [
-            (param, param.grad.array)
+    def _gradients(self, group: Group) -> Iterator[tuple[Parameter, Array]]:
+        """The gradients of a group, clipped, with the derivative of the penalty added."""
+        pairs: list[Any] = [
+            (param, param.grad)
             for param in group.params
-            if not param.stop_gradient and param.grad is not None
+            if param.grad is not None and not param.stop_gradient
         ]
-        if group.grad_clip is not None:
-            pairs = group.grad_clip.clip(pairs)
-        return [(param, self._decayed(param, grad, group)) for param, grad in pairs]
+        if group.grad_clip is not None and pairs:
+            pairs = group.grad_clip(pairs)
+        for param, grad in pairs:
+            penalty = self.penalty(param, group)
+            yield param, grad.array if penalty is None else penalty(param.array, grad.array)
 
-    def _decayed(self, param: Parameter, grad: Array, group: Group) -> Array:
-        rule = param.regularizer or self.group_regularizer(group)
-        return grad if rule is None else rule(param.array, grad)
+    def penalty(self, param: Parameter, group: Group) -> Regularizer | None:
+        """What is added to the parameter's gradient: its own regularizer, or the group's."""
+        found: Regularizer | None = param.regularizer or group.weight_decay
+        return found
 
-    def group_regularizer(self, group: Group) -> Regularizer | None:
-        """The penalty of a group where the parameter has none of its own."""
-        return _regularizer(group.weight_decay)
-
-    def update(self, param: Parameter, grad: Array, rate: float, group: Group) -> None:
-        """Change one parameter in place."""
-        raise NotImplementedError(f"{type(self).__name__} defines no update")
+    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
+        """Change `param.array` in place by one step."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it changes a parameter")
 
     def minimize(
         self,
@@ -133,103 +148,82 @@ class Optimizer:
         parameters: Any = None,
         no_grad_set: Any = None,
     ) -> tuple[list[Any], list[tuple[Parameter, Tensor]]]:
-        """`step` after a `loss.backward()` of yours; returns ([], [(parameter, gradient)])."""
-        if not isinstance(loss, Tensor):
-            raise TypeError(f"The loss should be a Tensor, got {type(loss).__name__}.")
+        """A step by the gradients that `loss.backward()` left."""
         pairs = [(p, p.grad) for p in self._parameter_list if p.grad is not None]
         self.step()
         return [], pairs
 
+    def backward(self, loss: Tensor, **kwargs: Any) -> list[tuple[Parameter, Tensor]]:
+        """Compute the gradients of the loss; returns (parameter, gradient) pairs."""
+        loss.backward()
+        return [(p, p.grad) for p in self._parameter_list if p.grad is not None]
+
     def clear_grad(self, set_to_zero: bool = True) -> None:
-        """Set the gradients of all parameters to zeros, or forget them."""
+        """Forget the gradients: they become zeros, or None with `set_to_zero=False`."""
         for param in self._parameter_list:
-            if not param.stop_gradient:
-                param.clear_gradient(set_to_zero)
+            param.clear_gradient(set_to_zero)
 
     clear_gradients = clear_grad
 
     # State.
 
-    def state(self, param: Parameter, name: str) -> Array:
-        """The accumulator `name` of a parameter; made at its first use, or taken from a loaded
-        state.
-        """
-        found = self._accumulators[name].get(param.name)
-        if found is None:
-            found = self._new_state(param, name)
-            self._accumulators[name][param.name] = found
-        return found
+    def _ensure_state(self, param: Parameter) -> None:
+        for name, value in self.accumulators.items():
+            key = _state_key(param, name)
+            if key not in self._state:
+                shape = (1,) if name in self.scalars else param.array.shape
+                self._state[key] = np.full(shape, value, param.array.dtype)
 
-    def _new_state(self, param: Parameter, name: str) -> Array:
-        first = self.accumulators[name]
-        shape = [1] if name.endswith("_pow_acc") else param.array.shape
-        made = np.full(shape, first, param.array.dtype)
-        loaded = self._loaded.pop(f"{param.name}_{name}_0", None)
-        if loaded is not None:
-            made[...] = loaded.reshape(made.shape)
-        return made
+    def state_of(self, param: Parameter, name: str) -> Array:
+        """The accumulator of a parameter, to be changed in place."""
+        return self._state[_state_key(param, name)]
 
     def state_dict(self) -> dict[str, Any]:
-        """The accumulators as Tensors by `<parameter>_<accumulator>_0`, and the scheduler's
-        state.
-        """
-        found: dict[str, Any] = {}
-        for name, arrays in self._accumulators.items():
-            for param, array in arrays.items():
-                key = f"{param}_{name}_0"
-                found[key] = Tensor(array, name=key)
+        """Accumulators by name (`linear_0.w_0_moment1_0`), and the scheduler's state."""
+        found: dict[str, Any] = {name: Tensor(value) for name, value in self._state.items()}
         if isinstance(self._learning_rate, LRScheduler):
             found["LR_Scheduler"] = self._learning_rate.state_dict()
         return found
 
     def set_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go on from a state that `state_dict` gave; also before the first step."""
-        for key, value in state_dict.items():
-            if key == "LR_Scheduler":
-                if isinstance(self._learning_rate, LRScheduler):
-                    self._learning_rate.set_state_dict(value)
-            elif key != "StructuredToParameterName@@" and not isinstance(value, Mapping):
-                array = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
-                self._load(key, array)
+        """Take over the state that `state_dict` gave; arrays are copied.
+
+        Raises ValueError for an accumulator whose shape does not fit its parameter.
+        """
+        if isinstance(self._learning_rate, LRScheduler) and "LR_Scheduler" in state_dict:
+            self._learning_rate.set_state_dict(state_dict["LR_Scheduler"])
+        for param in self._parameter_list:
+            for name in self.accumulators:
+                key = _state_key(param, name)
+                if key in state_dict:
+                    self._state[key] = self._checked(param, name, state_dict[key])
+
+    def _checked(self, param: Parameter, name: str, value: Any) -> Array:
+        array = np.array(value.array if isinstance(value, Tensor) else value, param.array.dtype)
+        wanted = (1,) if name in self.scalars else param.array.shape
+        if array.shape != wanted:
+            raise ValueError(
+                f"the state {_state_key(param, name)} needs the shape {list(wanted)}, "
+                f"got {list(array.shape)}"
+            )
+        return array
 
     set_dict = set_state_dict
 
-    def _load(self, key: str, array: Array) -> None:
-        for name, arrays in self._accumulators.items():
-            for param, held in arrays.items():
-                if key == f"{param}_{name}_0":
-                    held[...] = array.reshape(held.shape)
-                    return
-        self._loaded[key] = array
+
+def _state_key(param: Parameter, name: str) -> str:
+    return f"{param.name}_{name}_0"
 
 
-def _regularizer(weight_decay: Any) -> Regularizer | None:
-    if weight_decay is None or isinstance(weight_decay, Regularizer):
-        return weight_decay
-    if isinstance(weight_decay, (int, float)):
-        return L2Decay(weight_decay) if weight_decay else None
-    raise TypeError(
-        f"weight_decay must be a number or a regularizer, got {type(weight_decay).__name__}"
-    )
+def _regularizer(decay: Any) -> Regularizer | None:
+    if decay is None or isinstance(decay, Regularizer):
+        return decay
+    if isinstance(decay, (float, int)):
+        return L2Decay(decay)
+    raise TypeError(f"weight_decay should be float or a regularizer, got {type(decay).__name__}")
 
 
-def _groups_of(parameters: Any) -> list[dict[str, Any]]:
-    if parameters is None:
-        raise AttributeError(
-            "parameters argument given to the Optimizer should not be None in dygraph mode."
-        )
-    if isinstance(parameters, (Tensor, str)) or not isinstance(parameters, Iterable):
-        raise TypeError(
-            "`parameters` argument given to the optimizer should be an iterable of paddle "
-            "Tensors, but "
-            f"got argument type is `{type(parameters)}`."
-        )
-    listed = list(parameters)
-    if listed and isinstance(listed[0], dict):
-        return listed
-    for param in listed:
-        if not isinstance(param, Tensor):
-            raise TypeError(
-                f"an optimizer's parameters must be Tensors, got {type(param).__name__}"
-            )
-    return [{"params": listed}]
+def _grouped(parameters: list[Any]) -> list[Mapping[str, Any]]:
+    if parameters and isinstance(parameters[0], Mapping):
+        return parameters
+    return [{"params": parameters}]
