@@ -128,8 +128,8 @@ class _Split:
         for var in [*(v for op in backward for v in op.in_vars), *self.gradients()]:
             if var.op not in inside:
                 self.need(var)
-        keep = [op for op in ops if op in inside or op in self.recomputed]
-        return self.forward(), *self.backward([ops.index(op) for op in keep])
+        inside |= self.recomputed
+        return self.forward(), *self.backward([i for i, op in enumerate(ops) if op in inside])
 
     def gradients(self) -> list[Variable]:
         return self.joint.outputs[self.n_outputs :]

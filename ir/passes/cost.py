@@ -14,7 +14,6 @@ from .base import packed_inputs, rule_attrs
 # In multiplications, roughly; what is not named costs 1.
 _COSTS = {"div": 4, "sqrt": 6, "rsqrt": 6, "floordiv": 20, "mod": 20, "fmod": 20, "pow": 40}
 _TRANSCENDENTAL = 20
-CHEAP = 4
 
 
 class CostScalars(ScalarBuilder):
@@ -43,8 +42,3 @@ def cost_of(op: OpDesc) -> int:
     operands = [None if v is None else Scalar(builder, None, v.dtype) for v in packed_inputs(op)]
     opdef.scalar(builder, *operands, **rule_attrs(op))
     return builder.cost
-
-
-def is_cheap(op: OpDesc) -> bool:
-    """Whether computing the op again costs no more than loading its result."""
-    return cost_of(op) <= CHEAP

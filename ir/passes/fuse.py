@@ -10,15 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from ..infer import Shape
 from ..opdef import get_op
 from ..program import Block, OpDesc, Program, Variable
 from .base import is_pure, live_blocks, rule_attrs
-from .cost import is_cheap
+from .cost import cost_of
 
 MAX_OPS = 48
 MAX_INPUTS = 24
+# What a reduction may compute again, in multiplications per element: less than a load and a store.
+MAX_COPIED_COST = 8
 REDUCTIONS = frozenset(
     f"reduce_{name}" for name in ("sum", "max", "min", "prod", "any", "all")
 )  # fmt: skip
@@ -74,11 +76,14 @@ class _Readers:
 
 
 def _prologue(reduction: OpDesc, readers: _Readers) -> list[OpDesc]:
-    """The pointwise ops to compute inside the reduction's loop, in order."""
+    """The pointwise ops to compute inside the reduction's loop, in order.
+
+    Those that nothing else reads, and copies of some others, as far as they are worth it.
+    """
     space = reduction.in_vars[0].shape
-    taken = {reduction}
+    own, copies, budget = {reduction}, set[OpDesc](), MAX_COPIED_COST
     pending = {reduction.in_vars[0].op}
-    while pending and len(taken) <= MAX_OPS:
+    while pending and len(own) + len(copies) <= MAX_OPS:
         # The last one first: then all its readers have been looked at.
         op = max(pending, key=lambda one: readers.position.get(one, -1) if one else -1)
         pending.discard(op)
@@ -86,10 +91,19 @@ def _prologue(reduction: OpDesc, readers: _Readers) -> list[OpDesc]:
             continue
         if not is_fusible(op) or op.output().shape != space:
             continue
-        if readers.all_among(op.output(), taken) or is_cheap(op):
-            taken.add(op)
-            pending.update(var.op for var in op.in_vars)
-    return sorted(taken - {reduction}, key=readers.position.__getitem__)
+        if readers.all_among(op.output(), own):
+            own.add(op)
+        elif _saves_loads(op) and (budget := budget - cost_of(op)) >= 0:
+            copies.add(op)
+        else:
+            continue
+        pending.update(var.op for var in op.in_vars)
+    return sorted((own | copies) - {reduction}, key=readers.position.__getitem__)
+
+
+def _saves_loads(op: OpDesc) -> bool:
+    """Whether the op reads at most one tensor as large as its output: a copy loads no more."""
+    return sum(var.shape == op.output().shape for var in op.in_vars) <= 1
 
 
 def _drop_unread(block: Block) -> None:
@@ -107,17 +121,19 @@ def _drop_unread(block: Block) -> None:
 
 @dataclass(eq=False)
 class _Group:
-    """Ops that run together; `deps` are the numbers of all groups that must run before, as bits."""
+    """Ops that run together, at the place of the last one.
 
-    number: int
+    Bits stand for places of ops in the block: `bits` for the ops of this group, `deps` for those of
+    all groups that must run before it.
+    """
+
     ops: list[OpDesc]
-    space: Any = None
+    first: int
+    last: int
+    bits: int
+    space: Shape | None = None
     deps: int = 0
     inputs: set[Variable] = field(default_factory=set)
-
-    @property
-    def bit(self) -> int:
-        return 1 << self.number
 
 
 class _Grouping:
@@ -127,69 +143,70 @@ class _Grouping:
         self.groups: dict[int, _Group] = {}
         self.of: dict[Variable, _Group] = {}
         last_effect: _Group | None = None
-        for number, op in enumerate(block.ops):
-            group = self.add(number, op)
+        for place, op in enumerate(block.ops):
+            group = self.add(place, op)
             if not is_pure(op):
                 if last_effect is not None:
-                    group.deps |= last_effect.bit | last_effect.deps
+                    group.deps |= last_effect.bits | last_effect.deps
                 last_effect = group
             for var in op.in_vars:
                 if var in self.of:
                     self.merge(group, self.of[var])
 
-    def add(self, number: int, op: OpDesc) -> _Group:
-        group = _Group(number, [op], inputs=set(op.in_vars))
+    def add(self, place: int, op: OpDesc) -> _Group:
+        group = _Group([op], place, place, 1 << place, inputs=set(op.in_vars))
         if is_fusible(op):
             group.space = op.output().shape
-        for var in op.in_vars:
-            if var in self.of:
-                group.deps |= self.of[var].bit | self.of[var].deps
-        self.groups[number] = group
+        for early in self.readable(group):
+            group.deps |= early.bits | early.deps
+        self.groups[place] = group
         for var in op.out_vars:
             self.of[var] = group
         return group
 
+    def readable(self, group: _Group) -> list[_Group]:
+        """The groups whose outputs this one reads."""
+        return [self.of[var] for var in group.inputs if var in self.of]
+
     def merge(self, late: _Group, early: _Group) -> None:
-        """Let `early` join `late`, if they have one space and nothing must run between them."""
+        """Let `early` join `late`, the group of the newest op, on which nothing depends so far.
+
+        Both must have one space, and nothing may have to run after `early` and before `late`.
+        """
         if late is early or late.space is None or late.space != early.space:
+            return
+        if any(one is not early and one.deps & early.bits for one in self.readable(late)):
             return
         made = {v for op in (*early.ops, *late.ops) for v in op.out_vars}
         inputs = (early.inputs | late.inputs) - made
         if len(early.ops) + len(late.ops) > MAX_OPS or len(inputs) > MAX_INPUTS:
             return
-        if self.between(late, early) or self.between(early, late):
-            return
         late.ops = [*early.ops, *late.ops]
-        late.inputs, late.deps = inputs, (late.deps | early.deps) & ~late.bit & ~early.bit
+        late.inputs, late.first = inputs, min(early.first, late.first)
+        late.bits |= early.bits
+        late.deps = (late.deps | early.deps) & ~late.bits
         for var in (v for op in early.ops for v in op.out_vars):
             self.of[var] = late
-        del self.groups[early.number]
+        del self.groups[early.last]
         self.update(late, early)
 
-    def between(self, late: _Group, early: _Group) -> bool:
-        """Whether some third group runs after `early` and before `late`."""
-        return any(
-            group.deps & early.bit
-            for group in self.groups.values()
-            if late.deps & group.bit and group is not early
-        )
-
     def update(self, late: _Group, early: _Group) -> None:
-        """Who ran after one of the two runs after both, and after all that they wait for."""
-        either = late.bit | early.bit
-        for group in self.groups.values():
-            if group is not late and group.deps & either:
-                group.deps = (group.deps & ~early.bit) | late.bit | late.deps
+        """Who ran after `early` runs after all of `late` now, and after all that it waits for."""
+        for group in reversed(self.groups.values()):
+            if group.last < early.first:
+                return
+            if group is not late and group.deps & early.bits:
+                group.deps |= late.bits | late.deps
 
     def ordered(self) -> list[_Group]:
         """The groups so that each runs after what it waits for; else in the order of the block."""
-        waiting = sorted(self.groups.values(), key=lambda group: group.number)
+        waiting = list(self.groups.values())
         done, bits = [], 0
         while waiting:
             ready = next(group for group in waiting if not group.deps & ~bits)
             waiting.remove(ready)
             done.append(ready)
-            bits |= ready.bit
+            bits |= ready.bits
         return done
 
 

@@ -58,7 +58,7 @@ def differences(
 
 
 def check(text: str, inputs: list[Array], state: dict[str, Array]) -> TrainingPrograms:
-    """Split, verify, and compare every gradient with finite differences; with passes and without."""
+    """Split, verify, compare every gradient with differences; with passes and without."""
     program = parse_text(text)
     verify(program)
     before = to_text(program)

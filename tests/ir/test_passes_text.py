@@ -450,10 +450,16 @@ def test_fuse_gives_a_reduction_its_prologue() -> None:
 
 
 def test_a_reduction_computes_again_only_what_is_cheap() -> None:
-    cheap = parse_text(body("""
+    cheap = parse_text(
+        body(
+            """
         d: float32[N, 4] = elementwise_sub(X=x, Y=y)
         s: float32[N] = reduce_sum(X=d, dim=[1])
-        out: float32[N, 4] = relu(X=d)""", result="s, out"))  # fmt: skip
+        out: float32[N, 4] = relu(X=d)""",
+            "x: float32[N, 4], y: float32[N, 1]",
+            "s, out",
+        )
+    )
     Fuse().run(cheap)
     assert [op.attrs["kind"] for op in cheap.global_block.ops] == ["reduce", "loop"]
     dear = parse_text(body("""
@@ -493,3 +499,19 @@ def test_fuse_goes_into_loops() -> None:
     Fuse().run(program)
     verify(program)
     assert "fusion" in [op.type for op in program.blocks[1].ops]
+
+
+def test_a_reduction_does_not_load_more_to_compute_again() -> None:
+    """A copy of `out` would load two tensors; what only a copy reads is read elsewhere too."""
+    program = parse_text(body("""
+        e: float32[N, 4] = exp(X=x)
+        a: float32[N, 4] = scale(X=e, scale=2.0, bias=1.0)
+        s: float32[N] = reduce_sum(X=a, dim=[1])
+        out: float32[N, 4] = elementwise_add(X=a, Y=y)
+        t: float32[N] = reduce_sum(X=out, dim=[1])""", result="s, out, t"))  # fmt: skip
+    Fuse().run(program)
+    verify(program)
+    blocks = {op.attrs["kind"]: [o.type for o in op.attrs["block"].ops]
+              for op in program.global_block.ops if op.type == "fusion"}  # fmt: skip
+    assert blocks["reduce"] == ["scale", "reduce_sum"]
+    assert blocks["loop"] == ["exp", "scale", "elementwise_add"]
