@@ -117,6 +117,10 @@ class Block:
         self.program.names.add(name)
         return var
 
+    def __call__(self) -> Block:
+        """This block: Paddle writes `program.global_block()`."""
+        return self
+
     def add_arg(self, name: str, shape: Sequence[Any], dtype: DType, **flags: bool) -> Variable:
         """A new argument of this block."""
         var = self.create_var(name, shape, dtype, **flags)
