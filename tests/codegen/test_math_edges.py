@@ -134,7 +134,7 @@ def test_remainders_are_exact(dtype: str) -> None:
     np.testing.assert_array_equal(run(named("mod"), x, y), np.mod(x, y))
     with np.errstate(all="ignore"):
         want = np.floor_divide(x, y)
-    # numpy rounds float32 quotients beyond 2**24 twice.
+    # numpy rounds large float32 quotients more than once.
     np.testing.assert_allclose(run(named("floordiv"), x, y), want, rtol=2**-22)
 
 
