@@ -43,13 +43,6 @@ class CtxFields:
         sizes = self.builder.alloca(I64, max(len(dims), 1), align=8)
         for axis, size in enumerate(dims):
             b.store(i64(size), b.gep(sizes, [i64(axis)], True, source_etype=I64))
-        function = self.load("print", POINTER)
-        with b.if_then(b.icmp_unsigned("!=", function, ir.Constant(POINTER, None))):
-            arguments = [self.pointer, i64(site), i64(code), i64(len(dims)), sizes, data]
-            call_pointer(b, PRINT_TYPE, function, arguments)
-
-
-def call_pointer(b: Any, type: Any, function: Value, arguments: Sequence[Value]) -> Value:
-    """Call a function through a pointer that was read from memory."""
-    typed = b.bitcast(function, type.as_pointer())
-    return b.call(typed, list(arguments))
+        function = self.load("print", PRINT_TYPE.as_pointer())
+        with b.if_then(b.icmp_unsigned("!=", function, ir.Constant(function.type, None))):
+            b.call(function, [self.pointer, i64(site), i64(code), i64(len(dims)), sizes, data])

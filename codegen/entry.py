@@ -15,13 +15,15 @@ from wherry.schema.native import Site
 
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, IndexBuilder, Value, i64
-from .kernels.views import VIEWS
+from .kernels.views import EFFECTS, VIEWS
 from .memory import Buffer, MemoryPlan, byte_size, resolve
 from .module import ModuleBuilder
 
 PLAN_TYPE = ir.FunctionType(I32, [POINTER] * 3)
 RUN_TYPE = ir.FunctionType(I32, [POINTER] * 5)
 WEIGHTS = "wherry_weights"
+# The pointwise ops that may stop the call; a fusion is reported as the first of them in it.
+DIVISIONS = frozenset({"elementwise_floordiv", "elementwise_mod"})
 
 
 def emit_plan(
@@ -88,7 +90,7 @@ class RunEmitter:
         }  # fmt: skip
         if op.type in structured:
             structured[op.type](op)
-        elif op.type not in VIEWS and op.type != "assign_persistable":
+        elif op.type not in VIEWS and op.type not in EFFECTS:
             self.kernel(op)
 
     def kernel(self, op: OpDesc) -> None:
@@ -157,6 +159,8 @@ class RunEmitter:
 
     def site(self, op: OpDesc) -> int:
         """The number under which the runtime finds the op's name and the user's line."""
+        if op.type == "fusion":
+            op = next((one for one in op.attrs["block"].ops if one.type in DIVISIONS), op)
         site = Site(op.type, op.loc, str(op.attrs.get("message") or ""))
         if site not in self.sites:
             self.sites.append(site)

@@ -17,7 +17,7 @@ from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.runtime.abi import ARENA_ALIGNMENT
 
 from .kernels.registry import find_lowering
-from .kernels.views import VIEWS
+from .kernels.views import EFFECTS, VIEWS
 
 # What a symbol is taken to be when two ways of sharing memory are compared.
 _TYPICAL = 64
@@ -135,7 +135,7 @@ class _Planner:
         if op.type in VIEWS:
             for var in op.out_vars:
                 self.alias(var, op.in_vars[0])
-        if op.type in VIEWS or op.type == "assign_persistable":
+        if op.type in VIEWS or op.type in EFFECTS:
             return
         for var in op.out_vars:
             self.plan.buffers[var] = self.new(byte_size(var))
