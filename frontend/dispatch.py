@@ -45,7 +45,7 @@ tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
 # These ops give views: their output shares the input's memory, as in Paddle.
 VIEW_OPS = frozenset(
     {"reshape2", "flatten_contiguous_range", "squeeze2", "unsqueeze2", "transpose2", "slice",
-     "strided_slice", "diagonal", "unbind"}
+     "strided_slice", "unbind"}
 )  # fmt: skip
 
 

@@ -331,10 +331,22 @@ def _set_traced(x: Tensor, index: Any, value: Tensor) -> None:
             loc=user_location(),
         )
     indices = [_wrapped(one, x.shape[axis]) for axis, one in plan.advanced]
-    stacked = run_op("stack", _broadcast(indices), axis=-1)
-    target = [*stacked.shape[:-1], *x.shape[len(axes) :]]
-    full = run_op("expand_v2", value, shape=target)
-    write(x, run_op("index_put", x, stacked, full))
+    write(x, _scattered(x, _broadcast(indices), value))
+
+
+def _scattered(x: Tensor, indices: list[Tensor], value: Tensor) -> Tensor:
+    """x with the value at these positions of its first axes: rows of x with those axes made one."""
+    k = len(indices)
+    row = indices[0]
+    for axis in range(1, k):
+        row = row * x.shape[axis] + indices[axis]
+    inner = x.shape[k:]
+    full = run_op("expand_v2", value, shape=[*row.shape, *inner])
+    out = run_op(
+        "scatter", run_op("reshape2", x, shape=[-1, *inner]), run_op("reshape2", row, shape=[-1]),
+        run_op("reshape2", full, shape=[-1, *inner]), overwrite=True,
+    )  # fmt: skip
+    return run_op("reshape2", out, shape=list(x.shape))  # type: ignore[no-any-return]
 
 
 def _mask_like(mask: Tensor, x: Tensor) -> Tensor:

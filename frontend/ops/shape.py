@@ -294,7 +294,18 @@ def diagonal(
     >>> paddle.diagonal(paddle.to_tensor([[1, 2], [3, 4]])).tolist()
     [1, 4]
     """
-    return run_op("diagonal", x, offset=offset, axis1=axis1, axis2=axis2)  # type: ignore[no-any-return]
+    first, second = axis1 % x.ndim, axis2 % x.ndim
+    rest = [i for i in range(x.ndim) if i not in (first, second)]
+    rows, columns = x.shape[first], x.shape[second]
+    moved = (
+        x if rest + [first, second] == list(range(x.ndim)) else transpose(x, [*rest, first, second])
+    )
+    flat = reshape(moved, [*moved.shape[:-2], rows * columns])
+    start = offset if offset >= 0 else -offset * columns
+    count = max(min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns), 0)
+    # From one element of the diagonal to the next is a row and one.
+    end = start + count * (columns + 1)
+    return strided_slice(flat, [len(rest)], [start], [end], [columns + 1])
 
 
 def repeat_interleave(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wherry.schema.errors import OpError
-
 from ...dispatch import run_op
-from ...location import user_location
 from ...ops.convert import need_tensor
 from ...tensor import Tensor
 
@@ -125,52 +122,17 @@ def conv2d_transpose(
     >>> paddle.nn.functional.conv2d_transpose(x, w).tolist()
     [[[[1.0, 1.0], [1.0, 1.0]]]]
     """
+    numbers, algorithm = paddings(padding, 2, data_format == "NHWC")
     if data_format == "NHWC":
         x = run_op("transpose2", x, axis=[0, 3, 1, 2])
-    strides, dilations = pair(stride, "stride"), pair(dilation, "dilation")
-    sides = _sides(padding, weight.shape[2:], strides, dilations)
-    size = _transposed_size(x, weight, strides, dilations, sides, output_padding, output_size)
     out: Tensor = run_op(
-        "conv2d_input_grad", weight, x, strides=strides, paddings=sides,
-        padding_algorithm="EXPLICIT",
-        dilations=dilations, groups=groups, data_format="NCHW",
-        input_size=[x.shape[0], weight.shape[1] * groups, *size],
+        "conv2d_transpose", x, weight, strides=pair(stride, "stride"), paddings=numbers,
+        padding_algorithm=algorithm, dilations=pair(dilation, "dilation"), groups=groups,
+        output_size=[] if output_size is None else pair(output_size, "output_size"),
+        output_padding=pair(output_padding, "output_padding"), data_format="NCHW",
     )  # fmt: skip
     out = _with_bias(out, bias, "NCHW")
     return run_op("transpose2", out, axis=[0, 2, 3, 1]) if data_format == "NHWC" else out
-
-
-def _sides(padding: Any, window: list[int], strides: list[int], dilations: list[int]) -> list[int]:
-    """[top, bottom, left, right]; SAME keeps size * stride."""
-    numbers, algorithm = paddings(padding)
-    if algorithm == "SAME":
-        extra = [
-            max(d * (k - 1) + 1 - s, 0) for k, s, d in zip(window, strides, dilations, strict=True)
-        ]
-        return [part for e in extra for part in (e // 2, e - e // 2)]
-    return numbers if len(numbers) == 4 else [part for p in numbers for part in (p, p)]
-
-
-def _transposed_size(
-    x: Tensor, weight: Tensor, strides: list[int], dilations: list[int], sides: list[int],
-    output_padding: Any, output_size: Any,
-) -> list[Any]:  # fmt: skip
-    smallest = [
-        (x.shape[2 + i] - 1) * strides[i] - sides[2 * i] - sides[2 * i + 1]
-        + dilations[i] * (weight.shape[2 + i] - 1) + 1
-        for i in range(2)
-    ]  # fmt: skip
-    if output_size is None:
-        extra = pair(output_padding, "output_padding")
-        return [size + more for size, more in zip(smallest, extra, strict=True)]
-    wanted = pair(output_size, "output_size")
-    for size, low, step in zip(wanted, smallest, strides, strict=True):
-        if isinstance(low, int) and not low <= size < low + step:
-            raise OpError(
-                f"needs output_size in [{low}, {low + step}), got {size}", "conv2d_transpose",
-                user_location(),
-            )  # fmt: skip
-    return wanted
 
 
 def conv1d_transpose(
