@@ -18,13 +18,16 @@ from .base import Pass
 from .cse import Cse
 from .dce import Dce
 from .decompose import Decompose
+from .drop_broadcasts import DropBroadcasts
 from .fold_batch_norm import FoldBatchNorm
 from .fold_constants import FoldConstants
 from .fuse import Fuse
 from .infer_shape import InferShape
 from .simplify import Simplify
 
-OPTIONAL_PASSES = ("fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "fuse")
+OPTIONAL_PASSES = (
+    "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "fuse",
+)  # fmt: skip
 
 
 def run_passes(program: Program, passes: Sequence[Pass]) -> bool:
@@ -66,7 +69,7 @@ def disabled_passes() -> set[str]:
 def _pipeline(inference: bool) -> list[Pass]:
     cleanup: list[Pass] = [Simplify(), FoldConstants(inference=inference), Cse(), Dce()]
     before: list[Pass] = [FoldBatchNorm()] if inference else []
-    passes = [*before, *cleanup, Decompose(), *cleanup, Fuse()]
+    passes = [*before, *cleanup, Decompose(), DropBroadcasts(), *cleanup, Fuse()]
     disabled = disabled_passes()
     return [one for one in passes if one.name not in disabled]
 
@@ -76,6 +79,7 @@ __all__ = [
     "Cse",
     "Dce",
     "Decompose",
+    "DropBroadcasts",
     "FoldBatchNorm",
     "FoldConstants",
     "Fuse",

@@ -17,6 +17,7 @@ from wherry.ir.passes import (
     Cse,
     Dce,
     Decompose,
+    DropBroadcasts,
     FoldConstants,
     Fuse,
     InferShape,
@@ -40,6 +41,7 @@ EXACT = [
     Cse(),
     Dce(),
     Simplify(),
+    DropBroadcasts(),
     Fuse(),
 ]
 

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from wherry.ir.passes import Cse, Dce, Decompose, FoldConstants, Fuse, InferShape, Pass, Simplify
+from wherry.ir.passes import (
+    Cse,
+    Dce,
+    Decompose,
+    DropBroadcasts,
+    FoldConstants,
+    Fuse,
+    InferShape,
+    Pass,
+    Simplify,
+)
 from wherry.ir.text import equal, parse_text, to_text
 from wherry.ir.verify import verify
 from wherry.schema.errors import OpError
@@ -357,6 +367,45 @@ def test_decompose_aligns_paddles_axis() -> None:
         reshape2_0.tmp_0: float32[3, 1] = reshape2(X=y, shape=[3, 1])
         out: float32[N, 3, 4] = elementwise_add(X=x, Y=reshape2_0.tmp_0)""", args),
     )  # fmt: skip
+
+
+# drop_broadcasts
+
+
+def test_a_pointwise_op_reads_the_small_tensor() -> None:
+    check(
+        DropBroadcasts(),
+        body("""
+        e: float32[N, 4] = expand_v2(X=row, shape=[<N>, 4])
+        a: float32[N, 4] = elementwise_mul(X=x, Y=e)
+        c: float32[N, 4] = fill_constant(shape=[<N>, 4], value=2.0)
+        out: float32[N, 4] = elementwise_add(X=c, Y=a)""",
+        args="x: float32[N, 4], row: float32[4]"),
+        body("""
+        e: float32[N, 4] = expand_v2(X=row, shape=[<N>, 4])
+        a: float32[N, 4] = elementwise_mul(X=x, Y=row)
+        c: float32[N, 4] = fill_constant(shape=[<N>, 4], value=2.0)
+        fill_constant_0.tmp_0: float32[] = fill_constant(shape=[], value=2.0)
+        out: float32[N, 4] = elementwise_add(X=fill_constant_0.tmp_0, Y=a)""",
+        args="x: float32[N, 4], row: float32[4]"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Nothing else has the full shape.
+        "e: float32[N, 4] = expand_v2(X=row, shape=[<N>, 4])\nout: float32[N, 4] = relu(X=e)",
+        "e: float32[N, 4] = expand_v2(X=row, shape=[<N>, 4])\n"
+        "out: float32[N, 4] = elementwise_mul(X=e, Y=e)",
+        # No pointwise op.
+        "e: float32[N, 4] = expand_v2(X=row, shape=[<N>, 4])\n"
+        "out: float32[2*N, 4] = concat(X=[e, x], axis=0)",
+    ],
+)
+def test_where_the_expansion_stays(lines: str) -> None:
+    text = body(lines, args="x: float32[N, 4], row: float32[4]")
+    check(DropBroadcasts(), text, text)
 
 
 # infer_shape
