@@ -14,6 +14,7 @@ from ..dims import SymDim
 from ..emit import BlockEmitter, Emitter, GradContext
 from ..gradients import branch_grad
 from ..infer import TensorType, fail, fail_type, require, show
+from ..loop_gradient import while_grad
 from ..opdef import REQUIRED, op
 from ..program import Block, Variable
 
@@ -127,11 +128,9 @@ def _need_carry(arg: Variable, result: Variable) -> None:
         require(a, "==", b, f"needs {found}, got {got}")
 
 
-def _while_grad(F: Emitter, c: GradContext) -> Any:
-    fail(
-        "needs a loop without gradient, got values that need one: a tensor-dependent `while` has"
-        " none yet; loop over a Python range, or put no_grad or detach() around what the loop reads"
-    )
+def _while_grad(F: Emitter, c: GradContext) -> tuple[None, list[Any], list[Any]]:
+    assert isinstance(F, BlockEmitter), "eager code runs its loops and records none"
+    return while_grad(F, c)
 
 
 while_ = op(

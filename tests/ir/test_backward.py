@@ -12,7 +12,6 @@ from wherry.ir.passes import prepare_for_codegen
 from wherry.ir.program import Program
 from wherry.ir.text import parse_text, to_text
 from wherry.ir.verify import verify
-from wherry.schema.errors import OpError
 
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]
@@ -257,18 +256,67 @@ def test_cond(taken: bool, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(op.type != "print" for op in split.backward.all_ops())
 
 
-def test_a_loops_gradient_is_refused_with_its_line() -> None:
-    program = parse_text("""
-    program(go: bool[], x: grad float64[2]) {
-      y: grad float64[2] = while(Condition=go, X=x, block=block(a: grad float64[2]) {
-        b: grad float64[2] = exp(X=a)
-        n: bool[] = fill_constant(shape=[], value=false, dtype=bool)
-        yield n, b
-      }) @ net.py:7 "while go:"
-      yield y
-    }""")
-    with pytest.raises(OpError, match=r"while[\s\S]*net.py:7: while go:"):
-        split_training(program)
+LOOP = """
+program(n: int64[], x: grad float64[B], w: grad float64[B]) {
+  zero: int64[] = fill_constant(shape=[], value=0, dtype=int64)
+  none: float64[B] = fill_any_like(X=x, value=0.0)
+  go: bool[] = less_than(X=zero, Y=n)
+  [i: int64[], y: grad float64[B], s: grad float64[B]] = while(
+      Condition=go, X=[zero, x, none], Extra=[n, w], block=block(
+      a: int64[], b: grad float64[B], t: grad float64[B], m: int64[], v: grad float64[B]) {
+    a@1: int64[] = scale(X=a, bias=1.0)
+    one: int64[] = fill_constant(shape=[], value=1, dtype=int64)
+    first: bool[] = less_than(X=a, Y=one)
+    k: grad float64[B] = cond(Cond=first, X=[b, v], true_block=block(
+        c: grad float64[B], d: grad float64[B]) {
+      e: grad float64[B] = elementwise_mul(X=c, Y=d)
+      yield e
+    }, false_block=block(f: grad float64[B], g: grad float64[B]) {
+      h: grad float64[B] = elementwise_add(X=f, Y=g)
+      yield h
+    })
+    b@1: grad float64[B] = tanh(X=k)
+    t@1: grad float64[B] = elementwise_add(X=t, Y=b@1)
+    more: bool[] = less_than(X=a@1, Y=m)
+    yield more, a@1, b@1, t@1
+  })
+  z: grad float64[B] = elementwise_mul(X=y, Y=s)
+  yield z
+}
+"""
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 4])
+def test_while(rounds: int) -> None:
+    check(LOOP, [np.int64(rounds), normal(3), normal(3, seed=1)], {})
+
+
+NESTED = """
+program(go: bool[], x: grad float64[2]) {
+  zero: int64[] = fill_constant(shape=[], value=0, dtype=int64)
+  [i: int64[], y: grad float64[2]] = while(Condition=go, X=[zero, x], block=block(
+      a: int64[], b: grad float64[2]) {
+    on: bool[] = fill_constant(shape=[], value=true, dtype=bool)
+    [j: int64[], c: grad float64[2]] = while(Condition=on, X=[a, b], block=block(
+        d: int64[], e: grad float64[2]) {
+      f: grad float64[2] = sin(X=e)
+      d@1: int64[] = scale(X=d, bias=1.0)
+      three: int64[] = fill_constant(shape=[], value=3, dtype=int64)
+      inner: bool[] = less_than(X=d@1, Y=three)
+      yield inner, d@1, f
+    })
+    a@1: int64[] = scale(X=a, bias=1.0)
+    two: int64[] = fill_constant(shape=[], value=2, dtype=int64)
+    outer: bool[] = less_than(X=a@1, Y=two)
+    yield outer, a@1, c
+  })
+  yield y
+}
+"""
+
+
+def test_a_loop_in_a_loop() -> None:
+    check(NESTED, [np.array(True), normal(2)], {})
 
 
 def test_an_integer_loop_beside_the_gradient_is_no_matter() -> None:
