@@ -13,6 +13,7 @@ from wherry.ir.program import Program, Variable
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Parameter, Tensor
 
+from ..autograd import grad_mode
 from ..traced import Traced
 from .arguments import Arguments, Leaf
 from .convert_call import convert_call
@@ -104,7 +105,8 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     build = ProgramTracer(open_sizes)
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)
-    with user_errors(), tracing(build):
+    # One Program serves calls with and without the tape.
+    with user_errors(), tracing(build), grad_mode(True):
         result = convert_call(function)(*args, **kwargs)
         structure, found = _results(build, result)
         build.finish([leaf for leaf in found if isinstance(leaf, Traced)])

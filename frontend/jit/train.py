@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from wherry.ir.backward import split_training
+from wherry.ir.program import Program
 from wherry.tensor import Tensor
 
 from ..autograd import Grad, GradNode, attach
 from .concrete import ConcreteProgram
 from .native import native_code
+from .reached import add_reached
 
 Array = np.ndarray[Any, Any]
 
@@ -25,7 +27,10 @@ class TrainingPair:
 
     def __init__(self, concrete: ConcreteProgram, interpret_if_missing: bool = False) -> None:
         self.concrete = concrete
-        self.pair = split_training(concrete.main_program)
+        program = concrete.main_program.clone()
+        self.n_outputs = len(program.outputs)
+        self.reached = add_reached(program, _wanting(program))
+        self.pair = split_training(program)
         by_name: dict[str, Tensor] = {var.name: tensor for tensor, var in concrete.captured}
         self.forward = native_code(self.pair.forward, interpret_if_missing)
         self.backward = native_code(self.pair.backward, interpret_if_missing)
@@ -50,8 +55,7 @@ class TrainingPair:
         for tensor, value in zip(self.written, assigned, strict=True):
             tensor.array[...] = value
             tensor.storage.version += 1
-        count = self.pair.n_outputs
-        outputs = [Tensor(array) for array in results[:count]]
+        outputs = [Tensor(array) for array in results[: self.n_outputs]]
         wanted = [self._tensor(inputs, place, captured) for place, captured in self.wrt]
         node = CompiledNode(self, wanted, inputs, arrays, results)
         if any(node.needs):
@@ -67,14 +71,21 @@ class TrainingPair:
         return value if isinstance(value, Tensor) else None
 
 
+def _wanting(program: Program) -> list[str]:
+    """The inputs and persistables that want a gradient."""
+    known = [*program.inputs, *(var for var in program.persistables if var.op is None)]
+    return [var.name for var in known if var.dtype.is_float and not var.stop_gradient]
+
+
 class CompiledNode(GradNode):
     """One call of a compiled function on the tape."""
 
     def __init__(self, owner: TrainingPair, wanted: Sequence[Tensor | None], inputs: Sequence[Any],
                  arrays: list[Array], results: list[Array]) -> None:  # fmt: skip
-        super().__init__("static_function", wanted, owner.pair.n_outputs)
+        super().__init__("static_function", wanted, owner.n_outputs)
         self.owner = owner
-        self.shapes = [(a.shape, a.dtype) for a in results[: owner.pair.n_outputs]]
+        self.shapes = [(a.shape, a.dtype) for a in results[: owner.n_outputs]]
+        self.unused = {name for name, place in owner.reached.items() if not results[place].item()}
         self.saved: tuple[list[Array], list[Array]] | None = (
             arrays, results[owner.pair.n_outputs :]
         )  # fmt: skip
@@ -104,7 +115,8 @@ class CompiledNode(GradNode):
         owner, (arrays, residuals) = self.owner, self.saved
         given = [self._given(source, arrays, residuals, grads) for source in owner.pair.sources]
         found, _ = owner.backward(given, owner.backward_state())
-        return found
+        pairs = zip(owner.pair.wrt, found, strict=True)
+        return [None if name in self.unused else grad for name, grad in pairs]
 
     def _given(self, source: Any, arrays: list[Array], residuals: list[Array],
                grads: list[Grad | None]) -> Array:  # fmt: skip

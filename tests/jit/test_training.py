@@ -1,0 +1,185 @@
+"""Compiled training equals dynamic training: weights, buffers, random state; and compiles once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import wherry as paddle
+from wherry.codegen import compile_count
+from wherry.jit import to_static
+
+
+class Mlp(paddle.nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = paddle.nn.Linear(6, 16)
+        self.second = paddle.nn.Linear(16, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.second(paddle.nn.functional.relu(self.first(x)))
+
+
+class Cnn(paddle.nn.Layer):
+    def __init__(self) -> None:
+        super().__init__()
+        # No bias before batch_norm: its gradient is 0 but for rounding, which Adam blows up.
+        self.conv = paddle.nn.Conv2D(1, 4, 3, padding=1, bias_attr=False)
+        self.norm = paddle.nn.BatchNorm2D(4)
+        self.pool = paddle.nn.MaxPool2D(2)
+        self.drop = paddle.nn.Dropout(0.4)
+        self.out = paddle.nn.Linear(4 * 9, 3)
+
+    def forward(self, x: Any) -> Any:
+        x = self.pool(paddle.nn.functional.relu(self.norm(self.conv(x))))
+        return self.out(self.drop(x.flatten(1)))
+
+
+class Branching(paddle.nn.Layer):
+    """A branch that depends on a tensor, with other parameters on each side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left, self.right = paddle.nn.Linear(6, 3), paddle.nn.Linear(6, 3)
+
+    def forward(self, x: Any) -> Any:
+        if x.mean() > 0:
+            y = self.left(x)
+        else:
+            y = self.right(x) * 2
+        return y
+
+
+CASES: list[tuple[type, tuple[int, ...]]] = [(Mlp, (6,)), (Cnn, (1, 6, 6)), (Branching, (6,))]
+
+
+def train(make: Callable[[], Any], shape: tuple[int, ...], static: bool, steps: int) -> Any:
+    """The losses, the network and the random state after training from one seed."""
+    paddle.seed(3)
+    net = make()
+    if static:
+        net = to_static(net)
+    rule = paddle.optimizer.Adam(0.01, parameters=net.parameters())
+    rng = np.random.default_rng(0)
+    losses = []
+    for step in range(steps):
+        size = 8 if step % 3 else 5
+        x = paddle.to_tensor(rng.normal(size=(size, *shape)))
+        label = paddle.to_tensor(rng.integers(0, 3, size))
+        loss = paddle.nn.functional.cross_entropy(net(x), label)
+        loss.backward()
+        rule.step()
+        rule.clear_grad()
+        losses.append(float(loss))
+    return losses, net, paddle.get_rng_state()[0].numpy()
+
+
+@pytest.fixture
+def double() -> Any:
+    paddle.set_default_dtype("float64")
+    yield
+    paddle.set_default_dtype("float32")
+
+
+def in_double(make: type) -> Callable[[], Any]:
+    return lambda: make().astype("float64")
+
+
+@pytest.mark.parametrize(("make", "shape"), CASES, ids=lambda c: getattr(c, "__name__", ""))
+def test_hundred_steps_equal_dynamic(make: type, shape: tuple[int, ...], double: None) -> None:
+    steps = 100 if make is not Cnn else 40
+    want, net, state = train(in_double(make), shape, False, steps)
+    got, twin, twin_state = train(in_double(make), shape, True, steps)
+    np.testing.assert_allclose(got, want, rtol=1e-9)
+    for name, value in net.state_dict().items():
+        np.testing.assert_allclose(twin.state_dict()[name].numpy(), value.numpy(), rtol=1e-9, atol=1e-12)
+    assert (state == twin_state).all(), "the random state advanced alike"
+
+
+def test_a_last_partial_batch_compiles_nothing() -> None:
+    net = to_static(Cnn())
+    rule = paddle.optimizer.SGD(0.1, parameters=net.parameters())
+    counts = []
+    for size in (64, 64, 13):
+        loss = net(paddle.rand([size, 1, 6, 6])).mean()
+        loss.backward()
+        rule.step()
+        rule.clear_grad()
+        counts.append(compile_count())
+    assert counts[0] == counts[1] == counts[2]
+    assert len(net.forward.program_cache) == 2
+
+
+def test_gradients_of_inputs() -> None:
+    @to_static
+    def f(x: Any, y: Any) -> Any:
+        return (x * y).sum() + (y * y).sum()
+
+    x = paddle.to_tensor([1.0, 2.0], stop_gradient=False)
+    y = paddle.to_tensor([3.0, 4.0])
+    out = f(x, y)
+    assert not out.stop_gradient
+    out.backward()
+    assert x.grad.tolist() == [3.0, 4.0]
+    assert y.grad is None
+
+
+def test_under_no_grad_nothing_is_taped() -> None:
+    net = to_static(Mlp())
+    with paddle.no_grad():
+        assert net(paddle.ones([2, 6])).stop_gradient
+    assert not net(paddle.ones([2, 6])).stop_gradient
+    net.eval()
+    assert not net(paddle.ones([2, 6])).stop_gradient
+
+
+def test_a_write_between_forward_and_backward_is_refused() -> None:
+    net = to_static(Mlp())
+    loss = net(paddle.ones([2, 6])).mean()
+    net.second.weight.set_value(net.second.weight * 2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_a_frozen_parameter_that_is_thawed_trains() -> None:
+    net = to_static(Mlp())
+    net.first.weight.stop_gradient = True
+    net(paddle.ones([2, 6])).mean().backward()
+    assert net.first.weight.grad is None
+    net.first.weight.stop_gradient = False
+    net(paddle.ones([2, 6])).mean().backward()
+    assert net.first.weight.grad is not None
+
+
+def test_eval_uses_running_statistics() -> None:
+    net = to_static(Cnn())
+    x = paddle.rand([8, 1, 6, 6])
+    for _ in range(3):
+        net(x)
+    before = net.norm._mean.numpy()
+    assert np.abs(before).max() > 0, "training wrote the buffer"
+    net.eval()
+    a, b = net(x).numpy(), net(x).numpy()
+    assert (a == b).all()
+    assert (net.norm._mean.numpy() == before).all()
+    assert np.allclose(a, net.forward.dynamic(x).numpy(), atol=1e-5)
+
+
+def test_values_of_arguments_share_parameters() -> None:
+    class Net(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = paddle.nn.Linear(4, 2)
+
+        def forward(self, x: Any, use_act: bool = False) -> Any:
+            out = self.linear(x)
+            return paddle.nn.functional.relu(out) if use_act else out
+
+    net = to_static(Net())
+    x = paddle.ones([3, 4])
+    for call in (lambda: net(x), lambda: net(x, True), lambda: net(x, use_act=True),
+                 lambda: net(x, False), lambda: net(x, 1)):  # fmt: skip
+        call()
+    assert len(net.forward.program_cache) == 2
