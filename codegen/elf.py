@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from wherry.schema.elf_format import MACHINES as NAMES
 from wherry.schema.elf_format import SHF_ALLOC, SHF_EXEC, SHF_WRITE
 from wherry.schema.errors import TargetError
 
@@ -66,7 +67,13 @@ class _Link:
         files = [(label, read_object(data)) for label, data in objects]
         codes = {file.machine for _, file in files}
         if len(codes) != 1 or not codes <= set(MACHINES):
-            raise TargetError(f"the linker needs objects of x86-64 or of aarch64, got {codes}")
+            got = (
+                " and ".join(NAMES.get(code, f"machine {code}") for code in sorted(codes)) or "none"
+            )
+            raise TargetError(
+                f"a shared object is for one architecture, x86-64 or aarch64, got code for {got}: "
+                "compile one file for each"
+            )
         self.code = codes.pop()
         self.machine: Machine = MACHINES[self.code]
         self.soname, self.exports = soname, exports

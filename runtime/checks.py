@@ -26,7 +26,7 @@ def check_inputs(
     if len(arrays) != len(signature.inputs):
         names = ", ".join(spec.name for spec in signature.inputs) or "none"
         raise InputError(
-            f"{signature.name} needs {len(signature.inputs)} inputs ({names}), got {len(arrays)}"
+            f"{signature.name} needs {len(signature.inputs)} input(s), {names}; got {len(arrays)}"
         )
     seen: dict[str, tuple[int, str]] = {}
     for spec, array in zip(signature.inputs, arrays, strict=True):

@@ -231,6 +231,13 @@ def test_two_definitions_are_refused() -> None:
         link([("a", code), ("b", code)], soname="f.so", exports=["f"])
 
 
+def test_one_file_is_for_one_architecture() -> None:
+    triples = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu")
+    objects = [("", compiled("define i32 @f() { ret i32 1 }", triple)) for triple in triples]
+    with pytest.raises(TargetError, match="got code for x86-64 and aarch64: compile one file"):
+        link(objects, soname="f.so", exports=["f"])
+
+
 def test_linking_is_deterministic() -> None:
     assert linked() == linked()
 

@@ -62,7 +62,7 @@ def refuse(executable: Executable, *arrays: Any) -> str:
 
 
 def test_what_does_not_fit_is_refused_by_name(executable: Executable) -> None:
-    assert refuse(executable) == "tiny needs 1 inputs (x), got 0"
+    assert refuse(executable) == "tiny needs 1 input(s), x; got 0"
     assert refuse(executable, rows(2).astype("f8")) == "input 'x' needs dtype float32, got float64"
     assert refuse(executable, [[1.0]]) == "input 'x' needs a numpy array, got list"
     assert refuse(executable, np.zeros(3, "f4")) == "input 'x' needs 2 dims [-1, 3], got shape [3]"

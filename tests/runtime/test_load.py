@@ -74,8 +74,8 @@ def test_calls_that_do_not_fit_are_refused(path: Path) -> None:
             predict(*args, **named)
         return str(caught.value)
 
-    assert says(rows(1), rows(1)) == "tiny needs 1 inputs (x), got 2"
-    assert says() == "tiny needs 1 inputs (x), got 0"
+    assert says(rows(1), rows(1)) == "tiny needs 1 input(s), x; got 2"
+    assert says() == "tiny needs 1 input(s), x; got 0"
     assert says(rows(1), x=rows(1)) == "tiny needs x once each, got input 'x' twice"
     assert says(image=rows(1)) == "tiny has no input 'image'; it has 'x'"
     with pytest.raises(InputError, match="tiny needs input 'x', which is missing; got none"):
