@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if not __name__.startswith("wherry"):
     raise ImportError(
-        "import wherry, not its folder: from the repository's root use the installed package"
+        "import it as `wherry`; `frontend` alone would load a second copy of everything"
     )
 
 __version__ = "0.1.0"

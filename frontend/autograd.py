@@ -8,22 +8,24 @@ itself is to be differentiated.
 
 from __future__ import annotations
 
-import functools
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from .grad_mode import (
+    enable_grad,
+    grad_enabled,
+    grad_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .tensor import Array, Tensor
 
 Grad = Any  # an array, or a Tensor when create_graph
-F = TypeVar("F", bound=Callable[..., Any])
-
-grad_enabled: ContextVar[bool] = ContextVar("grad_enabled", default=True)
 
 
 class GradNode(ABC):
@@ -82,82 +84,6 @@ def attach(node: GradNode, outputs: Sequence[Tensor | None]) -> None:
     for index, tensor in enumerate(outputs):
         if tensor is not None and tensor.dtype.is_float:
             tensor.node, tensor.node_index, tensor.stop_gradient = node, index, False
-
-
-class set_grad_enabled:
-    """Switch the tape on or off, as a statement, a with block or a decorator.
-
-    >>> import wherry as paddle
-    >>> x = paddle.ones([1], dtype="float32"); x.stop_gradient = False
-    >>> with paddle.set_grad_enabled(False):
-    ...     (x * 2).stop_gradient
-    True
-    """
-
-    def __init__(self, mode: bool) -> None:
-        self.before, self.mode = grad_enabled.get(), bool(mode)
-        grad_enabled.set(self.mode)
-
-    def __enter__(self) -> None:
-        grad_enabled.set(self.mode)
-
-    def __exit__(self, *_: object) -> None:
-        grad_enabled.set(self.before)
-
-
-class _GradMode:
-    """no_grad and enable_grad: a context manager, and a decorator with or without parentheses."""
-
-    mode: bool
-
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        self = super().__new__(cls)
-        self.before: list[bool] = []
-        return self if function is None else self(function)
-
-    def __enter__(self) -> None:
-        self.before.append(grad_enabled.get())
-        grad_enabled.set(self.mode)
-
-    def __exit__(self, *_: object) -> None:
-        grad_enabled.set(self.before.pop())
-
-    def __call__(self, function: F) -> F:
-        mode = self.mode
-
-        @functools.wraps(function)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with grad_mode(mode):
-                return function(*args, **kwargs)
-
-        return wrapped  # type: ignore[return-value]
-
-
-class no_grad(_GradMode):
-    """Keep what happens inside off the tape."""
-
-    mode = False
-
-
-class enable_grad(_GradMode):
-    """Put what happens inside on the tape again."""
-
-    mode = True
-
-
-@contextmanager
-def grad_mode(mode: bool) -> Iterator[None]:
-    """The tape on or off inside the block; what wherry itself uses."""
-    token = grad_enabled.set(mode)
-    try:
-        yield
-    finally:
-        grad_enabled.reset(token)
-
-
-def is_grad_enabled() -> bool:
-    """Whether ops are put on the tape now."""
-    return grad_enabled.get()
 
 
 class _Sum:
@@ -424,3 +350,12 @@ def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> Ho
 def array_of(value: Tensor | Array) -> Array:
     """The array of a Tensor or an array."""
     return value.array if isinstance(value, Tensor) else value
+
+
+__all__ = [
+    "Edge", "Engine", "Grad", "GradNode", "HookHandle", "array_of", "attach", "backward",
+    "call_hooks",
+    "enable_grad", "grad", "grad_enabled", "grad_mode", "is_grad_enabled", "no_grad",
+    "register_hook",
+    "set_grad_enabled",
+]  # fmt: skip

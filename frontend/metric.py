@@ -69,6 +69,9 @@ class Accuracy(Metric):
     (1.0, 1.0)
     """
 
+    total: list[float]
+    count: int
+
     def __init__(self, topk: Sequence[int] = (1,), name: str | None = None) -> None:
         self.topk, self.maxk = tuple(topk), max(topk)
         base = name or "acc"

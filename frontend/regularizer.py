@@ -26,7 +26,8 @@ class L2Decay(Regularizer):
     """
 
     def __call__(self, param: Array, grad: Array) -> Array:
-        return grad + param.dtype.type(self.coeff) * param
+        penalized: Array = grad + param.dtype.type(self.coeff) * param
+        return penalized
 
     def __str__(self) -> str:
         return f"L2Decay, coeff={self.coeff:f}"
@@ -40,7 +41,8 @@ class L1Decay(Regularizer):
     """
 
     def __call__(self, param: Array, grad: Array) -> Array:
-        return grad + param.dtype.type(self.coeff) * np.sign(param)
+        penalized: Array = grad + param.dtype.type(self.coeff) * np.sign(param)
+        return penalized
 
     def __str__(self) -> str:
         return f"L1Decay, coeff={self.coeff:f}"

@@ -24,7 +24,7 @@ from wherry.schema.errors import ModelFormatError
 from .tensor import Tensor
 
 NAME_TABLE = "StructuredToParameterName@@"
-_reconstruct = np.zeros(0).__reduce__()[0]  # type: ignore[index]
+_reconstruct = np.zeros(0).__reduce__()[0]
 
 
 class _Tagged:
@@ -37,21 +37,24 @@ class _Tagged:
         return tuple, (self.pair,)
 
 
-class _Pickler(pickle._Pickler):
+_PythonPickler: Any = pickle._Pickler
+
+
+class _Pickler(_PythonPickler):  # type: ignore[misc]
     """Pickle's own writer in Python, with numpy's array constructor under the name that numpy 1
     has.
     """
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         if obj is not _reconstruct:
-            super().save_global(obj, name)  # type: ignore[misc]
+            super().save_global(obj, name)
             return
         self.save("numpy.core.multiarray")
         self.save("_reconstruct")
-        self.write(pickle.STACK_GLOBAL)  # type: ignore[attr-defined]
-        self.memoize(obj)  # type: ignore[attr-defined]
+        self.write(pickle.STACK_GLOBAL)
+        self.memoize(obj)
 
-    dispatch = {**pickle._Pickler.dispatch, type(_reconstruct): save_global}  # type: ignore[attr-defined]
+    dispatch = {**_PythonPickler.dispatch, type(_reconstruct): save_global}
 
 
 def _contiguous(tensor: Tensor) -> np.ndarray[Any, Any]:

@@ -118,8 +118,9 @@ class OpNode(GradNode):
         try:
             results = self.opdef.grad(emitter, context)
         except AttributeError as error:
-            if isinstance(getattr(error, "obj", None), Overwritten):
-                raise overwritten_error(self.name, error.obj) from None
+            lost = getattr(error, "obj", None)
+            if isinstance(lost, Overwritten):
+                raise overwritten_error(self.name, lost) from None
             raise
         return self._flatten(results)
 

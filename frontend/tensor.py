@@ -311,7 +311,7 @@ class Parameter(Tensor):
         self.is_distributed = False
 
     @property
-    def trainable(self) -> bool:  # type: ignore[override]
+    def trainable(self) -> bool:
         """Whether optimizers change it: the opposite of stop_gradient."""
         return not self.stop_gradient
 

@@ -227,7 +227,7 @@ def scale(
             out = run_op("scale", out, bias=bias)
     else:
         out = run_op("scale", x, scale=scale, bias=bias, bias_after_scale=bias_after_scale)
-    return run_op(act, out) if act else out  # type: ignore[no-any-return]
+    return run_op(act, out) if act else out
 
 
 def clip(x: Tensor, min: Any = None, max: Any = None, name: str | None = None) -> Tensor:

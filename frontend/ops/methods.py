@@ -134,7 +134,7 @@ def retain_grads(self: Tensor) -> None:
         self._grad = Tensor(grad.array.copy()) if held is None else held + grad
 
     self.keeps_grad = True
-    autograd.register_hook(self, keep)  # type: ignore[arg-type]
+    autograd.register_hook(self, keep)
 
 
 def detach(self: Tensor) -> Tensor:

@@ -44,10 +44,10 @@ def _number(value: Any) -> Any:
     return value.item() if isinstance(value, (np.generic)) else value
 
 
-def _operator(name: str, op_type: str, reverse: bool = False) -> Callable[[Tensor, Any], Tensor]:
+def _operator(name: str, op_type: str, reverse: bool = False) -> Callable[[Tensor, Any], Any]:
     with_number = _WITH_NUMBER.get(name)
 
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: Tensor, other: Any) -> Any:
         if not isinstance(other, Tensor):
             if with_number is not None and is_number(other) and self.dtype.name != "bool":
                 if type(other) is bool:
@@ -64,7 +64,7 @@ def _operator(name: str, op_type: str, reverse: bool = False) -> Callable[[Tenso
     return method
 
 
-def _rtruediv(self: Tensor, other: Any) -> Tensor:
+def _rtruediv(self: Tensor, other: Any) -> Any:
     """other / self; integers give float32."""
     if not isinstance(other, (Tensor, *_ACCEPTED)):
         return NotImplemented
@@ -73,14 +73,14 @@ def _rtruediv(self: Tensor, other: Any) -> Tensor:
     return out
 
 
-def _truediv(self: Tensor, other: Any) -> Tensor:
+def _truediv(self: Tensor, other: Any) -> Any:
     """self / other; integers give float32."""
     if not isinstance(other, (Tensor, *_ACCEPTED)):
         return NotImplemented
     return true_divide(self, other)
 
 
-def _pow(self: Tensor, other: Any) -> Tensor:
+def _pow(self: Tensor, other: Any) -> Any:
     """self ** other; an integer Tensor to a float power gives float32."""
     if is_number(other):
         x = int_to_float(self) if float_number(other) else self
@@ -110,8 +110,8 @@ def _compared(x: Tensor, other: Any, op_type: str, otherwise: bool) -> Any:
     return run_op(op_type, x, y)
 
 
-def _bitwise(logical: str, bitwise: str) -> Callable[[Tensor, Any], Tensor]:
-    def method(self: Tensor, other: Any) -> Tensor:
+def _bitwise(logical: str, bitwise: str) -> Callable[[Tensor, Any], Any]:
+    def method(self: Tensor, other: Any) -> Any:
         if not isinstance(other, Tensor):
             if not isinstance(other, _ACCEPTED):
                 return NotImplemented

@@ -74,7 +74,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, shape: Any = None, name: str | None 
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         return gaussian([1] if shape is None else shape, mean, std)
     like = mean if isinstance(mean, Tensor) else std
-    return gaussian(like.shape, 0.0, 1.0, like.dtype) * std + mean
+    return gaussian(like.shape, 0.0, 1.0, like.dtype) * std + mean  # type: ignore[no-any-return]
 
 
 def randint(low: int = 0, high: int | None = None, shape: Any = (1,), dtype: Any = None,

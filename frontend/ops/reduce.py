@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from wherry.schema.dtypes import as_dtype, int32, int64
+from wherry.schema.dtypes import as_dtype, bool_, int32, int64
 
 from ..dispatch import run_op
 from ..tensor import Tensor
@@ -185,7 +185,7 @@ def count_nonzero(
     >>> paddle.count_nonzero(paddle.to_tensor([0, 1, 2])).item()
     2
     """
-    return reduce("reduce_sum", cast_to(x != 0, int64), axis, keepdim)
+    return reduce("reduce_sum", cast_to(cast_to(x, bool_), int64), axis, keepdim)
 
 
 def numel(x: Tensor, name: str | None = None) -> Tensor:

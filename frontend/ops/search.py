@@ -273,7 +273,7 @@ def unique(
     [1, 2]
     """
     _needs_data("unique", "compute it outside the traced function")
-    results = np.unique(
+    results: Any = np.unique(  # type: ignore[call-overload]
         x.array, return_index=return_index, return_inverse=return_inverse,
         return_counts=return_counts, axis=axis,
     )  # fmt: skip

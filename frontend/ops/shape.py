@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from wherry.ir.dims import is_dim
+from wherry.schema.dtypes import int32
 
 from ..dispatch import run_op
 from ..tensor import Tensor
@@ -151,7 +152,7 @@ def tile(x: Tensor, repeat_times: Any, name: str | None = None) -> Tensor:
     return run_op("tile", x, repeat_times=dims_of(repeat_times, "repeat_times"))  # type: ignore[no-any-return]
 
 
-def _one_dtype(tensors: list[Tensor], function: str) -> None:
+def _need_tensors(tensors: list[Tensor], function: str) -> None:
     for i, tensor in enumerate(tensors):
         need_tensor(tensor, function, f"x[{i}]")
 
@@ -164,7 +165,7 @@ def concat(x: Any, axis: Any = 0, name: str | None = None) -> Tensor:
     [[1.0, 1.0], [0.0, 0.0]]
     """
     tensors = [x] if isinstance(x, Tensor) else list(x)
-    _one_dtype(tensors, "concat")
+    _need_tensors(tensors, "concat")
     return run_op("concat", tensors, axis=int(axis))  # type: ignore[no-any-return]
 
 
@@ -176,7 +177,7 @@ def stack(x: Any, axis: int = 0, name: str | None = None) -> Tensor:
     [[1.0, 1.0], [0.0, 0.0]]
     """
     tensors = [x] if isinstance(x, Tensor) else list(x)
-    _one_dtype(tensors, "stack")
+    _need_tensors(tensors, "stack")
     return run_op("stack", tensors, axis=int(axis))  # type: ignore[no-any-return]
 
 
@@ -298,7 +299,7 @@ def diagonal(
     rest = [i for i in range(x.ndim) if i not in (first, second)]
     rows, columns = x.shape[first], x.shape[second]
     moved = (
-        x if rest + [first, second] == list(range(x.ndim)) else transpose(x, [*rest, first, second])
+        x if [*rest, first, second] == list(range(x.ndim)) else transpose(x, [*rest, first, second])
     )
     flat = reshape(moved, [*moved.shape[:-2], rows * columns])
     start = offset if offset >= 0 else -offset * columns
@@ -366,9 +367,7 @@ def rank(input: Tensor) -> Tensor:
     >>> int(paddle.rank(paddle.ones([2, 3])))
     2
     """
-    from .creation import full
-
-    return full([], input.ndim, "int32")
+    return run_op("fill_constant", shape=[], value=input.ndim, dtype=int32)  # type: ignore[no-any-return]
 
 
 def crop(x: Tensor, shape: Any = None, offsets: Any = None, name: str | None = None) -> Tensor:

@@ -46,7 +46,9 @@ class Adamax(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """step = g * sqrt(mean squared step + epsilon) / sqrt(mean squared g + epsilon); param -= lr step."""
+    """step = g * sqrt(mean squared step + epsilon) / sqrt(mean squared g + epsilon); param -= lr
+    step.
+    """
 
     accumulators = {"_avg_squared_grad": 0.0, "_avg_squared_update": 0.0}
 

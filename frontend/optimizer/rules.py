@@ -160,7 +160,8 @@ class AdamW(Adam):
 
     def penalty(self, param: Parameter, group: Group) -> Regularizer | None:
         # The decay is not part of the gradient; a regularizer of the parameter's own still is.
-        return param.regularizer
+        own: Regularizer | None = param.regularizer
+        return own
 
     def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
         if self._ratio is not None:

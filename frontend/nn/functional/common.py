@@ -157,7 +157,7 @@ def label_smooth(label: Tensor, prior_dist: Tensor | None = None, epsilon: float
     if not 0 <= epsilon <= 1:
         raise ValueError("The value of epsilon must be between 0 and 1.")
     if prior_dist is None:
-        return label * (1.0 - epsilon) + epsilon / label.shape[-1]
+        return label * (1.0 - epsilon) + epsilon / label.shape[-1]  # type: ignore[no-any-return]
     return label * (1.0 - epsilon) + prior_dist * epsilon
 
 
@@ -173,7 +173,7 @@ def normalize(
     at = axis if x.ndim > 1 else 0
     length = run_op("p_norm", x, porder=float(p), axis=at, keepdim=True)
     floor = run_op("fill_constant", shape=[], value=epsilon, dtype=x.dtype)
-    return x / run_op("elementwise_max", length, floor)
+    return x / run_op("elementwise_max", length, floor)  # type: ignore[no-any-return]
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) -> Tensor:

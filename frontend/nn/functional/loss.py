@@ -90,7 +90,7 @@ def cross_entropy(
     if weights is not None:
         loss = loss * weights
     if reduction == "none":
-        return run_op("squeeze2", loss, axes=[axis]) if given_ndim == input.ndim - 1 else loss
+        return run_op("squeeze2", loss, axes=[axis]) if given_ndim == input.ndim - 1 else loss  # type: ignore[no-any-return]
     if reduction == "sum":
         return run_op("reduce_sum", loss, reduce_all=True)  # type: ignore[no-any-return]
     return _mean_over_counted(loss, label, weights, soft_label, ignore_index)
@@ -274,7 +274,12 @@ def hinge_embedding_loss(
     name: str | None = None,
 ) -> Tensor:
     """input where label is 1, max(0, margin - input) where it is -1."""
-    loss = run_op("where", label == 1.0, input, run_op("relu", margin - input))
+    loss = run_op(
+        "where",
+        run_op("equal", label, scalar(1, label.dtype)),
+        input,
+        run_op("relu", margin - input),
+    )
     return reduce_loss(loss, reduction, "hinge_embedding_loss")
 
 

@@ -147,7 +147,7 @@ def local_response_norm(
     for i in range(size):
         part = run_op("slice", padded, axes=[1], starts=[i], ends=[i + x.shape[1]])
         total = part if total is None else total + part
-    return x / run_op("pow", total * (alpha / size) + k, factor=beta)
+    return x / run_op("pow", total * (alpha / size) + k, factor=beta)  # type: ignore[no-any-return]
 
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm"]

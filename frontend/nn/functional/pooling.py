@@ -75,7 +75,7 @@ def avg_pool2d(
     if divisor_override is None:
         return out
     height, width = attrs["ksize"]
-    return out * (height * width / divisor_override)
+    return out * (height * width / divisor_override)  # type: ignore[no-any-return]
 
 
 def _adaptive_sizes(x: Tensor, output_size: Any, data_format: str) -> list[Any]:
