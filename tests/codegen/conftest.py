@@ -1,8 +1,9 @@
-"""Lets the tests of this folder import its helper modules by name."""
+"""Lets the tests of this folder import its helper modules, and tests/ir's, by name."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path.extend([str(HERE), str(HERE.parent / "ir")])
