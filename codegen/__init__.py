@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wherry.schema.errors import CompilerMissingError
 
 if not __name__.startswith("wherry"):
-    raise ImportError("import it as `wherry.codegen`; `codegen` would load a second copy of it all")
+    raise ImportError("import it as `wherry.codegen`; `codegen` alone would load a second copy")
 
 if TYPE_CHECKING:
     from .driver import CompiledModule, compile_count, compile_program

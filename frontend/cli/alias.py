@@ -49,8 +49,7 @@ def install_alias() -> None:
     import wherry
 
     loaded = sys.modules.get("paddle")
-    ours = getattr(loaded, "__path__", None) in (None, wherry.__path__) or _is_shim(loaded)
-    if loaded is not None and not ours:
+    if loaded is not None and loaded is not wherry and not _is_shim(loaded):
         raise WherryError("the real paddle is already imported in this process; start a fresh one")
     if not any(isinstance(finder, AliasFinder) for finder in sys.meta_path):
         sys.meta_path.insert(0, AliasFinder())
