@@ -12,10 +12,8 @@ from ..builder import KernelBuilder
 from ..index import Index
 from ..operand import Operand
 from .move import Stride, dense, loops, register
-from .product import Direct, Left, Product, Result, panel_columns, sum_dtype
+from .product import FEW, Direct, Left, Product, Result, panel_columns, sum_dtype
 from .registry import lowers
-
-FEW = 16  # with fewer rows than this the right matrix is read in place, not packed
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def _emit_product(kb: KernelBuilder, left: Matrix, right: Matrix, out: Matrix) -
     dim = kb.dim
     direct = None
     if right.column == 1 and right.operand.dtype is sum_dtype(right.operand.dtype):
-        few = left.rows < FEW if isinstance(left.rows, int) else kb.lt(dim(left.rows), FEW)
+        few = kb.lt(dim(left.rows), FEW)
         direct = Direct(right.operand, right.base, 0, dim(right.row), few)
 
     def pack(start: Index, count: Index, panel: Operand) -> None:

@@ -21,7 +21,7 @@ from ..builder import KernelBuilder
 from ..index import Index, i64
 from ..operand import Operand
 from .move import loops
-from .product import Direct, Left, Product, Result, panel_columns, sum_dtype
+from .product import FEW, Direct, Left, Product, Result, panel_columns, sum_dtype
 from .registry import lowers
 
 
@@ -113,7 +113,7 @@ def conv2d(kb: KernelBuilder) -> None:
         if not any(any(side != 0 for side in pads) for pads in place.pads) and planes.can_read(x):
             planes = planes.over(x, source)
             if place.kernel == (1, 1) and place.strides == (1, 1):
-                direct = Direct(x, source, 0, kb.dim(pixels), True)
+                direct = Direct(x, source, 0, kb.dim(pixels), kb.lt(kb.dim(rows), FEW))
         else:
             planes.fill_padded(x, source, place)
 

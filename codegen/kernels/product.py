@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from llvmlite import ir
 
@@ -23,6 +22,8 @@ from ..math import LLVMScalars
 from ..operand import Operand
 
 ROWS = 4  # rows of a tile; its columns are two vectors
+STRIP = 8  # vectors of a single row
+FEW = 16  # with fewer rows than this the right matrix is better read in place than packed
 
 
 def sum_dtype(dtype: DType) -> DType:
@@ -54,14 +55,14 @@ class Left:
 class Direct:
     """The right matrix in place: (k, j) at base + k1 * outer + k2 * inner + j.
 
-    It is read so for full panels where `wanted` (a bool, or an i1) says.
+    It is read so for full panels where `wanted` (an i1) is true.
     """
 
     operand: Operand
     base: Index
     outer: Index
     inner: Index
-    wanted: Any
+    wanted: Value
 
 
 @dataclass(frozen=True)
@@ -99,30 +100,49 @@ class Product:
 
     def emit(self) -> None:
         kb, width = self.kb, panel_columns(self.dtype)
-        depth = kb.mul(self.outer, self.inner)
         assert kb.scratch is not None
-        panel = Operand(kb, kb.scratch, self.dtype, (depth, width))
+        panel = Operand(kb, kb.scratch, self.dtype, (kb.mul(self.outer, self.inner), width))
+        whole_tiles = kb.mul(kb.div(self.rows, ROWS), ROWS)
+        done = self._rows_in_place(whole_tiles)
         with kb.loop(self.columns, 0, width) as start:
             count = kb.minimum(kb.sub(self.columns, start), width)
             right = self._panel(panel, start, count)
-            whole_tiles = kb.mul(kb.div(self.rows, ROWS), ROWS)
             with kb.loop(whole_tiles, 0, ROWS) as i:
-                _Tile(self, right, ROWS, i, start, count).emit()
-            with kb.loop(self.rows, whole_tiles) as i:
-                _Tile(self, right, 1, i, start, count).emit()
+                _Tile(self, right, ROWS, 2, i, start, count).emit()
+            stop = kb.select(kb.lt(start, done), whole_tiles, self.rows)
+            with kb.loop(stop, whole_tiles) as i:
+                _Tile(self, right, 1, 2, i, start, count).emit()
+
+    def _rows_in_place(self, first: Index) -> Index:
+        """The rows from `first` on, one by one in long strips where the right matrix is in place.
+
+        One row alone has too few sums in two vectors to keep the multipliers busy. Gives the number
+        of columns that are done.
+        """
+        kb, place = self.kb, self.direct
+        if place is None:
+            return 0
+        width = STRIP * lanes(self.dtype)
+        strips = kb.mul(kb.div(self.columns, width), width)
+        done = kb.select(place.wanted, strips, 0)
+        with kb.loop(done, 0, width) as start, kb.loop(self.rows, first) as i:
+            right = self._in_place(place, start)
+            _Tile(self, right, 1, STRIP, i, start, width).emit()
+        return done
+
+    def _in_place(self, place: Direct, start: Index) -> _Right:
+        pointer = place.operand.address(self.kb.add(place.base, start))
+        return _Right(pointer, place.outer, place.inner)
 
     def _panel(self, panel: Operand, start: Index, count: Index) -> _Right:
-        """Where to read the panel of columns from `start` on, packed first unless read directly."""
-        kb, width = self.kb, panel_columns(self.dtype)
+        """Where to read the panel of columns from `start` on, packed first unless read in place."""
+        kb, width, place = self.kb, panel_columns(self.dtype), self.direct
         packed = _Right(panel.pointer, kb.mul(self.inner, width), width)
-        if self.direct is None or self.direct.wanted is False:
+        if place is None:
             self.pack(start, count, panel)
             return packed
-        place = self.direct
-        there = place.operand.address(kb.add(place.base, start))
-        here = _Right(there, place.outer, place.inner)
-        full = kb.eq(count, width)
-        wanted = full if place.wanted is True else kb.b.and_(full, place.wanted)
+        here = self._in_place(place, start)
+        wanted = kb.b.and_(kb.eq(count, width), place.wanted)
         with kb.when(kb.b.not_(wanted)):
             self.pack(start, count, panel)
         return _Right(
@@ -143,11 +163,12 @@ class _Right:
 
 @dataclass(frozen=True)
 class _Tile:
-    """Some rows of the left matrix times one panel."""
+    """Some rows of the left matrix times some vectors of the right one's columns."""
 
     product: Product
     right: _Right
     rows: int
+    vectors: int
     row: Index
     start: Index
     count: Index
@@ -156,11 +177,11 @@ class _Tile:
         kb, product = self.product.kb, self.product
         width = lanes(product.dtype)
         zero = LLVMScalars(kb.b, width).const(0, product.dtype).value
-        sums = [[kb.cell(zero) for _ in range(2)] for _ in range(self.rows)]
+        sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(self.rows)]
         panel = Operand(kb, self.right.pointer, product.dtype, ())
         with kb.loop(product.outer) as k1, kb.loop(product.inner) as k2:
             at = kb.add(kb.mul(k1, self.right.outer), kb.mul(k2, self.right.inner))
-            right = [panel.load_vector(kb.add(at, u * width), width) for u in range(2)]
+            right = [panel.load_vector(kb.add(at, u * width), width) for u in range(self.vectors)]
             for r in range(self.rows):
                 left = splat(kb, self._left(r, k1, k2).value, width)
                 for cell, vector in zip(sums[r], right, strict=True):
@@ -178,7 +199,7 @@ class _Tile:
         kb, result = self.product.kb, self.product.result
         contiguous = isinstance(result.column, int) and result.column == 1
         if contiguous and not result.add:
-            full = kb.eq(self.count, panel_columns(self.product.dtype))
+            full = kb.eq(self.count, self.vectors * lanes(self.product.dtype))
             kb.either(full, lambda: self._store_vectors(sums), lambda: self._store_some(sums))
         else:
             self._store_some(sums)
@@ -201,7 +222,7 @@ class _Tile:
     def _store_some(self, sums: list[list[Cell]]) -> None:
         """The first `count` columns, one by one."""
         kb, result, width = self.product.kb, self.product.result, lanes(self.product.dtype)
-        buffer = kb.buffer(self.product.dtype, 2 * width)
+        buffer = kb.buffer(self.product.dtype, self.vectors * width)
         for r, cells in enumerate(sums):
             for u, cell in enumerate(cells):
                 buffer.store_vector(cell.get(), u * width)
