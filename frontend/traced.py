@@ -44,7 +44,7 @@ class Traced(Tensor):
         self._no_value("its storage")
 
     @property
-    def stop_gradient(self) -> bool:  # type: ignore[override]
+    def stop_gradient(self) -> bool:
         return self.var.stop_gradient
 
     @stop_gradient.setter
@@ -88,8 +88,8 @@ class Traced(Tensor):
     def persistable(self) -> bool:  # type: ignore[override]
         return self.var.persistable
 
-    @property
-    def grad(self) -> None:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def grad(self) -> None:
         return None
 
     @property
@@ -179,7 +179,9 @@ class Traced(Tensor):
         self._no_value("a pickle")
 
     def as_dim(self) -> Any:
-        """The dim that this 0-d integer tensor was made of. ConversionError where it depends on data."""
+        """The dim that this 0-d integer tensor was made of. ConversionError where it depends on
+        data.
+        """
         op = self.var.op
         while op is not None and op.type in ("cast", "assign", "reshape2"):
             op = op.in_vars[0].op
@@ -207,8 +209,10 @@ class Traced(Tensor):
         loc = user_location()
         at = f"\n  at {loc}" if loc else ""
         raise ConversionError(
-            f"{self!r} is a tensor of a Program that is being built: it has no value yet, so it cannot "
-            f"be used as {what} here. Use tensor operations, `if`/`while`/`for` statements in a function "
+            f"{self!r} is a tensor of a Program that is being built: it has no value yet, so it "
+            f"cannot "
+            f"be used as {what} here. Use tensor operations, `if`/`while`/`for` statements in a "
+            f"function "
             "that to_static converts, or keep this code out of the Program with "
             f"paddle.jit.not_to_static{at}"
         )

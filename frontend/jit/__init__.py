@@ -21,9 +21,17 @@ _PUBLIC = {
 }  # fmt: skip
 
 __all__ = [
-    "StaticFunction", "TranslatedLayer", "enable_to_static", "ignore_module", "load", "not_to_static",
-    "save", "set_code_level", "set_verbosity", "to_static",
-]  # fmt: skip
+    "StaticFunction",
+    "TranslatedLayer",
+    "enable_to_static",
+    "ignore_module",
+    "load",
+    "not_to_static",
+    "save",
+    "set_code_level",
+    "set_verbosity",
+    "to_static",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,6 @@
-"""Arguments of a static function: bound to its parameters, taken apart into leaves, described by specs."""
+"""Arguments of a static function: bound to its parameters, taken apart into leaves, described by
+specs.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from .state import flatten, unflatten
 
 
 class Leaf(NamedTuple):
-    """A tensor argument: the parameter that it belongs to, its place there, and what it looks like."""
+    """A tensor argument: the parameter that it belongs to, its place there, and what it
+    looks like.
+    """
 
     name: str
     dims: tuple[Any, ...]
@@ -25,7 +29,9 @@ class Leaf(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The arguments of a call, by parameter: structure and leaves; tensors are numbered in order."""
+    """The arguments of a call, by parameter: structure and leaves; tensors are numbered in
+    order.
+    """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -47,7 +53,9 @@ class FunctionSpec:
         return [p for p in self.params if p.kind in kinds]
 
     def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
-        """Positions and names made canonical, defaults filled in. TypeError or ValueError where they do not fit."""
+        """Positions and names made canonical, defaults filled in. TypeError or ValueError where
+        they do not fit.
+        """
         positional = self.positional
         variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in self.params)
         if len(args) > len(positional) and not variadic:
@@ -80,7 +88,8 @@ class FunctionSpec:
             if param.kind is inspect.Parameter.KEYWORD_ONLY:
                 if param.name not in rest and param.default is inspect.Parameter.empty:
                     raise ValueError(
-                        f"`{self.name}()` requires `{param.name}` arguments, but not found in `kwargs`."
+                        f"`{self.name}()` requires `{param.name}` arguments, but not found in "
+                        f"`kwargs`."
                     )
                 found[param.name] = rest.pop(param.name, param.default)
         takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in self.params)
@@ -126,7 +135,9 @@ class Arguments:
 
     @property
     def constants(self) -> tuple[Any, ...]:
-        """The leaves that are no tensors, None in the place of those that are, as a hashable key."""
+        """The leaves that are no tensors, None in the place of those that are, as a hashable
+        key.
+        """
         return tuple(None if is_input(leaf) else constant_key(leaf) for leaf in self.leaves)
 
     def rebuilt(self, inputs: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -138,7 +149,9 @@ class Arguments:
         return args, kwargs
 
     def input_names(self) -> list[tuple[str, int, int]]:
-        """For each tensor: its parameter's name and position, and its number among that one's leaves."""
+        """For each tensor: its parameter's name and position, and its number among that one's
+        leaves.
+        """
         found = []
         place = 0
         named = [*zip(self.bound.names, self.bound.args, strict=True), *self.bound.kwargs.items()]
@@ -182,7 +195,8 @@ def check_structure(spec: Any, value: Any) -> None:
         else:
             if len(spec) != len(value):
                 raise ValueError(
-                    f"the input_spec has a {type(spec).__name__} of {len(spec)}, got one of {len(value)}"
+                    f"the input_spec has a {type(spec).__name__} of {len(spec)}, got one of "
+                    f"{len(value)}"
                 )
             pairs = zip(spec, value, strict=True)
         for one, other in pairs:

@@ -1,4 +1,6 @@
-"""`if` at run time: Python's own for Python values, a `cond` op with two sub-blocks for a tensor."""
+"""`if` at run time: Python's own for Python values, a `cond` op with two sub-blocks for a
+tensor.
+"""
 
 from __future__ import annotations
 
@@ -94,9 +96,9 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
         (place, merger.merge(place.label, yes.after(place), no.after(place)))
         for place in changed.values()
     ]
-    for side, frame in enumerate((yes.frame, no.frame)):
+    for number, frame in enumerate((yes.frame, no.frame)):
         with build.reenter(frame):
-            frame.block.results = merger.results(side)
+            frame.block.results = merger.results(number)
     outs: list[Traced] = []
     if merger.pairs or _has_effects(yes.frame.block) or _has_effects(no.frame.block):
         inputs = _share_arguments(build, yes.frame, no.frame)

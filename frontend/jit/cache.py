@@ -1,8 +1,10 @@
-"""The program cache of a static function: from the arguments of a call to the traced Program that serves it.
+"""The program cache of a static function: from the arguments of a call to the traced Program that
+serves it.
 
-There is one entry per signature, as in Paddle. A signature is traced with the leading sizes of its inputs left
-open where they are 2 or more (equal sizes are one symbol), so that signatures that differ in these sizes only
-share one Program and one native code; if the code needs the sizes themselves, it is traced with them.
+There is one entry per signature, as in Paddle. A signature is traced with the leading sizes of its
+inputs left open where they are 2 or more (equal sizes are one symbol), so that signatures that
+differ in these sizes only share one Program and one native code; if the code needs the sizes
+themselves, it is traced with them.
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ class ProgramCache:
                 made = leaf_for_spec(one, names[len(leaves)])
                 if not _accepts(made, leaf):
                     return None
-                sizes, dtype, stop_gradient = leaf_of_value(leaf)
+                stop_gradient = leaf_of_value(leaf)[2]
                 leaves.append(made._replace(stop_gradient=stop_gradient))
         return leaves if len(leaves) == len(names) else None
 

@@ -24,10 +24,11 @@ from .tracer import ProgramTracer
 
 
 class ConcreteProgram:
-    """A traced function: the Program, the eager tensors that it reads, and the structure of its result.
+    """A traced function: the Program, the eager tensors that it reads, and the structure of its
+    result.
 
-    `outputs` are the Variables of the result in flat order; constants of the result are kept beside them.
-    `arguments` are those of the call that was traced.
+    `outputs` are the Variables of the result in flat order; constants of the result are kept beside
+    them. `arguments` are those of the call that was traced.
     """
 
     arguments: Arguments
@@ -60,7 +61,9 @@ class ConcreteProgram:
         return [t for t in self.tensors if isinstance(t, Parameter) and t.trainable]
 
     def outdated(self) -> bool:
-        """Whether a tensor that was cut off the gradient while tracing wants one now, or has another dtype."""
+        """Whether a tensor that was cut off the gradient while tracing wants one now, or has
+        another dtype.
+        """
         for was, (tensor, var) in zip(self.frozen, self.captured, strict=True):
             if was and not tensor.stop_gradient and var.dtype.is_float:
                 return True
@@ -99,8 +102,8 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
           open_sizes: bool = False) -> ConcreteProgram:  # fmt: skip
     """Run the converted function on traced inputs and keep what it did as a Program.
 
-    Raises what the user's code raises, with the user's lines in the message, and ConversionError for what
-    cannot be converted.
+    Raises what the user's code raises, with the user's lines in the message, and ConversionError
+    for what cannot be converted.
     """
     build = ProgramTracer(open_sizes)
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
@@ -135,7 +138,8 @@ def _results(build: ProgramTracer, result: Any) -> tuple[Any, list[Any]]:
             leaf = build.as_traced(leaf)
         elif _holds_traced(leaf):
             raise ConversionError(
-                f"the function returns a {type(leaf).__name__} that holds tensors; return tensors in "
+                f"the function returns a {type(leaf).__name__} that holds tensors; return tensors "
+                f"in "
                 "lists, tuples and dicts"
             )
         found.append(leaf)

@@ -1,7 +1,7 @@
 """convert_call: what a converted function really calls where its source says `f(...)`.
 
-The user's functions, methods and Layers are converted too; libraries are called as they are; a few builtins get
-versions that know tensors.
+The user's functions, methods and Layers are converted too; libraries are called as they are; a few
+builtins get versions that know tensors.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import functools
 import sys
 import types
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from wherry.schema.dtypes import bool_, int64
-from wherry.tensor import Tensor
 
 from ..framework import default_dtype
 from ..traced import Traced
@@ -29,10 +28,12 @@ _LIBRARIES = {
     "sklearn", "pandas", "tqdm",
 } - {"__main__"}  # fmt: skip
 _ignored: set[str] = set()
-_MUTATORS = frozenset({
-    "append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "update", "setdefault",
-    "popitem", "add", "discard", "__setitem__", "__delitem__",
-})  # fmt: skip
+_MUTATORS: Final = frozenset(
+    {
+        *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"),
+        *("update", "setdefault", "popitem", "add", "discard", "__setitem__", "__delitem__"),
+    }
+)
 MARK = "__wherry_not_to_static__"
 
 
@@ -93,7 +94,9 @@ def _function(function: types.FunctionType) -> Any:
 
 
 def _library_wrapper(function: types.FunctionType) -> Any:
-    """A decorator of ours around the user's function (`@no_grad()`): the function inside is converted."""
+    """A decorator of ours around the user's function (`@no_grad()`): the function inside is
+    converted.
+    """
     inner = getattr(function, "__wrapped__", None)
     if not isinstance(inner, types.FunctionType) or function.__closure__ is None:
         return function
@@ -127,11 +130,17 @@ def _method(method: types.MethodType) -> Any:
 
 def _instance(value: Any) -> Any:
     """An object with `__call__`: a Layer converts its forward by itself."""
-    call = getattr(type(value), "__call__", None)
+    call = vars(type(value)).get("__call__") or _inherited_call(type(value))
     if not isinstance(call, types.FunctionType):
         return value
     converted = convert_call(call)
     return value if converted is call else types.MethodType(converted, value)
+
+
+def _inherited_call(owner: type) -> Any:
+    """The `__call__` that a class inherits, as a plain function."""
+    found = (vars(base).get("__call__") for base in owner.__mro__[1:])
+    return next((call for call in found if call is not None), None)
 
 
 def _method_of_builtin(method: Any) -> Any:
@@ -183,5 +192,3 @@ _BUILTINS: dict[Any, Callable[..., Any]] = {
     int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
     bool: _cast(bool, lambda: bool_),
 }  # fmt: skip
-
-__all__ = ["MARK", "Tensor", "convert_call", "ignore_module", "is_library", "not_to_static"]

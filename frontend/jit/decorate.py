@@ -20,10 +20,10 @@ def to_static(
 ) -> Any:
     """Convert a function, a method or a Layer's forward into one that runs as a compiled Program.
 
-    `input_spec` is a list of InputSpecs (nested like the arguments, with Python constants where an argument
-    is no tensor): one Program then serves all sizes that are None in it. A Layer is returned itself, with
-    `forward` converted. `build_strategy`, `backend` and other arguments of Paddle's are checked, and change
-    nothing.
+    `input_spec` is a list of InputSpecs (nested like the arguments, with Python constants where an
+    argument is no tensor): one Program then serves all sizes that are None in it. A Layer is
+    returned itself, with `forward` converted. `build_strategy`, `backend` and other arguments of
+    Paddle's are checked, and change nothing.
 
     >>> import wherry as paddle
     >>> @paddle.jit.to_static
@@ -72,7 +72,8 @@ def _decorated(function: Any, input_spec: Any) -> Any:
     if isinstance(function, types.MethodType):
         if not isinstance(function.__self__, Layer):
             raise TypeError(
-                "When using 'to_static' to convert method of a class, please ensure the class inherits "
+                "When using 'to_static' to convert method of a class, please ensure the class "
+                "inherits "
                 f"from nn.Layer, got a method of {type(function.__self__).__name__}"
             )
         return StaticFunction(function.__func__, input_spec, function.__self__)

@@ -1,4 +1,6 @@
-"""Running a traced function: compiled forward code, and compiled backward code on the tape when training."""
+"""Running a traced function: compiled forward code, and compiled backward code on the tape when
+training.
+"""
 
 from __future__ import annotations
 

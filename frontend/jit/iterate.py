@@ -1,4 +1,6 @@
-"""What a `for` runs over when a tensor is involved: something with a length and an item for each index."""
+"""What a `for` runs over when a tensor is involved: something with a length and an item for each
+index.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +11,22 @@ from wherry.ir.dims import SymDim
 from wherry.tensor import Tensor
 
 from ..traced import Traced
-from .sizes import Size, as_tensor
+from .sizes import as_tensor
 
 
 class Indexed(NamedTuple):
-    """A sequence whose length may be a Size or a 0-d integer tensor; `item(i)` takes an int or a tensor."""
+    """A sequence whose length may be a Size or a 0-d integer tensor; `item(i)` takes an int or a
+    tensor.
+    """
 
     length: Any
     item: Callable[[Any], Any]
 
 
 def indexed(value: Any) -> Indexed | None:
-    """The value as an Indexed if a tensor is involved; None for what Python iterates over by itself."""
+    """The value as an Indexed if a tensor is involved; None for what Python iterates over by
+    itself.
+    """
     if isinstance(value, Indexed):
         return value
     if isinstance(value, Traced):
@@ -67,7 +73,9 @@ def of_enumerate(iterable: Any, start: Any = 0) -> Any:
 
 
 def of_zip(*iterables: Any, strict: bool = False) -> Any:
-    """`zip`, also over tensors; together with a tensor of unknown length only tensors can be zipped."""
+    """`zip`, also over tensors; together with a tensor of unknown length only tensors can be
+    zipped.
+    """
     found = [indexed(one) for one in iterables]
     if all(one is None for one in found):
         return zip(*iterables, strict=strict)
@@ -113,8 +121,3 @@ def of_len(value: Any) -> Any:
     if isinstance(value, Traced) and value.ndim:
         return value.shape[0]
     return len(value)
-
-
-__all__ = [
-    "Indexed", "Size", "indexed", "of_enumerate", "of_len", "of_range", "of_reversed", "of_zip",
-]  # fmt: skip

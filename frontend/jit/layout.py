@@ -1,4 +1,5 @@
-"""Nested arguments and results as JSON, so that a loaded model takes and gives what the original did.
+"""Nested arguments and results as JSON, so that a loaded model takes and gives what the original
+did.
 
 A leaf is {"tensor": i}, the i-th input or output, or {"value": v}, a constant; containers are
 {"list": [...]}, {"tuple": [...]} and {"dict": [[key, ...], ...]}.
@@ -13,7 +14,9 @@ _CONSTANTS = (type(None), bool, int, float, str)
 
 
 def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[int]) -> Any:
-    """The JSON of a structure (of `state.flatten`) and its leaves. ValueError for other constants."""
+    """The JSON of a structure (of `state.flatten`) and its leaves. ValueError for other
+    constants.
+    """
     if structure is None:
         leaf = next(leaves)
         if is_tensor(leaf):
@@ -47,7 +50,9 @@ def decode(layout: Any, tensors: Sequence[Any]) -> Any:
 
 
 def collect(layout: Any, value: Any, found: dict[int, Any], where: str) -> None:
-    """Take `value`, shaped like the layout, apart into `found`. TypeError where it is shaped otherwise."""
+    """Take `value`, shaped like the layout, apart into `found`. TypeError where it is shaped
+    otherwise.
+    """
     ((kind, inside),) = layout.items()
     if kind == "tensor":
         if isinstance(value, (list, tuple, dict)):

@@ -1,11 +1,11 @@
 """`while` and `for` at run time: Python's own for Python values, a `while` op for tensors.
 
-A loop whose condition becomes a tensor only after some rounds (`while True` with a tensor-dependent break) runs
-these rounds in Python first: they are part of the Program, unrolled.
+A loop whose condition becomes a tensor only after some rounds (`while True` with a tensor-dependent
+break) runs these rounds in Python first: they are part of the Program, unrolled.
 
-The types of what a loop carries do not change from round to round. They are found by tracing the body until
-nothing changes: first every number stays a Python number; those that the body changes become tensors; what
-keeps no single type is not carried, and says so when it is read.
+The types of what a loop carries do not change from round to round. They are found by tracing the
+body until nothing changes: first every number stays a Python number; those that the body changes
+become tensors; what keeps no single type is not carried, and says so when it is read.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def _unrolled(items: Any, body: Callable[[Any], Any], places: list[Place],
 
 def _need_length(items: Any) -> None:
     raise ConversionError(
-        f"a `break` that depends on a tensor needs a loop of known length, got a {type(items).__name__}; "
+        f"a `break` that depends on a tensor needs a loop of known length, got a "
+        f"{type(items).__name__}; "
         f"loop over a list or a range{at_line()}"
     )
 
@@ -296,7 +297,8 @@ class Loop:
             self.body()
             going = self.build.as_traced(decides(self.test()))
             ends = {key: seen(slot.place) for key, slot in self.slots.items()}
-            settled = not any([slot.settle(ends[key]) for key, slot in self.slots.items()])
+            changes = [slot.settle(ends[key]) for key, slot in self.slots.items()]
+            settled = not any(changes)
             # Objects made in the round must have no owner left when orphans are looked for.
             ends = {key: Seen(None, end.copy) for key, end in ends.items()}
             if settled:
@@ -317,7 +319,9 @@ class Loop:
         return found
 
     def _carried(self, ends: dict[Any, Seen]) -> list[Variable]:
-        """The Variables that the round leaves for the next, in the order of the block's arguments."""
+        """The Variables that the round leaves for the next, in the order of the block's
+        arguments.
+        """
         results = []
         for key, slot in self.slots.items():
             if slot.message or slot.is_local or not any(slot.types):

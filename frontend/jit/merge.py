@@ -1,7 +1,7 @@
 """One value out of two: what a variable is after a branch that depends on a tensor.
 
-Equal Python values stay Python values. Tensors, and numbers that differ, become a result of the `cond`. What
-fits neither becomes a Poison, which says so when it is used.
+Equal Python values stay Python values. Tensors, and numbers that differ, become a result of the
+`cond`. What fits neither becomes a Poison, which says so when it is used.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ NUMBERS = (bool, int, float, np.number, np.bool_)
 
 
 class Joined(NamedTuple):
-    """How a leaf is made after the branch: `kept` as it is, or cond result number `index`."""
+    """How a leaf is made after the branch: `kept` as it is, or cond result number `place`."""
 
     kept: Any
-    index: int | None
+    place: int | None
 
 
 class Merger:
@@ -64,7 +64,9 @@ class Merger:
         return lambda outs: unflatten(structure, _values(leaves, outs))
 
     def _one_sided(self, label: str, yes: Any, no: Any) -> Callable[[list[Traced]], Any]:
-        """A value in one branch only. The result of an early return is read under its flag alone."""
+        """A value in one branch only. The result of an early return is read under its flag
+        alone.
+        """
         if not label.startswith("_jst_value"):
             return _poisoned(
                 label, "assigned in one branch only; assign it in both, or before the `if`"
@@ -78,8 +80,9 @@ class Merger:
             if not isinstance(leaf, Tensor):
                 joined.append(Joined(leaf, None))
                 continue
-            pair = (Zeros(leaf), leaf) if yes is UNSET else (leaf, Zeros(leaf))
-            joined.append(self._pair(*pair, leaf.dtype))
+            zeros = Zeros(leaf)
+            left, right = (zeros, leaf) if yes is UNSET else (leaf, zeros)
+            joined.append(self._pair(left, right, leaf.dtype))
         return lambda outs: unflatten(structure, _values(joined, outs))
 
     def _leaf(self, yes: Any, no: Any) -> Joined | str:
@@ -221,7 +224,7 @@ def kind(value: Any) -> str:
 
 
 def _values(joined: list[Joined], outs: list[Traced]) -> Iterator[Any]:
-    return iter([one.kept if one.index is None else outs[one.index] for one in joined])
+    return iter([one.kept if one.place is None else outs[one.place] for one in joined])
 
 
 def _poisoned(label: str, what: str) -> Callable[[list[Traced]], Any]:

@@ -33,7 +33,8 @@ def for_inference(program: Program) -> Program:
 
 
 def for_training(program: Program) -> Program:
-    """A copy of an inference Program in which dropout drops and batch_norm takes the batch's statistics.
+    """A copy of an inference Program in which dropout drops and batch_norm takes the batch's
+    statistics.
 
     A `dropout` in a branch or loop stays as it is: its random state would have to be carried.
     """

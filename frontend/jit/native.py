@@ -1,4 +1,6 @@
-"""Native code for Programs: compiled once per text, shared by all traces that give the same Program."""
+"""Native code for Programs: compiled once per text, shared by all traces that give the same
+Program.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ _cache: OrderedDict[bytes, Native] = OrderedDict()
 class Native:
     """Compiled code, called with the arrays of its persistables by position.
 
-    `persistables` are the names of those that the caller hands over, in order; `assigned` the names of those
-    that get new values.
+    `persistables` are the names of those that the caller hands over, in order; `assigned` the names
+    of those that get new values.
     """
 
     def __init__(self, executable: Any, own: dict[str, Array]) -> None:
@@ -35,9 +37,11 @@ class Native:
         self.assigned: list[str] = list(executable.signature.assigned)
 
     def binder(self, find: Callable[[str], Any]) -> Callable[[], list[Array]]:
-        """A function that gives the persistables' arrays as they are now; `find(name)` is a Tensor."""
+        """A function that gives the persistables' arrays as they are now; `find(name)` is a
+        Tensor.
+        """
         fixed = self.constants
-        tensors = [
+        tensors: list[Any] = [
             None if array is not None else find(name)
             for name, array in zip(self.persistables, fixed, strict=True)
         ]
@@ -59,7 +63,9 @@ class Native:
 
 
 class Interpreted:
-    """The numpy interpreter with the interface of `Native`: for models where no compiler is installed."""
+    """The numpy interpreter with the interface of `Native`: for models where no compiler is
+    installed.
+    """
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -71,7 +77,9 @@ class Interpreted:
         ]  # fmt: skip
 
     def binder(self, find: Callable[[str], Any]) -> Callable[[], list[Array]]:
-        """A function that gives the persistables' arrays as they are now; `find(name)` is a Tensor."""
+        """A function that gives the persistables' arrays as they are now; `find(name)` is a
+        Tensor.
+        """
         tensors = [find(name) for name in self.persistables]
         return lambda: [tensor.array for tensor in tensors]
 
@@ -117,7 +125,7 @@ def _compile(program: Program) -> Native:
     from wherry.codegen import jit
 
     placeholders = {
-        var.name: np.zeros(tuple(int(d) for d in var.shape), var.dtype.numpy)  # type: ignore[arg-type]
+        var.name: np.zeros(tuple(int(d) for d in var.shape), var.dtype.numpy)
         for var in program.persistables if var.name not in program.values
     }  # fmt: skip
     executable = jit(program, placeholders, name="traced")

@@ -1,7 +1,8 @@
-"""Which parameters a call really used: those of a branch that was not taken have no gradient, as in dynamic mode.
+"""Which parameters a call really used: those of a branch that was not taken have no gradient, as in
+dynamic mode.
 
-A gradient of zeros would not be the same: Adam and momentum move a parameter whose gradient is zero, and leave
-one alone that has none.
+A gradient of zeros would not be the same: Adam and momentum move a parameter whose gradient is
+zero, and leave one alone that has none.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ def _reached_by_branch(block: Block, op: OpDesc, var: Variable) -> Reached:
     """What the branches of a cond say, as one more output of it."""
     places = [i for i, one in enumerate(op.inputs["X"]) if one is var]
     branches: list[Block] = [op.attrs["true_block"], op.attrs["false_block"]]
-    sides = [_any(branch, [_reached(branch, branch.args[i]) for i in places]) for branch in branches]
+    sides = [
+        _any(branch, [_reached(branch, branch.args[i]) for i in places]) for branch in branches
+    ]
     if sides[0] is sides[1] and isinstance(sides[0], bool):
         return sides[0]
     for branch, side in zip(branches, sides, strict=True):

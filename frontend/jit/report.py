@@ -16,7 +16,6 @@ import os
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from wherry.schema.errors import OpError
 
@@ -81,7 +80,7 @@ def _prepend(error: BaseException, text: str) -> None:
 
 def _only_users(traceback: types.TracebackType | None) -> types.TracebackType | None:
     """The traceback without wherry's frames."""
-    kept: Any = None
+    kept: types.TracebackType | None = None
     for frame, (last, line) in reversed(list(_positions(traceback))):
         if not _is_ours(frame):
             kept = types.TracebackType(kept, frame, last, line)

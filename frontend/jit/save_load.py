@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from wherry.ir.program import Program
 from wherry.ir.serialize import load_program, save_program
 from wherry.schema.errors import ModelFormatError
 from wherry.tensor import Parameter, Tensor
@@ -32,12 +29,14 @@ _CONFIGS = frozenset({
 
 
 def save(layer: Any, path: Any, input_spec: Any = None, **configs: Any) -> None:
-    """Write a Layer's forward, or a function, as `path.pdmodel`, `path.pdiparams`, `path.pdiparams.info`.
+    """Write a Layer's forward, or a function, as `path.pdmodel`, `path.pdiparams`,
+    `path.pdiparams.info`.
 
-    `input_spec` describes the inputs (InputSpecs, or Tensors as examples); without it the decorator's is
-    taken, or the last call's. Dropout and batch_norm are saved for inference. Nothing is written on an
-    error: ValueError or TypeError for arguments that do not fit, ConversionError and OpError for what
-    cannot be traced, OSError for a path that cannot be written.
+    `input_spec` describes the inputs (InputSpecs, or Tensors as examples); without it the
+    decorator's is taken, or the last call's. Dropout and batch_norm are saved for inference.
+    Nothing is written on an error: ValueError or TypeError for arguments that do not fit,
+    ConversionError and OpError for what cannot be traced, OSError for a path that cannot be
+    written.
     """
     if not is_enabled():
         raise RuntimeError(
@@ -83,11 +82,12 @@ def _functions(layer: Any, input_spec: Any) -> Iterator[tuple[Any, str]]:
         others = _static_methods(layer)
         if others and input_spec is not None:
             raise ValueError(
-                "If there are static functions other than 'forward' that need to be saved, the input "
+                "If there are static functions other than 'forward' that need to be saved, the "
+                "input "
                 "'input_spec' should be None, but received the type of 'input_spec' is "
                 f"{type(input_spec)}."
             )
-        forward = layer.forward
+        forward: Any = layer.forward
         if isinstance(forward, StaticFunction):
             yield forward, ""
         elif input_spec is not None or not others:
@@ -99,14 +99,16 @@ def _functions(layer: Any, input_spec: Any) -> Iterator[tuple[Any, str]]:
     elif isinstance(layer, Decorator):
         raise ValueError(
             "No valid transformed program for function: decorated(python_func), input_spec: None. "
-            "to_static(input_spec=[...]) without a Layer or function returns a decorator, which cannot "
+            "to_static(input_spec=[...]) without a Layer or function returns a decorator, which "
+            "cannot "
             "be saved: write net = to_static(net, input_spec=[...])"
         )
     elif isinstance(layer, (types.FunctionType, types.MethodType)):
         yield _static(layer), ""
     else:
         raise TypeError(
-            "The input of paddle.jit.save should be 'Layer' or 'Function', but received input type is "
+            "The input of paddle.jit.save should be 'Layer' or 'Function', but received input "
+            "type is "
             f"{type(layer)}."
         )
 
@@ -149,7 +151,8 @@ def _spec_to_use(function: StaticFunction, input_spec: Any) -> Sequence[Any] | N
         both = isinstance(ours, InputSpec) and isinstance(given, (InputSpec, Tensor))
         if both and ours.dtype is not given.dtype:
             raise ValueError(
-                f"The `input_spec`: {input_spec} used to construct concrete_program is conflict with "
+                f"The `input_spec`: {input_spec} used to construct concrete_program is conflict "
+                f"with "
                 f"the `input_spec`: {own} in `@paddle.jit.to_static`"
             )
     return own
@@ -158,7 +161,7 @@ def _spec_to_use(function: StaticFunction, input_spec: Any) -> Sequence[Any] | N
 def _info(layer: Any, concrete: ConcreteProgram, kept: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """What `.pdiparams.info` says of each persistable."""
     names: dict[int, str] = {}
-    owner = layer if hasattr(layer, "named_parameters") else getattr(layer, "_instance", None)
+    owner: Any = layer if hasattr(layer, "named_parameters") else getattr(layer, "_instance", None)
     if hasattr(owner, "named_parameters"):
         found = [*owner.named_parameters(), *owner.named_buffers()]
         names = {id(tensor): name for name, tensor in found}
@@ -191,8 +194,8 @@ def _meta(concrete: ConcreteProgram, function: StaticFunction) -> dict[str, Any]
 def load(path: Any, **configs: Any) -> TranslatedLayer:
     """The model that `jit.save` wrote to `path` as a Layer, in eval mode.
 
-    It needs neither the model's source nor, to run, the compiler: without llvmlite the numpy interpreter runs
-    it. Raises ValueError (ModelFormatError) for files that are missing or damaged.
+    It needs neither the model's source nor, to run, the compiler: without llvmlite the numpy
+    interpreter runs it. Raises ValueError (ModelFormatError) for files that are missing or damaged.
     """
     text = os.fspath(path)
     model = configs.get("model_filename")
@@ -201,7 +204,8 @@ def load(path: Any, **configs: Any) -> TranslatedLayer:
     weights = Path(text) / params if params else None
     if not model and not _exists(text):
         raise ModelFormatError(
-            f"The ``path`` ({text}) to load model not exists. Please make sure that *.pdmodel exists "
+            f"The ``path`` ({text}) to load model not exists. Please make sure that *.pdmodel "
+            f"exists "
             "or don't using ``skip_forward=True`` to jit.save."
         )
     program, file = load_program(str(source), str(weights) if weights else None)
@@ -227,7 +231,3 @@ def _load_methods(layer: TranslatedLayer, text: str) -> None:
             if file == f"{name}.{method}.pdmodel" and method.isidentifier():
                 program, found = load_program(os.path.join(folder, f"{name}.{method}"))
                 layer.add_method(method, program, found.info, found.meta)
-
-
-Array = np.ndarray[Any, Any]
-Loader = Callable[[str], Program]

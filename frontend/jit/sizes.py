@@ -1,8 +1,9 @@
 """Size: what `x.shape[i]` gives in a trace where the size is not known.
 
-It is a SymDim, so arithmetic is exact and shapes take it. What cannot be decided for all sizes (`size == 3`,
-`if size`, `range(size)`) becomes a scalar op of the Program, or, while a call is traced with its leading sizes
-left open, ends that attempt: the call is traced again with the sizes that it has (`NeedsSizes`).
+It is a SymDim, so arithmetic is exact and shapes take it. What cannot be decided for all sizes
+(`size == 3`, `if size`, `range(size)`) becomes a scalar op of the Program, or, while a call is
+traced with its leading sizes left open, ends that attempt: the call is traced again with the sizes
+that it has (`NeedsSizes`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
 
 class NeedsSizes(BaseException):
-    """The trace needs the value of a size. Not an Exception, so that user code does not catch it."""
+    """The trace needs the value of a size. Not an Exception, so that user code does not
+    catch it.
+    """
 
 
 def size_of(dim: Dim) -> Any:
@@ -137,8 +140,8 @@ class Size(SymDim):
     __mul__, __rmul__ = _arithmetic("__mul__"), _arithmetic("__rmul__")
     __floordiv__, __rfloordiv__ = _arithmetic("__floordiv__"), _arithmetic("__rfloordiv__")
     __mod__, __rmod__ = _arithmetic("__mod__"), _arithmetic("__rmod__")
-    __eq__ = _comparison("__eq__", "equal")  # type: ignore[assignment]
-    __ne__ = _comparison("__ne__", "not_equal")  # type: ignore[assignment]
+    __eq__ = _comparison("__eq__", "equal")
+    __ne__ = _comparison("__ne__", "not_equal")
     __lt__ = _comparison("__lt__", "less_than")
     __le__ = _comparison("__le__", "less_equal")
     __gt__ = _comparison("__gt__", "greater_than")
@@ -163,7 +166,9 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _decide(name: str, left: Any, right: Any) -> bool | None:
-    """The comparison where it holds, or fails, for every size that the Program is for; else None."""
+    """The comparison where it holds, or fails, for every size that the Program is for; else
+    None.
+    """
     known = _certain(name, left, right)
     active: Any = tracer.get()
     if known is None and active is not None and active.open_sizes:
@@ -198,6 +203,7 @@ def _undecided(size: Size, what: str) -> BaseException:
     loc = user_location()
     at = f"\n  at {loc}" if loc else ""
     return ConversionError(
-        f"the size {plain(size)} is not known before the call, so it cannot be used as {what} here; "
+        f"the size {plain(size)} is not known before the call, so it cannot be used as {what} "
+        f"here; "
         f"give the size in the InputSpec, or use it in an `if`, a `range` or a shape{at}"
     )

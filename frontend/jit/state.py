@@ -1,15 +1,16 @@
 """What a branch or a loop may change, and how it is read, restored and merged.
 
-A `Place` is a variable of the user's function (a closure cell or a global), an attribute, the contents of a
-list or dict, a tensor written in place, or a buffer. Writes outside of local variables are noted in
-`Journal`s, so that a branch that was traced can be undone before the other one is.
+A `Place` is a variable of the user's function (a closure cell or a global), an attribute, the
+contents of a list or dict, a tensor written in place, or a buffer. Writes outside of local
+variables are noted in `Journal`s, so that a branch that was traced can be undone before the other
+one is.
 """
 
 from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
 from wherry.schema.errors import ConversionError
@@ -291,7 +292,9 @@ def is_orphan(place: Place) -> bool:
 
 
 class Seen(NamedTuple):
-    """A place's value at the end of a branch: the object, and a copy that undoing does not empty."""
+    """A place's value at the end of a branch: the object, and a copy that undoing does not
+    empty.
+    """
 
     value: Any
     copy: Any
@@ -303,14 +306,14 @@ def seen(place: Place) -> Seen:
     return Seen(value, value if structure is None else unflatten(structure, iter(leaves)))
 
 
-def cells_of(functions: Sequence[Callable[..., Any]], names: Sequence[str]) -> list[Place]:
+def cells_of(functions: Sequence[Any], names: Sequence[str]) -> list[Place]:
     """The places of these names, which the functions share."""
     found: dict[str, Place] = {}
     for function in functions:
-        closure = function.__closure__ or ()  # type: ignore[attr-defined]
-        for name, cell in zip(function.__code__.co_freevars, closure, strict=True):  # type: ignore[attr-defined]
+        closure = function.__closure__ or ()
+        for name, cell in zip(function.__code__.co_freevars, closure, strict=True):
             found.setdefault(name, CellPlace(cell, name))
-    names_ = functions[0].__globals__  # type: ignore[attr-defined]
+    names_ = functions[0].__globals__
     return [found.get(name) or GlobalPlace(names_, name) for name in names]
 
 

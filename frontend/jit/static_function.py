@@ -1,4 +1,6 @@
-"""StaticFunction: a function or method that runs as a compiled Program, and the switches around it."""
+"""StaticFunction: a function or method that runs as a compiled Program, and the switches
+around it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from wherry.ir.program import Program, Variable
 
 from .arguments import Arguments, FunctionSpec
 from .branch import active_tracer
-from .cache import Entry, ProgramCache, leaf_for_spec
+from .cache import ProgramCache, leaf_for_spec
 from .concrete import ConcreteProgram, trace
 from .convert_call import convert_call
 from .source import conversion_of
@@ -82,7 +84,8 @@ class StaticFunction:
         if active_tracer() is None:
             raise RuntimeError(
                 f"Failed to run the callable object {self._function!r} decorated by "
-                "'@paddle.jit.to_static', because it is NOT in dynamic mode. Please disable the static "
+                "'@paddle.jit.to_static', because it is NOT in dynamic mode. Please disable the "
+                "static "
                 "graph mode to enter dynamic mode with the following API: paddle.disable_static()."
             )
         return convert_call(self.dynamic)(*args, **kwargs)
@@ -128,7 +131,8 @@ class StaticFunction:
         converted = conversion_of(function) if isinstance(function, types.FunctionType) else None
         if converted is None:
             raise OSError(
-                f"the source of {getattr(function, '__name__', function)!r} is not in a file, so it was "
+                f"the source of {getattr(function, '__name__', function)!r} is not in a file, so "
+                f"it was "
                 "not converted"
             )
         return converted.text
@@ -151,7 +155,8 @@ class StaticFunction:
             names = ",".join(p.name for p in self.function_spec.params)
             raise ValueError(
                 f"No valid transformed program for function: {self.function_spec.name}({names}), "
-                "input_spec: None.\n\t    Please specific `input_spec` in `@paddle.jit.to_static` or feed "
+                "input_spec: None.\n\t    Please specific `input_spec` in `@paddle.jit.to_static` "
+                "or feed "
                 "input tensor to call the decorated function at once."
             )
         return last.concrete
@@ -227,8 +232,10 @@ def _need_layer(instance: Any, function: Callable[..., Any]) -> None:
 
     if not isinstance(instance, Layer):
         raise TypeError(
-            "When using 'to_static' to convert method of a class, please ensure the class inherits from "
-            f"nn.Layer; {type(instance).__name__}.{function.__name__} is a method of a plain class. Make "
+            "When using 'to_static' to convert method of a class, please ensure the class "
+            "inherits from "
+            f"nn.Layer; {type(instance).__name__}.{function.__name__} is a method of a plain "
+            f"class. Make "
             "it a Layer, or a function"
         )
 
@@ -247,6 +254,3 @@ def _mode_of(instance: Any) -> tuple[Any, ...]:
 
     walk(instance)
     return tuple(found)
-
-
-__all__ = ["Entry", "StaticFunction", "as_spec", "enable_to_static", "is_enabled"]

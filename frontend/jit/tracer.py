@@ -1,8 +1,8 @@
 """The tracer: records what run_op is given as OpDescs of a Program.
 
-Eager tensors that the code reads (parameters, buffers, globals) become persistables, by reference; what is
-written to them is kept in `current` and assigned at the end of the Program. Sub-blocks of `cond` and `while`
-are frames: a value of an outer frame comes in as an argument of the block.
+Eager tensors that the code reads (parameters, buffers, globals) become persistables, by reference;
+what is written to them is kept in `current` and assigned at the end of the Program. Sub-blocks of
+`cond` and `while` are frames: a value of an outer frame comes in as an argument of the block.
 """
 
 from __future__ import annotations
@@ -244,7 +244,8 @@ class ProgramTracer:
             return frame.captured[var]
         if depth == 0:
             raise ConversionError(
-                f"the tensor {var.name} was made inside a branch or loop that depends on a tensor, and is "
+                f"the tensor {var.name} was made inside a branch or loop that depends on a "
+                f"tensor, and is "
                 "used outside of it; assign it to a variable of the function, in both branches, "
                 f"or before the loop{at_line()}"
             )

@@ -1,4 +1,6 @@
-"""Training a traced function: compiled forward, and compiled backward as one node of the eager tape."""
+"""Training a traced function: compiled forward, and compiled backward as one node of the eager
+tape.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +83,7 @@ class CompiledNode(GradNode):
     """One call of a compiled function on the tape."""
 
     def __init__(self, owner: TrainingPair, wanted: Sequence[Tensor | None], inputs: Sequence[Any],
-                 arrays: list[Array], results: list[Array]) -> None:  # fmt: skip
+                 arrays: list[Any], results: list[Array]) -> None:  # fmt: skip
         super().__init__("static_function", wanted, owner.n_outputs)
         self.owner = owner
         self.shapes = [(a.shape, a.dtype) for a in results[: owner.n_outputs]]
@@ -100,7 +102,8 @@ class CompiledNode(GradNode):
         """The gradients of the inputs and parameters that the Program has a gradient for."""
         if create_graph:
             raise RuntimeError(
-                "the gradient of a static function cannot be differentiated again; call the dynamic "
+                "the gradient of a static function cannot be differentiated again; call the "
+                "dynamic "
                 "function (net.forward.rollback(), or paddle.jit.enable_to_static(False)) where "
                 "create_graph=True is needed"
             )
@@ -108,9 +111,12 @@ class CompiledNode(GradNode):
         for storage, version in self.versions:
             if storage.version != version:
                 raise RuntimeError(
-                    "(PermissionDenied) a tensor that the gradient of a static function needs has been "
-                    f"modified by an inplace operation. Its version is {storage.version} but the expected "
-                    f"version is {version}. Call backward() before optimizer.step() and other writes."
+                    "(PermissionDenied) a tensor that the gradient of a static function needs has "
+                    "been "
+                    f"modified by an inplace operation. Its version is {storage.version} but the "
+                    f"expected "
+                    f"version is {version}. Call backward() before optimizer.step() and other "
+                    f"writes."
                 )
         owner, (arrays, residuals) = self.owner, self.saved
         given = [self._given(source, arrays, residuals, grads) for source in owner.pair.sources]
@@ -120,10 +126,9 @@ class CompiledNode(GradNode):
 
     def _given(self, source: Any, arrays: list[Array], residuals: list[Array],
                grads: list[Grad | None]) -> Array:  # fmt: skip
-        if source.kind == "input":
-            return arrays[source.index]
-        if source.kind == "residual":
-            return residuals[source.index]
+        if source.kind != "grad":
+            kept: Array = (arrays if source.kind == "input" else residuals)[source.index]
+            return kept
         grad = grads[source.index]
         if grad is None:
             shape, dtype = self.shapes[source.index]

@@ -26,7 +26,8 @@ from .modes import RNG_NAME, for_training
 class TranslatedLayer(Layer):
     """What `jit.load` returns. Its parameters have the names that they had in the original Layer.
 
-    Call it with the original's nested arguments, or with all tensors in flat order; arrays are taken too.
+    Call it with the original's nested arguments, or with all tensors in flat order; arrays are
+    taken too.
     """
 
     def __init__(self, program: Program, info: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
@@ -78,7 +79,9 @@ class TranslatedLayer(Layer):
     def set_state_dict(
         self, state_dict: Mapping[str, Any], use_structured_name: bool = True
     ) -> tuple[list[str], list[str]]:
-        """Write values into the parameters and buffers, by structured name or as `param_0`, `param_1`, ..."""
+        """Write values into the parameters and buffers, by structured name or as `param_0`,
+        `param_1`, ...
+        """
         numbered = {f"param_{i}": name for i, name in enumerate(self.state_dict())}
         named = {numbered.get(key, key): value for key, value in state_dict.items()}
         return super().set_state_dict(named, use_structured_name)
@@ -109,7 +112,8 @@ class _Method:
             _check_input(var, value)
         if tracer.get() is not None:
             raise NotImplementedError(
-                "a loaded model inside a function that to_static converts is not supported; call it "
+                "a loaded model inside a function that to_static converts is not supported; call "
+                "it "
                 "outside, or convert the original Layer"
             )
         training = self.layer.training
@@ -143,7 +147,7 @@ class _Method:
         layouts = self.meta["args"]["tuple"]
         found: dict[int, Any] = {}
         params = self.meta["names"]
-        keyword_layouts = {key: child for key, child in self.meta["kwargs"]["dict"]}
+        keyword_layouts = dict(self.meta["kwargs"]["dict"])
         for name, layout, value in zip(params, layouts, args, strict=False):
             collect(layout, value, found, f"argument {name!r}")
         if len(args) > len(layouts):

@@ -1,7 +1,8 @@
-"""Writes in place while tracing: a tensor stands for a new Variable, and so do all that share its memory.
+"""Writes in place while tracing: a tensor stands for a new Variable, and so do all that share its
+memory.
 
-A view writes back through its base: reshapes, squeezes and transposes are undone, and the base's other views are
-made again. A write through a slice is refused.
+A view writes back through its base: reshapes, squeezes and transposes are undone, and the base's
+other views are made again. A write through a slice is refused.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ def will_write(owner: Any, attribute: str | None = None) -> None:
         build.note(ContentsPlace(owner))
     elif not isinstance(owner, Tensor):
         raise ConversionError(
-            f"writing an item of a {type(owner).__name__} inside a branch or loop that depends on a "
+            f"writing an item of a {type(owner).__name__} inside a branch or loop that depends on "
+            f"a "
             f"tensor is not converted; use a list, a dict or a tensor{at_line()}"
         )
 
@@ -32,6 +33,7 @@ def will_write_unknown() -> None:
     build = active_tracer()
     if build is not None and build.journals:
         raise ConversionError(
-            "writing to the result of a call inside a branch or loop that depends on a tensor is not "
+            "writing to the result of a call inside a branch or loop that depends on a tensor is "
+            "not "
             f"converted; give the object a name first{at_line()}"
         )

@@ -15,8 +15,8 @@ SpecDim = int | str
 class InputSpec:
     """Shape, dtype and name of an input.
 
-    A size of None or -1 is not known before the call; a size that is a name (`["B", 3]`) is not known
-    either, but equal in all inputs that use the name.
+    A size of None or -1 is not known before the call; a size that is a name (`["B", 3]`) is not
+    known either, but equal in all inputs that use the name.
 
     >>> InputSpec([None, 784], "float32", "x")
     InputSpec(shape=(-1, 784), dtype=VarType.FP32, name=x)
@@ -41,7 +41,9 @@ class InputSpec:
 
     @classmethod
     def from_tensor(cls, tensor: Any, name: str | None = None) -> InputSpec:
-        """The spec of a Tensor; without a name it takes the Tensor's. ValueError for anything else."""
+        """The spec of a Tensor; without a name it takes the Tensor's. ValueError for
+        anything else.
+        """
         from ..tensor import Tensor
 
         if not isinstance(tensor, Tensor):
@@ -65,7 +67,8 @@ class InputSpec:
         if isinstance(batch_size, (list, tuple)):
             if len(batch_size) != 1:
                 raise ValueError(
-                    f"Length of batch_size: {batch_size} shall be 1, but received {len(batch_size)}."
+                    f"Length of batch_size: {batch_size} shall be 1, but received "
+                    f"{len(batch_size)}."
                 )
             batch_size = batch_size[0]
         if batch_size is not None and (

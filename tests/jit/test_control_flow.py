@@ -1,4 +1,7 @@
-"""Converted functions equal their dynamic originals, on inputs that take each branch and 0, 1 or many rounds."""
+# ruff: noqa: SIM108  (the statements are what is tested)
+"""Converted functions equal their dynamic originals, on inputs that take each branch and 0, 1 or
+many rounds.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import wherry as paddle
 from wherry.jit import to_static
 
@@ -366,7 +370,8 @@ FUNCTIONS: list[Callable[..., Any]] = [
     assertion, try_with, item_and_numpy, match_statement,
 ]  # fmt: skip
 INPUTS = [
-    [1.0, 2.0, 0.5], [-1.0, -2.0, 0.5], [4.0, 5.0, 6.0], [-9.0, -1.0, -1.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0],
+    [1.0, 2.0, 0.5], [-1.0, -2.0, 0.5], [4.0, 5.0, 6.0], [-9.0, -1.0, -1.0], [0.0, 0.0, 0.0], [1.0,
+    0.0, 0.0],
     [0.25, 0.25, 0.5],
 ]  # fmt: skip
 

@@ -1,4 +1,6 @@
-"""jit.save and jit.load: what is written, how it is called, what is refused, and a fresh process."""
+"""jit.save and jit.load: what is written, how it is called, what is refused, and a fresh
+process.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import wherry as paddle
 from wherry.jit import TranslatedLayer, load, save, to_static
 from wherry.schema.errors import ConversionError, InputError, OpError
@@ -79,9 +82,10 @@ def test_state_dict_keeps_structured_names(tmp_path: Path) -> None:
     assert loaded.set_state_dict(other.state_dict()) == ([], [])
     x, y = inputs()
     assert np.allclose(loaded(x, y).numpy(), other(x, y).numpy(), atol=1e-6)
-    assert loaded.set_state_dict(
-        {"param_0": net.linear.weight, "param_1": net.linear.bias}
-    ) == ([], [])
+    assert loaded.set_state_dict({"param_0": net.linear.weight, "param_1": net.linear.bias}) == (
+        [],
+        [],
+    )
     assert np.allclose(loaded(x, y).numpy(), net(x, y).numpy(), atol=1e-6)
 
 
@@ -133,7 +137,10 @@ def test_saved_in_training_mode_infers(tmp_path: Path) -> None:
 
 class Nested(paddle.nn.Layer):
     def forward(self, pair: Any, options: Any, scale: float = 2.0) -> Any:
-        return {"sum": pair[0] + pair[1] * scale, "rest": (options["bias"], [pair[0], None, "text"])}
+        return {
+            "sum": pair[0] + pair[1] * scale,
+            "rest": (options["bias"], [pair[0], None, "text"]),
+        }
 
 
 def test_nested_calls_and_results(tmp_path: Path) -> None:
@@ -141,7 +148,11 @@ def test_nested_calls_and_results(tmp_path: Path) -> None:
     save(Nested(), tmp_path / "net", [[spec, spec], {"bias": InputSpec([3], name="bias")}])
     loaded = load(tmp_path / "net")
     a, b, c = (paddle.rand([2, 3]), paddle.rand([2, 3]), paddle.rand([3]))
-    for result in (loaded(a, b, c), loaded([a, b], {"bias": c}), loaded(pair=[a, b], options={"bias": c})):
+    for result in (
+        loaded(a, b, c),
+        loaded([a, b], {"bias": c}),
+        loaded(pair=[a, b], options={"bias": c}),
+    ):
         assert set(result) == {"sum", "rest"}
         assert np.allclose(result["sum"].numpy(), (a + b * 2).numpy())
         bias, (first, none, text) = result["rest"]
@@ -190,7 +201,7 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
         save(net, path)
     with pytest.raises(ValueError, match="dirname/file_prefix"):
         save(net, str(tmp_path) + "/", SPECS)
-    with pytest.raises(TypeError, match="should be 'Layer' or 'Function'.*<class 'int'>"):
+    with pytest.raises(TypeError, match=r"should be 'Layer' or 'Function'.*<class 'int'>"):
         save(3, path)
     with pytest.raises(ValueError, match=r"config \(foo\)"):
         save(net, path, SPECS, foo=1)

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM108  (an `if` statement is what is tested)
 """Compiled training equals dynamic training: weights, buffers, random state; and compiles once."""
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import wherry as paddle
 from wherry.codegen import compile_count
 from wherry.jit import to_static
@@ -94,7 +96,9 @@ def test_hundred_steps_equal_dynamic(make: type, shape: tuple[int, ...], double:
     got, twin, twin_state = train(in_double(make), shape, True, steps)
     np.testing.assert_allclose(got, want, rtol=1e-9)
     for name, value in net.state_dict().items():
-        np.testing.assert_allclose(twin.state_dict()[name].numpy(), value.numpy(), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(
+            twin.state_dict()[name].numpy(), value.numpy(), rtol=1e-9, atol=1e-12
+        )
     assert (state == twin_state).all(), "the random state advanced alike"
 
 

@@ -1,7 +1,8 @@
-"""The chain of transformers from the user's function to one that calls `_jst` where a tensor may decide.
+"""The chain of transformers from the user's function to one that calls `_jst` where a tensor may
+decide.
 
-Each transformer does one thing to a gast tree; the order matters and stands in `CHAIN`. `transform` is pure:
-tree in, tree out.
+Each transformer does one thing to a gast tree; the order matters and stands in `CHAIN`. `transform`
+is pure: tree in, tree out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from .stores import Stores
 from .ternary import Ternary
 from .while_loop import WhileLoop
 
-# Jumps become flags first, then expressions are converted, and last the statements that move code into
+# Jumps become flags first, then expressions are converted, and last the statements that move code
+# into
 # nested functions.
 CHAIN: Final = (
     ClassScope, EarlyReturn, BreakContinue, Assertion, Stores, Logical, Compare, Ternary, Call,

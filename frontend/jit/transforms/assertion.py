@@ -1,6 +1,7 @@
 """`assert c, m` becomes `_jst.convert_assert(c, lambda: m)`; a `raise` is announced.
 
-`raise` under a condition that is a tensor cannot be traced: `_jst.check_raise()` says so before it happens.
+`raise` under a condition that is a tensor cannot be traced: `_jst.check_raise()` says so before it
+happens.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`f(x)`: `_jst.convert_call(f)(x)`, so that what the user's function calls is converted too.
 
-Casts (`int`, `float`, `bool`), `len`, `range`, `enumerate`, `zip`, `print` and the methods of lists need no
-transformer of their own: convert_call hands out their tensor-aware versions.
+Casts (`int`, `float`, `bool`), `len`, `range`, `enumerate`, `zip`, `print` and the methods of lists
+need no transformer of their own: convert_call hands out their tensor-aware versions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""`super()` and `self.__private` outside of their class: `super(__class__, self)`, `self._Net__private`."""
+"""`super()` and `self.__private` outside of their class: `super(__class__, self)`,
+`self._Net__private`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Chained comparisons, `is` and `in`: `a < b < c` is `_jst.compare(a, ("<", lambda: b), ("<", lambda: c))`.
+"""Chained comparisons, `is` and `in`: `a < b < c` is `_jst.compare(a, ("<", lambda: b), ("<",
+lambda: c))`.
 
 Python would ask `a < b` for its truth value, and so lose it on a tensor.
 """

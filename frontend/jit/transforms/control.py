@@ -1,8 +1,9 @@
 """What the transformers of `if`, `while` and `for` share: the state that a body changes.
 
-A body becomes a nested function that declares the names it binds `nonlocal`; the converter reads and writes
-them through the function's closure cells. For a name to have a cell, the function around binds it at its
-start and unbinds it again, so that reading it too early is still Python's own NameError.
+A body becomes a nested function that declares the names it binds `nonlocal`; the converter reads
+and writes them through the function's closure cells. For a name to have a cell, the function around
+binds it at its start and unbinds it again, so that reading it too early is still Python's own
+NameError.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""`return` inside if, for, while: the value goes into a variable, and one `return` stays at the end.
+"""`return` inside if, for, while: the value goes into a variable, and one `return` stays at the
+end.
 
 if c:                    if c:
     return a                 returned_0 = True; value_0 = a

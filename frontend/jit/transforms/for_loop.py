@@ -1,6 +1,7 @@
 """`for`: `_jst.convert_for(iterable, for_body_0, names, for_stop_0)`.
 
-The body's function takes the item and binds the loop's target; `for_stop_0` reads the flag of `break`.
+The body's function takes the item and binds the loop's target; `for_stop_0` reads the flag of
+`break`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Taking jumps (`return`, `break`, `continue`) out of a list of statements.
 
-What follows a jump runs only if the jump was not made: where a branch always jumps, the statements that
-follow move into the other branch; elsewhere a flag guards them.
+What follows a jump runs only if the jump was not made: where a branch always jumps, the statements
+that follow move into the other branch; elsewhere a flag guards them.
 """
 
 from __future__ import annotations

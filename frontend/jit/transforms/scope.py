@@ -16,8 +16,8 @@ LOOPS = (gast.For, gast.While)
 class Context:
     """What the chain of transformers knows of the function that it converts.
 
-    `taken` are all names in its source; `generated` the names of functions that a transformer made, which
-    are never part of the state that a branch or a loop changes.
+    `taken` are all names in its source; `generated` the names of functions that a transformer made,
+    which are never part of the state that a branch or a loop changes.
     """
 
     name: str

@@ -1,7 +1,8 @@
-"""Writes to attributes and items are announced: `_jst.will_write(obj, "attr")` goes before `obj.attr = v`.
+"""Writes to attributes and items are announced: `_jst.will_write(obj, "attr")` goes before
+`obj.attr = v`.
 
-Only inside a branch or loop that depends on a tensor is something done about it: the old value is kept, so
-that the other branch sees it, and the new values are merged.
+Only inside a branch or loop that depends on a tensor is something done about it: the old value is
+kept, so that the other branch sees it, and the new values are merged.
 """
 
 from __future__ import annotations
