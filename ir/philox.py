@@ -22,17 +22,19 @@ WEYL = (0x9E3779B9, 0xBB67AE85)
 ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
+_CHUNK = 1 << 14  # blocks at a time: their words stay in the cache
 
 
 def philox_bits(seed: int, stream: int, n: int) -> Array:
     """The first n words of a stream, uint32[n]. Seed and stream are taken modulo 2**64."""
-    block = np.arange((n + 3) // 4, dtype=np.uint64)
-    stream_words = _words(stream)
-    counter = [
-        block & _LOW, block >> _HALF,
-        np.full_like(block, stream_words[0]), np.full_like(block, stream_words[1]),
-    ]  # fmt: skip
-    return np.stack(philox4x32(counter, _words(seed)), axis=1).ravel()[:n].astype(np.uint32)
+    out = np.empty(((n + 3) // 4, 4), np.uint32)
+    key, high_words = _words(seed), _words(stream)
+    for start in range(0, len(out), _CHUNK):
+        block = np.arange(start, min(start + _CHUNK, len(out)), dtype=np.uint64)
+        stream_words = [np.full_like(block, word) for word in high_words]
+        words = philox4x32([block & _LOW, block >> _HALF, *stream_words], key)
+        np.stack(words, axis=1, out=out[start : start + _CHUNK], casting="unsafe")
+    return out.ravel()[:n]
 
 
 def philox4x32(counter: list[Array], key: tuple[int, int]) -> list[Array]:

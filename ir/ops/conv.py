@@ -125,23 +125,32 @@ def _wide(x: Array) -> Array:
     return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
-def _window_view(x: Array, place: Geometry) -> Array:
-    """[N, G, C/G, KH, KW, OH, OW] of x [N, C, H, W]."""
+def _columns(x: Array, place: Geometry) -> Array:
+    """[G, C/G * KH * KW, N * OH * OW]: the windows of x [N, C, H, W] as columns of a matrix.
+
+    One product per group over all of N: many small ones keep BLAS's threads waiting.
+    """
     counts = as_ints(place.counts)
-    view = windows(_padded(x, place), place.kernel, place.strides, place.dilations, counts)
-    n, c = view.shape[:2]
-    # Splitting one axis of a strided view is a view again.
-    return view.reshape(n, place.groups, c // place.groups, *view.shape[2:])
+    x = _padded(_wide(x), place)
+    view = windows(x, place.kernel, place.strides, place.dilations, counts)
+    depth = x.shape[1] // place.groups * place.kernel[0] * place.kernel[1]
+    size = x.shape[0] * counts[0] * counts[1]
+    return view.transpose(1, 2, 3, 0, 4, 5).reshape(place.groups, depth, size)
+
+
+def _rows(g: Array, groups: int) -> Array:
+    """[G, O/G, N * OH * OW] of an output [N, O, OH, OW]."""
+    n, o, oh, ow = g.shape
+    return _wide(g).transpose(1, 0, 2, 3).reshape(groups, o // groups, n * oh * ow)
 
 
 def _conv(x: Array, w: Array, **attrs: Any) -> Array:
     place = geometry(x.shape[2:], w.shape[2:], attrs)
-    view = _window_view(_wide(x), place)
-    (n, groups, *inner), (oh, ow) = view.shape[:5], view.shape[5:]
-    depth = int(np.prod(inner))
-    columns = view.reshape(n, groups, depth, oh * ow)
-    out = np.matmul(_wide(w).reshape(groups, -1, depth), columns) if w.size else 0
-    return np.asarray(out, x.dtype).reshape(n, w.shape[0], oh, ow)
+    columns = _columns(x, place)
+    groups, depth, _ = columns.shape
+    out = np.matmul(_wide(w).reshape(groups, w.shape[0] // groups, depth), columns)
+    by_channel = out.reshape(w.shape[0], x.shape[0], *as_ints(place.counts))
+    return np.ascontiguousarray(by_channel.transpose(1, 0, 2, 3), dtype=x.dtype)
 
 
 def _input_grad(w: Array, g: Array, **attrs: Any) -> Array:
@@ -149,27 +158,21 @@ def _input_grad(w: Array, g: Array, **attrs: Any) -> Array:
     (o, c), (n, _, oh, ow), groups = w.shape[:2], g.shape, place.groups
     depth = c * place.kernel[0] * place.kernel[1]
     matrix = np.swapaxes(_wide(w).reshape(groups, o // groups, depth), 1, 2)
-    parts = np.matmul(matrix, _wide(g).reshape(n, groups, o // groups, oh * ow))
-    parts = parts.reshape(n, c * groups, *place.kernel, oh, ow)
+    parts = np.matmul(matrix, _rows(g, groups)).reshape(c * groups, *place.kernel, n, oh, ow)
     (top, bottom), (left, right) = (as_ints(pads) for pads in place.pads)
     high, wide = as_ints(place.sizes)
     size = (top + high + bottom, left + wide + right)
-    full = add_windows(parts, size, place.strides, place.dilations)
+    full = add_windows(parts.transpose(3, 0, 1, 2, 4, 5), size, place.strides, place.dilations)
     inside = full[:, :, top : top + high, left : left + wide]
     return np.ascontiguousarray(inside, dtype=g.dtype)
 
 
 def _filter_grad(x: Array, g: Array, **attrs: Any) -> Array:
     place = geometry(x.shape[2:], attrs["filter_size"], attrs)
-    (n, o, oh, ow), groups = g.shape, place.groups
-    c = x.shape[1] // groups
-    depth = c * place.kernel[0] * place.kernel[1]
-    # One product per group whose inner axis is all of N, OH and OW.
-    columns = _window_view(_wide(x), place).transpose(1, 0, 5, 6, 2, 3, 4)
-    columns = columns.reshape(groups, n * oh * ow, depth)
-    rows = _wide(g).reshape(n, groups, o // groups, oh * ow).transpose(1, 2, 0, 3)
-    out = np.matmul(rows.reshape(groups, o // groups, n * oh * ow), columns)
-    return np.asarray(out, x.dtype).reshape(o, c, *place.kernel)
+    columns = _columns(x, place)
+    out = np.matmul(_rows(g, place.groups), np.swapaxes(columns, 1, 2))
+    shape = (g.shape[1], x.shape[1] // place.groups, *place.kernel)
+    return np.asarray(out, x.dtype).reshape(shape)
 
 
 def _conv_grad(F: Emitter, c: GradContext) -> tuple[Any, Any]:

@@ -126,16 +126,21 @@ def _slice(index: Array) -> slice:
 def _max_pool(x: Array, **attrs: Any) -> tuple[Array, Array]:
     place = geometry(x.shape[2:], attrs)
     shape = (*x.shape[:2], *as_ints(place.counts))
-    best = np.full(shape, -np.inf, x.dtype)
-    mask = np.full(shape, -1, np.int32)
-    for cell in _each_cell(x.shape, place):
+    best, mask = np.full(shape, -np.inf, x.dtype), np.full(shape, -1, np.int32)
+    has_padding = False
+    for number, cell in enumerate(_each_cell(x.shape, place)):
         candidate = x[cell.at]
         # The first of equals wins, and the first NaN wins over all.
-        better = (candidate > best) | (mask < 0) | (np.isnan(candidate) & ~np.isnan(best))
+        better = ~(candidate <= best)
+        better &= best == best
+        has_padding |= cell.has_padding
+        if has_padding or not number:
+            better |= mask < 0
         if cell.has_padding:
             better &= cell.valid
+        np.copyto(best, candidate, where=better)
         where = (cell.rows[:, None] * x.shape[3] + cell.columns).astype(np.int32)
-        best, mask = np.where(better, candidate, best), np.where(better, where, mask)
+        np.copyto(mask, where, where=better)
     return best, mask
 
 
