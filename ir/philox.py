@@ -2,8 +2,8 @@
 
 Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). The key is the seed's two
 32-bit words, low one first; the counter of block i is (low i, high i, low stream, high stream);
-word e is word e % 4 of block e // 4. So every element knows its bits without the others: compiled code
-gives the same, however it splits the work.
+word e is word e % 4 of block e // 4. So every element knows its bits without the others: compiled
+code gives the same, however it splits the work.
 
 >>> philox_bits(0, 0, 4).tolist()
 [1713891541, 3781805453, 3159862348, 2600524760]
