@@ -50,7 +50,8 @@ def build_artifact(
         weights=weights,
         tables=_tables(ordered, signature, weights),
     )
-    return image + _trailer(image)
+    image += _trailer(image)
+    return bytes(image)
 
 
 def _tables(
@@ -78,7 +79,7 @@ def _tables(
     ]
 
 
-def _trailer(image: bytes) -> bytes:
+def _trailer(image: bytearray) -> bytes:
     length = len(image) + abi.TRAILER.size
     head = struct.pack("<8sQ", abi.TRAILER_MAGIC, length)
     return abi.TRAILER.pack(abi.TRAILER_MAGIC, length, zlib.crc32(head, zlib.crc32(image)), 0)

@@ -43,7 +43,7 @@ def link(
     exports: Sequence[str],
     weights: Mapping[str, bytes | memoryview] | None = None,
     tables: Sequence[Table] = (),
-) -> bytes:
+) -> bytearray:
     """The bytes of a shared object made of relocatable objects, each with a label for its code.
 
     `weights` and `tables` define symbols that the objects may refer to as hidden ones. Raises
@@ -90,7 +90,7 @@ class _Link:
         self.imports: dict[str, Symbol] = {}
         self.absolute: list[tuple[Chunk, Relocation]] = []
 
-    def run(self) -> bytes:
+    def run(self) -> bytearray:
         for chunk in self.chunks:
             for relocation in chunk.relocations:
                 self._scan(chunk, relocation)

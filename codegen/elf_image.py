@@ -91,8 +91,8 @@ class Image:
         index = 1 + self.imports.index(name)
         self._symbolic.append(elf.RELA.pack(at, index << 32 | self.machine.symbolic, 0))
 
-    def write(self) -> bytes:
-        """The finished file."""
+    def write(self) -> bytearray:
+        """The finished file, in place: with large weights a copy would be felt."""
         found = self._section
         self.put(found(".hash").address, self._hash())
         self.put(found(".dynsym").address, self._symbols())
@@ -108,7 +108,7 @@ class Image:
         self.data += names.content().ljust(table_at - at, b"\0")
         self.data += self._section_table(names, at)
         self.put(0, self._header(table_at))
-        return bytes(self.data)
+        return self.data
 
     def _section(self, name: str) -> OutputSection:
         return next(section for section in self._sections if section.name == name)

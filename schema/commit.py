@@ -12,7 +12,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -94,14 +94,14 @@ def directory_lock(folder: Path) -> Iterator[None]:
     except ImportError:  # no such locks on Windows
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems have no locks: then two writers at once are the user's care.
+    with ExitStack() as stack:
+        # Some network file systems have no locks, and a folder may not be listed: then two
+        # writers at once are the user's care.
         with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, handle)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
 
 
 def _write(path: Path, chunks: Iterable[Chunk], written: list[Path]) -> None:

@@ -77,7 +77,7 @@ def compiled(text: str, triple: str, opt: int = 0) -> bytes:
     return bytes(machine.emit_object(llvm.parse_assembly(text)))
 
 
-def linked(triple: str = "x86_64-unknown-linux-gnu", opt: int = 0) -> bytes:
+def linked(triple: str = "x86_64-unknown-linux-gnu", opt: int = 0) -> bytearray:
     objects = [("main", compiled(MAIN, triple, opt)), ("", compiled(HELPER, triple, opt))]
     weights = {"weights": WEIGHTS, "more": bytes(100)}
     return link(objects, soname="test.so", exports=EXPORTS, weights=weights, tables=[NUMBERS])
@@ -108,7 +108,7 @@ def test_what_is_linked_runs_in_a_fresh_process(tmp_path: Path, opt: int) -> Non
     assert done.stdout.strip() == "ok", done.stderr
 
 
-def sections(image: bytes) -> dict[str, elf.SectionHeader]:
+def sections(image: bytearray) -> dict[str, elf.SectionHeader]:
     header = elf.Header(*elf.HEADER.unpack_from(image))
     rows = [
         elf.SectionHeader(*elf.SECTION.unpack_from(image, header.sections_at + i * 64))
@@ -119,7 +119,7 @@ def sections(image: bytes) -> dict[str, elf.SectionHeader]:
     return {elf.text_at(table, row.name): row for row in rows}
 
 
-def segments(image: bytes) -> list[tuple[int, ...]]:
+def segments(image: bytearray) -> list[tuple[int, ...]]:
     header = elf.Header(*elf.HEADER.unpack_from(image))
     return [elf.SEGMENT.unpack_from(image, 64 + i * 56) for i in range(header.segment_count)]
 
@@ -143,7 +143,7 @@ def test_the_image_is_laid_out_safely(triple: str) -> None:
     assert found[".bss"].type == elf.SHT_NOBITS and found[".bss"].size == 256
 
 
-def dynamic_symbols(image: bytes) -> dict[str, elf.SymbolEntry]:
+def dynamic_symbols(image: bytearray) -> dict[str, elf.SymbolEntry]:
     found = sections(image)
     table, names = found[".dynsym"], found[".dynstr"]
     text = image[names.offset : names.offset + names.size]
@@ -168,7 +168,7 @@ def test_an_image_without_imports_needs_no_library() -> None:
     assert [tag for tag, _ in rows if tag == elf.DT_SONAME]
 
 
-def aarch64_target(image: bytes, at: int) -> int:
+def aarch64_target(image: bytearray, at: int) -> int:
     """The address that an `adrp` at `at` and the instruction after it compute."""
     first, second = struct.unpack_from("<2I", image, at)
     assert first & 0x9F000000 == 0x90000000

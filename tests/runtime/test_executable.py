@@ -132,6 +132,14 @@ def test_many_threads_give_equal_results(executable: Executable) -> None:
     assert not wrong
 
 
+def test_memory_is_flat_over_any_sequence_of_shapes(executable: Executable) -> None:
+    for count in (1000, *range(600), 1000):
+        executable([rows(count)])
+    (call,) = executable._idle
+    assert call.arena_bytes == 12 * 1000
+    assert len(executable._plans) <= 256
+
+
 def count_calls(executable: Executable, x: Any) -> int:
     events: list[str] = []
     executable([x])
