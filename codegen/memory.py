@@ -1,10 +1,10 @@
 """The memory plan: where each value of a Program lies during a call.
 
-Values share a `Buffer` where they are the same bytes: views, a loop's carries, results that are written
-where they are wanted, outputs that take the memory of a dying input. Buffers live over an interval of
-positions (the ops counted depth first, so that a loop's interval covers its body); those that no caller
-provides lie in the arena, in slots that disjoint intervals share. Sizes are Dims: the plan holds for all
-values of the symbols.
+Values share a `Buffer` where they are the same bytes: views, a loop's carries, results that are
+written where they are wanted, outputs that take the memory of a dying input. Buffers live over an
+interval of positions (the ops counted depth first, so that a loop's interval covers its body);
+those that no caller provides lie in the arena, in slots that disjoint intervals share. Sizes are
+Dims: the plan holds for all values of the symbols.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def plan_memory(
     program: Program, outputs: Sequence[Variable], inputs: Iterable[Variable],
     constants: Iterable[Variable],
 ) -> MemoryPlan:  # fmt: skip
-    """Plan a call: `inputs` and `constants` are given, `outputs` are wanted in the caller's memory."""
+    """Plan a call: `inputs` and `constants` are given, the caller has memory for `outputs`."""
     planner = _Planner()
     for place, group in (("input", inputs), ("constant", constants)):
         for index, var in enumerate(group):
@@ -184,7 +184,7 @@ class _Planner:
         self.plan.carried[op] = [condition, *self._spare(op, block.results[1:])]
 
     def _spare(self, op: OpDesc, results: Sequence[Variable]) -> list[Buffer]:
-        """Where a carry becomes what another carry was, a copy of it for the exchange; else itself."""
+        """The results; where a carry becomes what another one was, room for a copy of it."""
         homes = [self.plan.of(out) for out in op.out_vars]
         spare = []
         for home, result in zip(homes, results, strict=True):
@@ -203,7 +203,7 @@ class _Planner:
                 buffer.place, buffer.index = "output", index
 
     def share_with_inputs(self) -> None:
-        """Let outputs take the memory of an input of the same size that dies where they are born."""
+        """Let outputs take the memory of an equally large input that dies where they are born."""
         for op, position in self.inplace:
             for out in op.out_vars:
                 self._share(op, out, position)

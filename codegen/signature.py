@@ -1,4 +1,4 @@
-"""The Signature of a Program: what its compiled form takes and gives (see `wherry.schema.native`)."""
+"""The Signature of a Program: what compiled code takes and gives (see `wherry.schema.native`)."""
 
 from __future__ import annotations
 

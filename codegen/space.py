@@ -1,4 +1,4 @@
-"""The loop nest of a pointwise kernel: a broadcast shape with as few and as long loops as possible."""
+"""The loop nest of a pointwise kernel: a broadcast shape in as few and long loops as possible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FULL, ONE, MAYBE = "full", "one", "maybe"
 
 @dataclass(frozen=True)
 class Axis:
-    """A loop: its size, the flags that keep it apart from its neighbours, each operand's relation."""
+    """A loop: its size, how each operand relates to it, what keeps it apart from others."""
 
     size: Dim
     kinds: tuple[str, ...]
@@ -66,8 +66,11 @@ class Space:
     def expanded(self) -> Space:
         """The space for operands none of which broadcasts where it is uncertain."""
         operands = [
-            tuple(to if _relation(own, to) == MAYBE else own for own, to in zip(o, self.shape))
-            for o in self.operands
+            tuple(
+                to if _relation(own, to) == MAYBE else own
+                for own, to in zip(operand, self.shape, strict=True)
+            )
+            for operand in self.operands
         ]
         return Space(self.shape, operands, self._tags())
 

@@ -1,8 +1,8 @@
 """Reductions. Their order is fixed by the shape: not by the machine, nor by how work is split.
 
 Along the innermost axis there are as many partial results as a vector has lanes (32, for 8-byte
-elements 16), which are combined by halves at the end. Over outer axes elements are taken in sequence.
-Pointwise work before the reduction is done for a strip of elements at a time.
+elements 16), which are combined by halves at the end. Over outer axes elements are taken in
+sequence. Pointwise work before the reduction is done for a strip of elements at a time.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def reduce(kb: KernelBuilder) -> None:
 
 @lowers("sum_to")
 def sum_to(kb: KernelBuilder) -> None:
-    """Sum over the axes in which Like is 1; where that is known at the call only, in two versions."""
+    """Sum over the axes in which Like is 1; in two versions if only the call tells which."""
     x, out = kb.input("X"), kb.output()
     like = (1,) * (x.ndim - out.ndim) + out.shape
     pairs = list(zip(like, x.shape, strict=True))
@@ -108,9 +108,8 @@ def _sum_to_anything(kb: KernelBuilder, x: Operand, out: Operand, like: Shape) -
     """One sum after the other; an axis is summed where `like` turns out to be 1."""
     reduction = Reduction("add", x.shape, (), out)
     sizes = [kb.dim(small) for small in like]
-    rounds = [
-        kb.select(kb.eq(size, 1), kb.dim(wide), 1) for size, wide in zip(sizes, x.shape, strict=True)
-    ]
+    pairs = zip(sizes, x.shape, strict=True)
+    rounds = [kb.select(kb.eq(size, 1), kb.dim(wide), 1) for size, wide in pairs]
     with _loops(kb, sizes) as kept:
         total = kb.cell(_identity(kb, reduction).value)
         with _loops(kb, rounds) as summed:
@@ -228,13 +227,13 @@ class _Emission:
             with kb.loop(count) as i:
                 strip.store_at(_identity(kb, self.reduction), i)
             with self._over(self._outer(True)) as outer, kb.loop(count) as i:
-                index = self._index(kept, outer, {last: kb.add(start, i)})
-                value = self._element(index).value
+                at = self._index(kept, outer, {last: kb.add(start, i)})
+                value = self._element(at).value
                 joined = _combine(kb, self.reduction, strip.load_at(i).value, value)
                 strip.store_at(kb.scalar(joined, self.reduction.dtype), i)
             with kb.loop(count) as i:
-                index = self._index(kept, {last: kb.add(start, i)})
-                _store(kb, self.reduction, strip.load_at(i).value, self._out(index))
+                at = self._index(kept, {last: kb.add(start, i)})
+                _store(kb, self.reduction, strip.load_at(i).value, self._out(at))
 
 
 def _lanes(dtype: DType, size: Dim) -> int:
@@ -255,16 +254,16 @@ def _add_strip(
         strip.store_at(_identity(kb, reduction), i)
     with kb.loop(vectors) as v:
         address = strip.address(kb.mul(v, lanes))
-        kind = _vector_type(reduction.dtype, lanes)
-        total.set(_combine(kb, reduction, total.get(), kb.b.load(address, typ=kind, align=8), lanes))
+        added = kb.b.load(address, typ=_vector_type(reduction.dtype, lanes), align=8)
+        total.set(_combine(kb, reduction, total.get(), added, lanes))
 
 
 def _across(kb: KernelBuilder, reduction: Reduction, vector: Value, lanes: int) -> Value:
     """Combine the lanes of a vector, by halves."""
     while lanes > 1:
         lanes //= 2
-        halves = [_part(kb, vector, lanes, first) for first in (0, lanes)]
-        vector = _combine(kb, reduction, *halves, lanes)
+        low, high = (_part(kb, vector, lanes, first) for first in (0, lanes))
+        vector = _combine(kb, reduction, low, high, lanes)
     return vector
 
 

@@ -5,10 +5,9 @@
 
 A lowering emits the kernel's body; the function's frame, error record and return are the builder's.
 `inplace=True` says that each element of an input is read before (or when) the element of the same
-index is written, so that an output of the same shape and item size may take a dying input's memory (or a
-function of the op says whether).
-`scratch` gives the bytes of working memory in the arena that the kernel needs, as a Dim
-(`kb.scratch` points to it, aligned to 64).
+index is written, so that an output of the same shape and item size may take a dying input's memory
+(or a function of the op says whether). `scratch` gives the bytes of working memory in the arena
+that the kernel needs, as a Dim (`kb.scratch` points to it, aligned to 64).
 """
 
 from __future__ import annotations

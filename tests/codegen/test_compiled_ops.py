@@ -1,7 +1,7 @@
 """Every sample of every declared op: compiled code gives what the reference gives.
 
-All samples of an op are compiled as one Program, once with static sizes, once with symbols for all
-sizes > 1; then no reference may run and nothing is folded, so that the result is compiled code's own.
+All samples of an op are compiled as one Program, once with static sizes, once with symbols for
+all sizes > 1; then no reference may run and nothing is folded: the result is compiled code's own.
 """
 
 from __future__ import annotations
