@@ -227,8 +227,8 @@ def op(
 
 def get_op(type: str) -> OpDef:
     """The declaration of an op. Raises UnknownOpError by name."""
-    from . import ops  # noqa: F401  (fills the table)
-
+    if type not in OPS:
+        from . import ops  # noqa: F401  (fills the table)
     if type not in OPS:
         raise UnknownOpError(f"op {type!r} has no declaration; declare it in ir/ops/")
     return OPS[type]

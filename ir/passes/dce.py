@@ -1,12 +1,10 @@
-"""dce: ops and persistables that nothing needs go; so do unused outputs of sub-blocks."""
+"""dce: ops and persistables that nothing needs go; so does what sub-blocks take or give."""
 
 from __future__ import annotations
 
-from ..program import Block, OpDesc, Program, Variable
+from ..program import Block, OpDesc, Program
 from .base import is_pure, live_blocks
-
-# Ops whose outputs are the results of their sub-blocks and whose `X` are the sub-blocks' arguments.
-_TRIMMED = ("cond", "fusion")
+from .trim import trim
 
 
 class Dce:
@@ -30,54 +28,12 @@ def _dce(block: Block) -> bool:
                 block.drop_var(var)
             changed = True
             continue
-        if op.type in _TRIMMED:
-            changed |= _trim_outputs(op, block, needed)
-        for sub in op.blocks:
-            changed |= _dce(sub)
-        if op.type in _TRIMMED:
-            changed |= _trim_inputs(op)
+        if op.blocks:
+            changed |= trim(op, block, needed, _dce)
         needed.update(op.in_vars)
         kept.append(op)
     block.ops[:] = reversed(kept)
     return changed
-
-
-def _trim_outputs(op: OpDesc, block: Block, needed: set[Variable]) -> bool:
-    """Let the sub-blocks yield only what is needed outside."""
-    outputs = op.outputs.get("Out", [])
-    keep = [var in needed for var in outputs]
-    if all(keep):
-        return False
-    for var, used in zip(outputs, keep, strict=True):
-        if not used:
-            block.drop_var(var)
-    op.outputs["Out"] = _selected(outputs, keep)
-    for sub in op.blocks:
-        sub.results[:] = _selected(sub.results, keep)
-    return True
-
-
-def _trim_inputs(op: OpDesc) -> bool:
-    """Pass only what a sub-block reads."""
-    blocks = op.blocks
-    read = [{*sub.results, *(v for one in sub.ops for v in one.in_vars)} for sub in blocks]
-    keep = [
-        any(sub.args[i] in used for sub, used in zip(blocks, read, strict=True))
-        for i in range(len(op.inputs.get("X", [])))
-    ]
-    if all(keep):
-        return False
-    op.inputs["X"] = _selected(op.inputs["X"], keep)
-    for sub in blocks:
-        for arg, used in zip(sub.args, keep, strict=True):
-            if not used:
-                sub.drop_var(arg)
-        sub.args[:] = _selected(sub.args, keep)
-    return True
-
-
-def _selected(items: list[Variable], keep: list[bool]) -> list[Variable]:
-    return [item for item, kept in zip(items, keep, strict=True) if kept]
 
 
 def _drop_blocks(program: Program) -> bool:

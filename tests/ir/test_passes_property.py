@@ -27,7 +27,7 @@ from wherry.ir.passes import (
 from wherry.ir.program import Block, Program, Variable
 from wherry.ir.text import equal, parse_text, to_text
 from wherry.ir.verify import verify
-from wherry.schema.dtypes import bool_, float32, float64
+from wherry.schema.dtypes import bool_, float32, float64, int64
 
 Array = np.ndarray[Any, Any]
 B = symbol("B")
@@ -49,10 +49,12 @@ EXACT = [
 def grow(data: st.DataObject, F: BlockEmitter, values: list[Variable], steps: int) -> None:
     """Append random ops; every value is float64 of shape [B or 1, 4 or 1] or [4]."""
     for _ in range(steps):
-        kind = data.draw(st.sampled_from(UNARY + BINARY + SHAPED + ["cond"]))
+        kind = data.draw(st.sampled_from(UNARY + BINARY + SHAPED + ["cond", "while"]))
         x = data.draw(st.sampled_from(values))
         if kind == "cond":
             values.append(branch(data, F, x, data.draw(st.sampled_from(values))))
+        elif kind == "while":
+            values.extend(loop(data, F, x, data.draw(st.sampled_from(values))))
         elif kind in BINARY:
             values.append(getattr(F, kind)(x, data.draw(st.sampled_from(values))))
         elif kind in UNARY:
@@ -101,6 +103,29 @@ def branch(data: st.DataObject, F: BlockEmitter, x: Variable, y: Variable) -> Va
     out: Variable = F.emit(get_op("cond"), [flag, [x, y]], blocks)[0]
     out.stop_gradient = x.stop_gradient and y.stop_gradient
     return out
+
+
+def loop(data: st.DataObject, F: BlockEmitter, x: Variable, y: Variable) -> list[Variable]:
+    """Two rounds of random maps on x and y, which the loop carries, and x, which it reads too."""
+    program = F.block.program
+    zero, two = (F.full((), number, int64) for number in (0, 2))
+    block = program.create_block(F.block)
+    args = [
+        block.add_arg(program.unique(f"{v.name}.carry"), v.shape, v.dtype,
+                      stop_gradient=v.stop_gradient)
+        for v in (zero, x, y, two, x)
+    ]  # fmt: skip
+    E = BlockEmitter(block)
+    values = [args[1], args[2], args[4]]
+    grow_maps(data, E, values)
+    after = E.scale(args[0], bias=1.0)
+    carried = [next(v for v in reversed(values) if v.type == old.type) for old in (x, y)]
+    block.results = [E.less_than(after, args[3]), after, *carried]
+    go = F.less_than(zero, two)
+    outs = F.emit(get_op("while"), [go, [zero, x, y], [two, x]], {"block": block})[1:]
+    for out in outs:
+        out.stop_gradient = x.stop_gradient and y.stop_gradient
+    return list(outs)
 
 
 def grow_maps(data: st.DataObject, F: BlockEmitter, values: list[Variable]) -> None:

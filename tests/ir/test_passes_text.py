@@ -137,6 +137,37 @@ def test_dce_trims_the_inputs_and_outputs_of_a_cond() -> None:
     )
 
 
+def test_dce_trims_the_carries_of_a_loop() -> None:
+    """`u` only feeds itself and is all that reads `e`; the condition reads `a`."""
+    check(
+        Dce(),
+        """
+        program(go: bool[], k: int64[], x: float32[2], y: float32[2], e: float32[2], n: int64[]) {
+          [i: int64[], s: float32[2], t: float32[2]] = while(Condition=go, X=[k, x, y],
+              Extra=[e, n], block=block(a: int64[], b: float32[2],
+              u: float32[2], f: float32[2], m: int64[]) {
+            a@1: int64[] = scale(X=a, bias=1.0)
+            b@1: float32[2] = exp(X=b)
+            u@1: float32[2] = elementwise_add(X=u, Y=f)
+            more: bool[] = less_than(X=a@1, Y=m)
+            yield more, a@1, b@1, u@1
+          })
+          yield s
+        }""",
+        """
+        program(go: bool[], k: int64[], x: float32[2], y: float32[2], e: float32[2], n: int64[]) {
+          [i: int64[], s: float32[2]] = while(Condition=go, X=[k, x], Extra=n,
+              block=block(a: int64[], b: float32[2], m: int64[]) {
+            a@1: int64[] = scale(X=a, bias=1.0)
+            b@1: float32[2] = exp(X=b)
+            more: bool[] = less_than(X=a@1, Y=m)
+            yield more, a@1, b@1
+          })
+          yield s
+        }""",
+    )
+
+
 def test_dce_forgets_the_blocks_of_dead_ops() -> None:
     program = parse_text("""
     program(c: bool[], x: float32[2]) {
