@@ -135,8 +135,9 @@ def _sync_directory(folder: Path) -> None:
 def _clean(model: Path, paths: Iterable[Path], obsolete: Iterable[Path]) -> None:
     """Remove what a writer that crashed left, and companions that the model no longer has."""
     names = tuple(f"{path.name}." for path in [model, *paths])
-    for path in model.parent.iterdir():
-        if path.name.startswith(names) and path.name.endswith((".pending", ".draft")):
-            path.unlink(missing_ok=True)
+    with suppress(OSError):  # a folder that may not be listed keeps them
+        for path in model.parent.iterdir():
+            if path.name.startswith(names) and path.name.endswith((".pending", ".draft")):
+                path.unlink(missing_ok=True)
     for path in obsolete:
         path.unlink(missing_ok=True)
