@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import Shape, inferring
-from wherry.ir.ops.pool import Geometry, geometry
+from wherry.ir.ops.pool_window import Geometry, geometry
 from wherry.ir.program import OpDesc
 from wherry.ir.scalar import Scalar
 from wherry.runtime.abi import ERROR_INDEX

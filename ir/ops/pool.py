@@ -6,8 +6,8 @@ the padding as a whole (ceil_mode makes such) has the maximum -inf, the Mask -1 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from ..infer import TensorType, fail, require, show
 from ..opdef import REQUIRED, Sample, f32, f64, lit, op, sample
 from ..rules import floats, index_type
 from .build import need_rank, permuted
-from .window import Pads, as_ints, pads_of, pair, window_count
+from .pool_window import divisor_of, each_cell, geometry
+from .window import as_ints
 
 Array = np.ndarray[Any, Any]
 
@@ -28,36 +29,6 @@ WINDOW: Mapping[str, Any] = {
     "ceil_mode": False, "adaptive": False,
 }  # fmt: skip
 AVERAGE: Mapping[str, Any] = {**WINDOW, "exclusive": True}
-_ONES = (1, 1)
-
-
-class Geometry(NamedTuple):
-    """Where windows lie: counts of windows, and for adaptive ones nothing else."""
-
-    counts: tuple[Dim, Dim]
-    kernel: tuple[int, int]
-    strides: tuple[int, int]
-    pads: Pads
-    adaptive: bool
-
-
-def geometry(sizes: Sequence[Dim], attrs: Mapping[str, Any]) -> Geometry:
-    """The windows over `sizes` [H, W]. With `adaptive`, ksize is the number of windows.
-
-    Window i of n adaptive ones over a size is [i * size // n, ceil((i + 1) * size / n)).
-    """
-    ksize = pair(attrs["ksize"], "ksize")
-    if attrs["adaptive"]:
-        for size in sizes:
-            require(1, "<=", size, f"needs a height and a width >= 1, got {show(sizes)}")
-        return Geometry(ksize, ksize, _ONES, [(0, 0), (0, 0)], True)
-    strides = pair(attrs["strides"], "strides")
-    pads = pads_of(sizes, ksize, strides, _ONES, attrs["paddings"], attrs["padding_algorithm"])
-    ceil, names = attrs["ceil_mode"], ("X's height", "X's width")
-    high, wide = (
-        window_count(sizes[i], ksize[i], strides[i], 1, pads[i], names[i], ceil) for i in (0, 1)
-    )
-    return Geometry((high, wide), ksize, strides, pads, False)
 
 
 def _infer(x: TensorType, **attrs: Any) -> TensorType:
@@ -71,64 +42,12 @@ def _max_infer(x: TensorType, **attrs: Any) -> tuple[TensorType, TensorType]:
     return out, TensorType(out.shape, as_dtype("int32"))
 
 
-class _Cells(NamedTuple):
-    """Cells of an axis's windows: places[k, o] is cell k of window o, real where valid[k, o]."""
-
-    places: Array
-    valid: Array
-    inclusive: Array  # how many cells count where padding does
-
-    @property
-    def exclusive(self) -> Array:
-        return np.asarray(self.valid.sum(axis=0))
-
-
-def _cells(size: int, place: Geometry, axis: int) -> _Cells:
-    (count,) = as_ints(place.counts[axis : axis + 1])
-    window = np.arange(count)
-    if place.adaptive:
-        start, end = window * size // count, -(-(window + 1) * size // count)
-        index = start + np.arange(int((end - start).max()))[:, None]
-        return _Cells(np.minimum(index, size - 1), index < end, end - start)
-    before, after = as_ints(place.pads[axis])
-    index = window * place.strides[axis] - before + np.arange(place.kernel[axis])[:, None]
-    valid = (index >= 0) & (index < size)
-    return _Cells(np.clip(index, 0, size - 1), valid, (index < size + after).sum(axis=0))
-
-
-class _Cell(NamedTuple):
-    """One cell of all windows: where it lies in [..., H, W], as slices where they can say it."""
-
-    rows: Array
-    columns: Array
-    at: tuple[Any, ...]
-    valid: Array  # [OH, OW]
-    has_padding: bool
-
-
-def _each_cell(x_shape: Sequence[int], place: Geometry) -> Iterator[_Cell]:
-    high, wide = (_cells(x_shape[2 + axis], place, axis) for axis in (0, 1))
-    for rows, rows_valid in zip(high.places, high.valid, strict=True):
-        for columns, columns_valid in zip(wide.places, wide.valid, strict=True):
-            valid = rows_valid[:, None] & columns_valid
-            if valid.all() and not place.adaptive:
-                at: tuple[Any, ...] = (_slice(rows), _slice(columns))
-            else:
-                at = (rows[:, None], columns[None, :])
-            yield _Cell(rows, columns, (slice(None), slice(None), *at), valid, not valid.all())
-
-
-def _slice(index: Array) -> slice:
-    step = int(index[1] - index[0]) if len(index) > 1 else 1
-    return slice(int(index[0]), int(index[-1]) + 1, step)
-
-
 def _max_pool(x: Array, **attrs: Any) -> tuple[Array, Array]:
     place = geometry(x.shape[2:], attrs)
     shape = (*x.shape[:2], *as_ints(place.counts))
     best, mask = np.full(shape, -np.inf, x.dtype), np.full(shape, -1, np.int32)
     has_padding = False
-    for number, cell in enumerate(_each_cell(x.shape, place)):
+    for number, cell in enumerate(each_cell(x.shape, place)):
         candidate = x[cell.at]
         # The first of equals wins, and the first NaN wins over all.
         better = ~(candidate <= best)
@@ -162,27 +81,20 @@ def _gather(x: Array, mask: Array) -> Array:
     return np.where(mask < 0, x.dtype.type(0), found)
 
 
-def _divisor(sizes: Sequence[int], place: Geometry, exclusive: bool) -> Array:
-    """[OH, OW]: by what each window's sum is divided."""
-    cells = [_cells(size, place, axis) for axis, size in enumerate(sizes)]
-    high, wide = (c.exclusive if exclusive or place.adaptive else c.inclusive for c in cells)
-    return np.asarray(np.maximum(high[:, None] * wide, 1))
-
-
 def _avg_pool(x: Array, *, exclusive: bool, **attrs: Any) -> Array:
     place = geometry(x.shape[2:], attrs)
     sums = np.zeros((*x.shape[:2], *as_ints(place.counts)), np.promote_types(x.dtype, np.float32))
-    for cell in _each_cell(x.shape, place):
+    for cell in each_cell(x.shape, place):
         sums += np.where(cell.valid, x[cell.at], 0) if cell.has_padding else x[cell.at]
-    divisor = _divisor(x.shape[2:], place, exclusive).astype(sums.dtype)
+    divisor = divisor_of(x.shape[2:], place, exclusive).astype(sums.dtype)
     return np.asarray(sums / divisor, x.dtype)
 
 
 def _avg_pool_grad(g: Array, *, exclusive: bool, input_size: Sequence[int], **attrs: Any) -> Array:
     place = geometry(input_size, attrs)
     out = np.zeros((*g.shape[:2], *input_size), np.promote_types(g.dtype, np.float32))
-    share = g / _divisor(input_size, place, exclusive).astype(out.dtype)
-    for cell in _each_cell(out.shape, place):
+    share = g / divisor_of(input_size, place, exclusive).astype(out.dtype)
+    for cell in each_cell(out.shape, place):
         if isinstance(cell.at[2], slice):
             out[cell.at] += share
         else:
