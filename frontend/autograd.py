@@ -266,10 +266,28 @@ def grad(
     if not only_inputs:
         raise ValueError("paddle.grad needs only_inputs=True; use Tensor.backward for all leaves")
     roots, wanted, cut = _listed(outputs), _listed(inputs), _listed(no_grad_vars)
+    if hasattr(roots[0], "tracer"):
+        return _traced_grad(roots, wanted, _listed(grad_outputs), create_graph, allow_unused)
     given = _listed(grad_outputs) or [None] * len(roots)
     engine = _TargetEngine(create_graph, bool(retain_graph or create_graph), wanted, cut)
     engine.run(roots, [initial_grad(t, g, create_graph) for t, g in zip(roots, given, strict=True)])
     return [engine.result(i, t, allow_unused) for i, t in enumerate(wanted)]
+
+
+def _traced_grad(
+    roots: list[Any], wanted: list[Any], given: list[Any], create_graph: bool, allow_unused: bool
+) -> list[Tensor | None]:
+    """The gradients as ops of the Program that is being traced."""
+    found = roots[0].tracer.gradients(roots, wanted, given or [None] * len(roots))
+    for index, grad in enumerate(found):
+        if grad is None and not allow_unused:
+            raise ValueError(
+                f"(InvalidArgument) The {index}-th input does not appear in the backward graph. "
+                "Please check the input tensor or set allow_unused=True to get None result."
+            )
+        if grad is not None and not create_graph:
+            grad.var.stop_gradient = True
+    return list(found)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -210,6 +210,8 @@ def write(target: Tensor, value: Tensor) -> Tensor:
             f"in-place write needs {target.dtype.name}{target.shape}, got "
             f"{value.dtype.name}{value.shape}", loc=user_location(),
         )  # fmt: skip
+    if tracked and isinstance(value.node, OpNode):
+        value.node.keep_before_write(target)
     target.array[...] = value.array
     mark_written(target, tracked)
     if tracked:

@@ -104,6 +104,13 @@ class OpNode(GradNode):
         self.saved: list[Any] = [_save(value) for value in inputs]
         self.results: list[Any] = [Saved(t) for t in outputs]
 
+    def keep_before_write(self, target: Tensor) -> None:
+        """Copy what was saved of `target`, whose memory this op's result is about to overwrite."""
+        for saved in self.saved:
+            for one in saved if isinstance(saved, list) else [saved]:
+                if one is not None and one.storage is target.storage:
+                    one.array, one.storage, one.version = one.array.copy(), Storage(), 0
+
     def release(self) -> None:
         super().release()
         self.saved, self.results = [], []

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from wherry.schema.dtypes import bool_, int64
+
 from ..dispatch import run_op
 from ..tensor import Tensor
 from .convert import (
@@ -28,6 +30,10 @@ def _affine(x: Tensor, scale: Any = 1, bias: Any = 0) -> Tensor:
     """x * scale + bias for Python numbers, as one `scale` op."""
     if (float_number(scale) or float_number(bias)) and not x.dtype.is_float:
         x = int_to_float(x)
+    if x.dtype is bool_:
+        # Paddle's arithmetic on bools gives bools: whether the number is not 0.
+        x = cast_to(x, int64)
+        return cast_to(run_op("scale", x, scale=scale, bias=bias), bool_)
     out: Tensor = run_op("scale", x, scale=scale, bias=bias)
     return out
 
@@ -49,7 +55,7 @@ def _operator(name: str, op_type: str, reverse: bool = False) -> Callable[[Tenso
 
     def method(self: Tensor, other: Any) -> Any:
         if not isinstance(other, Tensor):
-            if with_number is not None and is_number(other) and self.dtype.name != "bool":
+            if with_number is not None and is_number(other):
                 if type(other) is bool:
                     other = int(other)
                 return _affine(self, *with_number(_number(other)))

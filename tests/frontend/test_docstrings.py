@@ -10,7 +10,8 @@ import wherry as paddle
 
 PACKAGES = ("ops", "nn", "nn.functional", "optimizer", "io")
 SINGLE = (
-    "autograd", "framework", "metric", "param_attr", "parameter", "printing", "random", "regularizer",
+    "autograd", "framework", "metric", "param_attr", "parameter", "printing", "random",
+    "regularizer",
     "serialization", "tensor", "unique_name", "utils",
 )  # fmt: skip
 
