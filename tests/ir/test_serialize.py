@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wherry.ir.dims import dim_max, symbol
 from wherry.ir.emit import BlockEmitter
@@ -38,8 +41,7 @@ def branch(program: Program, parent: Block, op: str) -> Block:
     return block
 
 
-@pytest.fixture
-def program() -> Program:
+def make_program() -> Program:
     """relu or exp of x + w by a condition, with symbolic dims, a guard and a parameter."""
     made = Program()
     b = symbol("B")
@@ -55,6 +57,11 @@ def program() -> Program:
     block.results.append(chosen)
     made.guards.append(Guard(dim_max(b, 2) * 3, "<=", -1 + b * 9, "needs room", Loc("net.py", 1)))
     return made
+
+
+@pytest.fixture
+def program() -> Program:
+    return make_program()
 
 
 def same(left: Program, right: Program) -> None:
@@ -162,3 +169,31 @@ def test_a_program_that_breaks_the_rules_is_refused(program: Program) -> None:
     program.global_block.ops[:] = [second, first]
     with pytest.raises(ModelFormatError, match="a valid Program"):
         through_bytes(program)
+
+
+@pytest.mark.parametrize(
+    ("op", "attr", "value"),
+    [(0, "axis", "x"), (1, "true_block", 3), (0, "axis", [1]), (0, "axis", None)],
+)
+def test_attributes_of_the_wrong_kind_are_refused(
+    program: Program, op: int, attr: str, value: Any
+) -> None:
+    program.global_block.ops[op].attrs[attr] = value
+    with pytest.raises(ModelFormatError, match="a valid Program"):
+        through_bytes(program)
+
+
+SOUND = PROGRAM.write(program_to_tables(make_program()))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(SOUND) - 1), st.integers(0, 255)), min_size=1, max_size=3)
+)
+@settings(deadline=None, max_examples=300)
+def test_altered_tables_give_a_program_or_one_kind_of_error(changes: list[tuple[int, int]]) -> None:
+    """What a crc would catch, without the crc in front."""
+    data = bytearray(SOUND)
+    for place, value in changes:
+        data[place] = value
+    with suppress(ModelFormatError, UnknownOpError):
+        tables_to_program(Numbers(PROGRAM.read(bytes(data), WHERE), WHERE))
