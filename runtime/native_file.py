@@ -51,15 +51,12 @@ def read_native(path: str) -> NativeFile:
         size = os.fstat(file.fileno()).st_size
         if not size:
             where.bad("a shared object made by `wherry compile`, got an empty file")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            view = memoryview(data)
-            try:
-                _check_kind(view, where)
-                _check_machine(elf.Header(*elf.HEADER.unpack_from(view)), path)
-                _check_trailer(view, where)
-                return _describe(view, where)
-            finally:
-                view.release()
+        # Closed when the last view of it goes: an exception's frames may still hold one.
+        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    _check_kind(data, where)
+    _check_machine(elf.Header(*elf.HEADER.unpack_from(data)), path)
+    _check_trailer(data, where)
+    return _describe(data, where)
 
 
 def choose_level(found: NativeFile) -> Level:
@@ -177,4 +174,7 @@ def _entry_at(data: memoryview) -> int:
     names = data[names_at : names_at + sections[symbols.link].size]
     table = data[symbols.offset : symbols.offset + symbols.size]
     entries = (elf.SymbolEntry(*fields) for fields in elf.SYMBOL.iter_unpack(table))
-    return next(entry.value for entry in entries if elf.text_at(names, entry.name) == abi.ENTRY)
+    for entry in entries:
+        if elf.text_at(names, entry.name) == abi.ENTRY:
+            return entry.value
+    raise ValueError("no such symbol")

@@ -163,6 +163,12 @@ def test_another_abi_is_refused(path: Path, image: bytes) -> None:
         wherry.runtime.load(path)
 
 
+def test_a_file_without_the_entry_is_refused(path: Path, image: bytes) -> None:
+    path.write_bytes(sealed(image.replace(b"wherry_abi_v1", b"wherry_abi_v9")))
+    with pytest.raises(ModelFormatError, match=r"the table wherry_abi_v1 of .* \(no such symbol\)"):
+        wherry.runtime.load(path)
+
+
 def test_a_file_that_was_replaced_is_loaded_anew(
     path: Path, tmp_path: Path, artifact: Callable[..., bytes]
 ) -> None:
