@@ -8,7 +8,6 @@ the compiler.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if not __name__.startswith("wherry"):
@@ -72,9 +71,9 @@ _NAMES = {
     """,
 }
 _MODULES = (
-    "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn",
-    "optimizer",
-    "regularizer", "static", "utils", "vision",
+    "autograd", "device", "framework", "io", "jit", "linalg", "metric", "nn", "optimizer",
+    "regularizer",
+    "static", "utils",
 )  # fmt: skip
 
 
@@ -92,7 +91,7 @@ __all__ = sorted([*_TABLE, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES and importlib.util.find_spec(f"wherry.{name}"):
+    if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
     if name not in _TABLE:
         raise AttributeError(f"module 'wherry' has no attribute {name!r}")
