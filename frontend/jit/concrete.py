@@ -133,7 +133,7 @@ def _results(build: ProgramTracer, result: Any) -> tuple[Any, list[Any]]:
     found: list[Any] = []
     for leaf in leaves:
         if is_poison(leaf):
-            leaf.refuse()
+            leaf.refuse_result()
         if isinstance(leaf, (Tensor, Size)):
             leaf = build.as_traced(leaf)
         elif _holds_traced(leaf):

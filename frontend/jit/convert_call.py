@@ -7,6 +7,7 @@ builtins get versions that know tensors.
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 import types
 from collections.abc import Callable, Iterable
@@ -17,7 +18,8 @@ from wherry.schema.dtypes import bool_, int64
 from ..framework import default_dtype
 from ..traced import Traced
 from . import iterate
-from .branch import active_tracer
+from .branch import active_tracer, convert_ternary
+from .logic import logical_and, logical_or
 from .sizes import Size
 from .source import convert_function, is_converted
 from .state import is_poison
@@ -169,6 +171,37 @@ def _cast(python_type: Callable[..., Any], dtype: Callable[[], Any]) -> Callable
     return convert
 
 
+def _extremum(python_function: Callable[..., Any], better: Callable[[Any, Any], Any]) -> Any:
+    def convert(*args: Any, **kwargs: Any) -> Any:
+        items = list(args[0]) if len(args) == 1 and not isinstance(args[0], Traced) else list(args)
+        if kwargs or not any(isinstance(item, (Traced, Size)) for item in items):
+            return python_function(*args, **kwargs)
+        if len(items) == 1:
+            items = list(items[0])
+        best = items[0]
+        for item in items[1:]:
+            found: tuple[Any, Any] = (item, best)
+            best = convert_ternary(
+                better(*found), lambda found=found: found[0], lambda found=found: found[1]
+            )
+        return best
+
+    return convert
+
+
+def _quantifier(python_function: Callable[..., Any], joined: Callable[..., Any]) -> Any:
+    def convert(*args: Any, **kwargs: Any) -> Any:
+        items = list(args[0]) if len(args) == 1 else []
+        if not any(isinstance(item, (Traced, Size)) for item in items):
+            return python_function(*([items] if len(args) == 1 else args), **kwargs)
+        found = items[-1]
+        for item in reversed(items[:-1]):
+            found = joined(item, lambda found=found: found)
+        return found
+
+    return convert
+
+
 def _print(*values: Any, **kwargs: Any) -> None:
     """`print`: tensors become print ops of the Program, in their place; the rest is printed now."""
     build = active_tracer()
@@ -191,4 +224,6 @@ _BUILTINS: dict[Any, Callable[..., Any]] = {
     reversed: iterate.of_reversed, len: iterate.of_len, print: _print,
     int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
     bool: _cast(bool, lambda: bool_),
+    max: _extremum(max, operator.gt), min: _extremum(min, operator.lt),
+    any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),
 }  # fmt: skip

@@ -45,6 +45,7 @@ from .state import (
     flatten,
     is_orphan,
     is_poison,
+    is_tensor,
     poison_text,
     seen,
     unflatten,
@@ -156,9 +157,9 @@ class _Slot:
         self.start = value
         self.structure, self.leaves = flatten(value)
         self.types: list[TensorType | None] = [
-            type_of(leaf) if isinstance(leaf, Tensor) else None for leaf in self.leaves
+            type_of(leaf) if is_tensor(leaf) else None for leaf in self.leaves
         ]
-        self.grads = [isinstance(x, Tensor) and not x.stop_gradient for x in self.leaves]
+        self.grads = [is_tensor(x) and not x.stop_gradient for x in self.leaves]
 
     @property
     def is_local(self) -> bool:
@@ -212,11 +213,11 @@ class _Slot:
             return False
         # The result of an early return: only read once the flag says that it was set.
         structure, leaves = flatten(value)
-        zeros = [Zeros(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        zeros = [Zeros(leaf) if is_tensor(leaf) else leaf for leaf in leaves]
         self.start = unflatten(structure, iter(zeros))
         self.structure, self.leaves = structure, zeros
         self.types = [leaf.type if isinstance(leaf, Zeros) else None for leaf in zeros]
-        self.grads = [isinstance(x, Tensor) and not x.stop_gradient for x in leaves]
+        self.grads = [is_tensor(x) and not x.stop_gradient for x in leaves]
         return True
 
     def _settle_leaf(self, index: int, end: Any) -> bool:
@@ -245,7 +246,7 @@ class _Slot:
                 "give it its final shape before the loop"
             )
             return True
-        grad = isinstance(end, Tensor) and not end.stop_gradient
+        grad = is_tensor(end) and not end.stop_gradient
         if grad and not self.grads[index]:
             self.grads[index] = True
             return True

@@ -17,9 +17,10 @@ from wherry.schema.dtypes import DType, as_dtype, bool_, int64
 from wherry.tensor import Tensor
 
 from ..framework import default_dtype
+from ..location import user_location
 from ..traced import Traced
 from .sizes import Size
-from .state import UNSET, Poison, Seen, flatten, is_poison, poison_text, unflatten
+from .state import UNSET, Poison, Seen, flatten, is_poison, is_tensor, poison_text, unflatten
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -40,6 +41,8 @@ class Merger:
     def __init__(self, tracer: ProgramTracer) -> None:
         self.tracer = tracer
         self.pairs: list[tuple[Any, Any, DType]] = []
+        loc = user_location()
+        self.where = f" ({loc})" if loc else ""
 
     def merge(self, label: str, one: Seen, two: Seen) -> Callable[[list[Traced]], Any]:
         """Plan the value of one place; call the result with the cond's outputs to get it."""
@@ -53,13 +56,13 @@ class Merger:
                 return lambda outs, value=value: value  # type: ignore[misc]
         (structure, left), (other, right) = flatten(yes), flatten(no)
         if structure != other:
-            return _poisoned(label, f"{kind(yes)} in one branch and {kind(no)} in the other")
+            return self._poisoned(label, f"{kind(yes)} in one branch and {kind(no)} in the other")
         before = len(self.pairs)
         joined = [self._leaf(a, b) for a, b in zip(left, right, strict=True)]
         bad = next((one for one in joined if isinstance(one, str)), None)
         if bad is not None:
             del self.pairs[before:]
-            return _poisoned(label, bad)
+            return self._poisoned(label, bad)
         leaves = [one for one in joined if not isinstance(one, str)]
         return lambda outs: unflatten(structure, _values(leaves, outs))
 
@@ -68,7 +71,7 @@ class Merger:
         alone.
         """
         if not label.startswith("_jst_value"):
-            return _poisoned(
+            return self._poisoned(
                 label, "assigned in one branch only; assign it in both, or before the `if`"
             )
         given = no if yes is UNSET else yes
@@ -77,7 +80,7 @@ class Merger:
         structure, leaves = flatten(given)
         joined = []
         for leaf in leaves:
-            if not isinstance(leaf, Tensor):
+            if not is_tensor(leaf):
                 joined.append(Joined(leaf, None))
                 continue
             zeros = Zeros(leaf)
@@ -107,6 +110,16 @@ class Merger:
                 "other; give both branches one shape"
             )
         return self._pair(yes, no, dtype)
+
+    def _poisoned(self, label: str, what: str) -> Callable[[list[Traced]], Any]:
+        if label.startswith("_jst_value"):
+            text = (
+                f"the function returns {what}, in a branch that depends on a tensor{self.where}; "
+                "both must return the same kind of value"
+            )
+        else:
+            text = f"after an `if` on a tensor{self.where} `{label}` is {what}"
+        return lambda outs: Poison(text)
 
     def _pair(self, yes: Any, no: Any, dtype: DType) -> Joined:
         self.pairs.append((yes, no, dtype))
@@ -225,11 +238,3 @@ def kind(value: Any) -> str:
 
 def _values(joined: list[Joined], outs: list[Traced]) -> Iterator[Any]:
     return iter([one.kept if one.place is None else outs[one.place] for one in joined])
-
-
-def _poisoned(label: str, what: str) -> Callable[[list[Traced]], Any]:
-    if label.startswith("_jst_value"):
-        text = f"the function returns {what}. The branch depends on a tensor, so both must agree"
-    else:
-        text = f"after an `if` on a tensor `{label}` is {what}"
-    return lambda outs: Poison(text)

@@ -36,7 +36,11 @@ def user_errors() -> Iterator[None]:
 
 def describe(error: BaseException) -> None:
     """Put the user's lines into the message, once, and take our frames out of the traceback."""
-    frames = [(f, line) for f, line in _frames(error.__traceback__) if not _is_ours(f)]
+    frames = [
+        (frame, line)
+        for frame, line in _frames(error.__traceback__)
+        if not _is_ours(frame) and not _is_outer_part(frame, error.__traceback__)
+    ]
     if frames and not getattr(error, "_wherry_described", False):
         _prepend(error, _text(frames))
     if not os.environ.get("WHERRY_DEBUG"):
@@ -47,6 +51,18 @@ def _frames(traceback: types.TracebackType | None) -> Iterator[tuple[types.Frame
     while traceback is not None:
         yield traceback.tb_frame, traceback.tb_lineno
         traceback = traceback.tb_next
+
+
+def _is_outer_part(frame: types.FrameType, traceback: types.TracebackType | None) -> bool:
+    """Whether a further frame runs a body of a branch or loop of the same function: it is shown."""
+    users = [one for one, _ in _frames(traceback) if not _is_ours(one)]
+    following = users[users.index(frame) + 1 : users.index(frame) + 2]
+    return any(
+        frame.f_code is not one.f_code
+        and frame.f_code.co_qualname == one.f_code.co_qualname
+        and frame.f_code.co_filename == one.f_code.co_filename
+        for one in following
+    )
 
 
 def _is_ours(frame: types.FrameType) -> bool:
@@ -82,7 +98,7 @@ def _only_users(traceback: types.TracebackType | None) -> types.TracebackType | 
     """The traceback without wherry's frames."""
     kept: types.TracebackType | None = None
     for frame, (last, line) in reversed(list(_positions(traceback))):
-        if not _is_ours(frame):
+        if not _is_ours(frame) and not _is_outer_part(frame, traceback):
             kept = types.TracebackType(kept, frame, last, line)
     return kept
 

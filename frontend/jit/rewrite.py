@@ -85,7 +85,9 @@ def _class_of(function: types.FunctionType) -> str:
 def _compile(function: types.FunctionType, node: Any, context: Context) -> types.CodeType:
     """Compile inside a factory whose parameters are the free variables; take the inner code."""
     tree = gast.gast_to_ast(gast.Module(body=[node], type_ignores=[]))
+    # Under a name of its own: the function's name stays the global that it was, for recursion.
     inner = tree.body[0]
+    inner.name = "_jst_converted"
     free = [*function.__code__.co_freevars, "_jst"]
     params = ast.arguments(
         posonlyargs=[], args=[ast.arg(arg=name) for name in free], kwonlyargs=[], kw_defaults=[],

@@ -40,14 +40,23 @@ class Poison:
     """
 
     def __init__(self, message: str) -> None:
-        self.__dict__["message"] = message
+        object.__getattribute__(self, "__dict__")["message"] = message
 
     def refuse(self) -> NoReturn:
         raise ConversionError(poison_text(self) + at_line())
 
+    def refuse_result(self) -> NoReturn:
+        """Refuse it as the function's result, which has no line of its own."""
+        raise ConversionError(poison_text(self))
+
+    @property
+    def __class__(self) -> Any:
+        # isinstance asks for it, of whatever is no instance: a use like any other.
+        _refusing(self)
+
 
 def _refusing(self: Poison, *_: Any, **__: Any) -> NoReturn:
-    self.refuse()
+    Poison.refuse(self)
 
 
 _USES = [
@@ -111,6 +120,11 @@ Poison.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 def is_poison(value: Any) -> bool:
     return type(value) is Poison
+
+
+def is_tensor(value: Any) -> bool:
+    """isinstance(value, Tensor), for values that may be a Poison."""
+    return type(value) is not Poison and isinstance(value, Tensor)
 
 
 def poison_text(value: Poison) -> str:
@@ -347,4 +361,4 @@ def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
 
 
 def _is_namedtuple(node: Any) -> bool:
-    return isinstance(node, tuple) and hasattr(node, "_fields")
+    return issubclass(type(node), tuple) and hasattr(node, "_fields")

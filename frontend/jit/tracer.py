@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from wherry.dispatch import VIEW_OPS
+from wherry.ir.backward import append_backward
 from wherry.ir.dims import symbol
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.infer import Guard
@@ -83,6 +84,25 @@ class ProgramTracer:
             return made
         return Traced(self.program.add_constant("constant", array.copy(), dtype), self)
 
+    def gradients(self, targets: Sequence[Tensor], sources: Sequence[Tensor],
+                  target_grads: Sequence[Tensor | None]) -> list[Traced | None]:  # fmt: skip
+        """`paddle.grad` while tracing: gradient ops, as a part of the forward Program."""
+        if self.in_branch:
+            raise ConversionError(
+                f"paddle.grad inside a branch or loop that depends on a tensor is not converted"
+                f"{at_line()}"
+            )
+        block = self.program.global_block
+        before = len(block.ops)
+        given = [None if grad is None else self.variable(grad) for grad in target_grads]
+        found = append_backward(
+            self.program, [self.variable(t) for t in targets], given,
+            [self.variable(s) for s in sources],
+        )  # fmt: skip
+        for op in block.ops[before:]:
+            op.attrs.pop("op_role", None)
+        return [None if var is None else Traced(var, self) for var in found]
+
     def convert_call(self, function: Any) -> Any:
         """What a Layer calls instead of its own forward."""
         from .convert_call import convert_call
@@ -93,6 +113,8 @@ class ProgramTracer:
 
     def as_traced(self, value: Any) -> Traced:
         """A tensor of this Program for a Tensor, a Size or a number."""
+        if is_poison(value):
+            value.refuse()
         if isinstance(value, Traced):
             if value.tracer is not self:
                 raise ConversionError(
@@ -104,8 +126,6 @@ class ProgramTracer:
             return self.current_value(value)
         if isinstance(value, Size):
             return self.as_traced(as_tensor(value))
-        if is_poison(value):
-            value.refuse()
         return self.constant(np.asarray(value))
 
     def capture(self, tensor: Tensor) -> Variable:
