@@ -160,8 +160,14 @@ class IndexBuilder:
         return self.select(self.lt(a, b), b, a)
 
     @contextmanager
-    def loop(self, stop: Index, start: Index = 0, step: int = 1) -> Iterator[Index]:
-        """`for i in range(start, stop, step)`, step > 0. A loop of one round is no loop."""
+    def loop(
+        self, stop: Index, start: Index = 0, step: int = 1, plain: bool = False, unroll: int = 0
+    ) -> Iterator[Index]:
+        """`for i in range(start, stop, step)`, step > 0. A loop of one round is no loop.
+
+        LLVM unrolls only loops that ask for it (it takes long, and few gain) and does not
+        vectorize a `plain` one.
+        """
         if isinstance(stop, int) and isinstance(start, int) and 0 <= stop - start <= step:
             if stop > start:
                 yield start
@@ -182,8 +188,25 @@ class IndexBuilder:
         yield i
         following = self.b.add(i, i64(step), flags=NO_WRAP)
         i.add_incoming(following, self.b.block)
-        self.b.branch(header)
+        back = self.b.branch(header)
+        if plain or unroll:
+            back.set_metadata("llvm.loop", self._loop_hints(plain, unroll))
         self.b.position_at_end(after)
+
+    def _loop_hints(self, plain: bool, unroll: int) -> Any:
+        """The metadata of one loop: a node that, as LLVM wants it, starts with itself."""
+        module = self.function.module
+        hints: list[tuple[str, Value]] = []
+        if plain:
+            hints.append(("llvm.loop.vectorize.enable", ir.Constant(I1, 0)))
+        if unroll:
+            hints.append(("llvm.loop.unroll.count", ir.Constant(I32, unroll)))
+        nodes = [
+            module.add_metadata([ir.MetaDataString(module, name), value]) for name, value in hints
+        ]
+        loop = module.add_metadata([i64(len(module.metadata)), *nodes])
+        loop.operands = (loop, *nodes)
+        return loop
 
     @contextmanager
     def dead(self) -> Iterator[None]:

@@ -207,7 +207,7 @@ class _Emission:
             total = kb.cell(_splat(kb, self.reduction, lanes))
             with self._over(self._outer(True)) as outer, kb.loop(kb.dim(size), 0, STRIP) as start:
                 count = kb.minimum(kb.sub(kb.dim(size), start), STRIP)
-                with kb.loop(count) as i:
+                with kb.loop(count, unroll=4) as i:
                     index = self._index(kept, outer, {last: kb.add(start, i)})
                     strip.store_at(self._element(index), i)
                 _add_strip(kb, self.reduction, strip, count, total, lanes)
@@ -226,7 +226,7 @@ class _Emission:
             count = kb.minimum(kb.sub(kb.dim(size), start), STRIP)
             with kb.loop(count) as i:
                 strip.store_at(_identity(kb, self.reduction), i)
-            with self._over(self._outer(True)) as outer, kb.loop(count) as i:
+            with self._over(self._outer(True)) as outer, kb.loop(count, unroll=4) as i:
                 at = self._index(kept, outer, {last: kb.add(start, i)})
                 value = self._element(at).value
                 joined = _combine(kb, self.reduction, strip.load_at(i).value, value)
@@ -252,7 +252,7 @@ def _add_strip(
     vectors = kb.div(kb.add(count, lanes - 1), lanes)
     with kb.loop(kb.mul(vectors, lanes), count) as i:
         strip.store_at(_identity(kb, reduction), i)
-    with kb.loop(vectors) as v:
+    with kb.loop(vectors, unroll=4) as v:
         address = strip.address(kb.mul(v, lanes))
         added = kb.b.load(address, typ=_vector_type(reduction.dtype, lanes), align=8)
         total.set(_combine(kb, reduction, total.get(), added, lanes))
