@@ -132,10 +132,10 @@ def _pack(kb: KernelBuilder, right: Matrix, start: Index, count: Index, panel: O
                 copy(k, j)
 
     def some() -> None:
-        with kb.loop(kb.dim(right.rows)) as k:
-            with kb.loop(count) as j:
+        with kb.loop(kb.dim(right.rows), plain=True) as k:
+            with kb.loop(count, plain=True) as j:
                 copy(k, j)
-            with kb.loop(width, count) as j:
+            with kb.loop(width, count, plain=True) as j:
                 panel.store_at(zero, kb.add(kb.mul(k, width), j))
 
     kb.either(kb.eq(count, width), whole, some)

@@ -20,7 +20,7 @@ from wherry.schema.dtypes import DType, int64
 from ..builder import KernelBuilder
 from ..index import Index, i64
 from ..operand import Operand
-from .move import loops
+from .move import dense, loops
 from .product import FEW, Direct, Left, Product, Result, panel_columns, sum_dtype
 from .registry import lowers
 
@@ -304,7 +304,9 @@ class _Gather:
         def pack(start: Index, count: Index, panel: Operand) -> None:
             places = kb.buffer(int64, width)
             last = kb.sub(columns, 1)
-            with kb.loop(width) as j:
+            # The places are soon found beside a deep panel; beside a shallow one they take time.
+            shallow = isinstance(size := product(depth), int) and size <= 32
+            with kb.loop(width, plain=not shallow) as j:
                 # Beyond the last column the last one is read again: what it gives is not stored.
                 at = column(kb.minimum(kb.add(start, j), last))
                 places.store_at(kb.scalar(i64(at), int64), j)
@@ -312,11 +314,10 @@ class _Gather:
             span = kb.sub(kb.as_index(places.load_at(width - 1)), first)
 
             def copy(where: Callable[[Index], Index]) -> None:
-                with loops(kb, depth) as index:
-                    k = kb.offset(
-                        index, [kb.dim(product(depth[a + 1 :])) for a in range(len(depth))]
-                    )
-                    line = kb.add(self.base, row(*index))
+                strides = [kb.dim(stride) for stride in dense(depth)]
+                # Plain: unrolling the short loops over a kernel's taps gives much code, no speed.
+                with loops(kb, depth, plain=True) as index:
+                    k, line = kb.offset(index, strides), kb.add(self.base, row(*index))
                     with kb.loop(width) as j:
                         value = self.buffer.load_at(kb.add(line, where(j)))
                         panel.store_at(value, kb.add(kb.mul(k, width), j))

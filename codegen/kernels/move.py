@@ -52,12 +52,13 @@ def register(kb: KernelBuilder, stride: Stride) -> Index:
 
 
 @contextmanager
-def loops(kb: KernelBuilder, sizes: Sequence[Stride]) -> Iterator[list[Index]]:
+def loops(kb: KernelBuilder, sizes: Sequence[Stride], plain: bool = False) -> Iterator[list[Index]]:
     """A loop for each size, the last one innermost; gives the indices."""
     if not sizes:
         yield []
         return
-    with kb.loop(register(kb, sizes[0])) as i, loops(kb, sizes[1:]) as rest:
+    first = kb.loop(register(kb, sizes[0]), plain=plain)
+    with first as i, loops(kb, sizes[1:], plain) as rest:
         yield [i, *rest]
 
 

@@ -226,7 +226,7 @@ class _Tile:
         for r, cells in enumerate(sums):
             for u, cell in enumerate(cells):
                 buffer.store_vector(cell.get(), u * width)
-            with kb.loop(self.count) as j:
+            with kb.loop(self.count, plain=True) as j:
                 total = buffer.load_at(j)
                 at = self._at(r, j)
                 if result.add:
