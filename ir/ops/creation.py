@@ -176,11 +176,12 @@ def _linspace_expand(F: Emitter, start: float, stop: float, num: Dim, dtype: DTy
     wide = dtype if dtype.is_float and dtype.itemsize > 2 else as_dtype("float64")
     i = F.range(end=num, dtype=int64)
     last = F.full((), num - 1, wide)
-    step = F.elementwise_div(F.full((), stop - start, wide), last)
+    steps = F.full((), dim_max(num - 1, 1), wide)
+    step = F.elementwise_div(F.full((), stop - start, wide), steps)
     up = F.scale(F.elementwise_mul(F.cast(i, out_dtype=wide), step), bias=float(start))
     from_end = F.elementwise_sub(last, F.cast(i, out_dtype=wide))
     down = F.elementwise_sub(F.full((), stop, wide), F.elementwise_mul(from_end, step))
-    below = F.less_than(i, F.full((), num // 2, int64))
+    below = F.less_than(i, F.full((), dim_max(num // 2, 1), int64))
     return cast_to(F, F.where(below, up, down), dtype)
 
 

@@ -78,13 +78,26 @@ op(
 
 
 def _squeezed(x: Shape, axes: Sequence[int]) -> Shape:
-    """The shape without the axes that are 1; without any axes, all that are surely 1 leave."""
+    """The shape without those of the axes (by default all) that are 1.
+
+    How many dims there are must not depend on the call. So a symbol among the axes must turn out to
+    be 1, and where no axes are given, to be another size.
+    """
     chosen = axes_in(axes, len(x)) if axes else range(len(x))
-    return tuple(dim for i, dim in enumerate(x) if not (i in chosen and dim == 1))
+    kept = []
+    for i, dim in enumerate(x):
+        symbolic = i in chosen and not isinstance(dim, int)
+        if symbolic and axes:
+            require(dim, "==", 1, f"needs dim {i} to be 1 at the call, because axes name it")
+        elif symbolic:
+            require(2, "<=", dim, f"needs dim {i} to be 2 or more at the call; name axes instead")
+        if not (i in chosen and (dim == 1 or (symbolic and axes))):
+            kept.append(dim)
+    return tuple(kept)
 
 
 op(
-    # A dim that is not known at compile time stays: Paddle leaves dims other than 1 alone.
+    # Dims other than 1 stay, as in Paddle.
     "squeeze2", "X", attrs={"axes": []},
     infer=lambda x, axes: TensorType(_squeezed(x.shape, axes), x.dtype),
     reference=lambda x, axes: x.reshape(_squeezed(x.shape, axes)),

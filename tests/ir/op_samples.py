@@ -21,7 +21,9 @@ SAMPLED = sorted(name for name, opdef in OPS.items() if opdef.samples)
 COUNTED = {0: None}  # the op gives one tensor for each element along the axis
 DEPTH = {1: (-1,)}  # the last dim of the index says how many dims of X it counts off
 KERNEL = {1: (2, 3)}  # a kernel's height and width are written out in the loops
+LEFT = {0: (0,)}  # squeeze leaves a dim other than 1 alone, which a symbol could not tell
 KNOWN: dict[str, dict[int, tuple[int, ...] | None]] = {
+    "squeeze2": LEFT,
     "unstack": COUNTED,
     "unbind": COUNTED,
     "gather_nd": DEPTH,
@@ -73,7 +75,7 @@ class Symbols:
         ]
 
     def type(self, array: Any, known: tuple[int, ...] | None = ()) -> TensorType:
-        kept = range(array.ndim) if known is None else [axis % array.ndim for axis in known]
+        kept = range(array.ndim) if known is None else [a % max(array.ndim, 1) for a in known]
         dims = (n if axis in kept else self.dim(n) for axis, n in enumerate(array.shape))
         return TensorType(tuple(dims), as_dtype(array.dtype))
 

@@ -199,3 +199,23 @@ def test_what_an_op_refuses(type: str, inputs: list[Any], attrs: Any, message: s
         infer_types(get_op(type), given_type(inputs), attrs)
     assert message in str(caught.value)
     assert str(caught.value).startswith(f"(InvalidArgument) {type} needs") or "index" in message
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "accepted"), [([0], "[3]", [1]), ([], "[B, 3]", [2, 3]), ([1], "[B]", None)]
+)
+def test_squeeze_of_a_symbol(axes: list[int], shape: str, accepted: list[int] | None) -> None:
+    """The number of dims is known; a guard refuses the sizes that would change it."""
+    guards: list[Guard] = []
+    last = 1 if accepted is None else 3
+    with inferring("squeeze2", None, guards):
+        x = TensorType((symbol("B"), 1, 3) if axes == [] else (symbol("B"), last), float32)
+        found = infer_types(get_op("squeeze2"), [x], {"axes": axes})
+    assert str(found).removeprefix("float32") == shape
+    sizes = [n for n in (1, 2, 3) if all(_holds(guard, n) for guard in guards)]
+    assert sizes == (accepted or [1, 2, 3])
+
+
+def _holds(guard: Guard, size: int) -> bool:
+    sides = (evaluate(side, {"B": size}) for side in (guard.left, guard.right))
+    return guard.holds(*sides)
