@@ -53,12 +53,10 @@ def check_labels(label: Array, classes: int, ignore_index: int) -> None:
 def picked(F: Emitter, values: Any, label: Any, axis: int, ignore_index: int) -> Term:
     """values at each label along the axis; anything where the label is ignored.
 
-    A label out of range is an error of the gather: a negative one is sent behind the end.
+    A label out of range is an error of the gather.
     """
-    classes = F.type_of(values).shape[axis]
     index = Term(F, label)
-    end = Term(F, F.full((), classes, F.type_of(label).dtype))
-    index = _equals(index, ignore_index).where(0, (index < 0).where(end, index))
+    index = _equals(index, ignore_index).where(0, index)
     return Term(F, F.take_along_axis(values, index.value, Axis=axis))
 
 
