@@ -45,15 +45,6 @@ def permuted(F: Emitter, x: Any, axes: Sequence[int]) -> Any:
     return F.transpose2(x, axis=list(axes))
 
 
-def add_all(F: Emitter, *terms: Any) -> Any:
-    """The sum of the terms that are not None; None if all are."""
-    out: Any = None
-    for term in terms:
-        if term is not None:
-            out = term if out is None else F.elementwise_add(out, term)
-    return out
-
-
 def with_dim(shape: Shape, axis: int, dim: Dim) -> Shape:
     """The shape with one dim replaced."""
     axis = axis_in(axis, len(shape))
