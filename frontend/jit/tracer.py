@@ -144,7 +144,8 @@ class ProgramTracer:
 
     def current_value(self, tensor: Tensor) -> Traced:
         """What a captured tensor is at this point of the trace."""
-        return self.current.get(id(tensor)) or Traced(self.capture(tensor), self)
+        found = self.current.get(id(tensor))
+        return Traced(self.capture(tensor), self) if found is None else found
 
     def need_two(self, names: set[str]) -> None:
         """Guard what was decided for sizes of 2 and more."""
