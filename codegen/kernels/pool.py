@@ -60,6 +60,12 @@ class _Pooling(NamedTuple):
         sizes = (shape[2], shape[3])
         return _Pooling(kb, _geometry(kb.op, sizes), sizes, product(shape[:2]))
 
+    @property
+    def cut(self) -> bool:
+        """Whether windows may reach over the edges: then each has its own number of cells."""
+        padded = any(side != 0 for pads in self.place.pads for side in pads)
+        return not self.place.adaptive and (padded or bool(self.kb.attrs["ceil_mode"]))
+
     def span(self, axis: int, window: Index) -> _Span:
         kb, place, size = self.kb, self.place, self.kb.dim(self.sizes[axis])
         if place.adaptive:
@@ -69,7 +75,7 @@ class _Pooling(NamedTuple):
             return _Span(start, end, kb.sub(end, start), None)
         (before, after), kernel = place.pads[axis], place.kernel[axis]
         low = kb.sub(kb.mul(window, place.strides[axis]), kb.dim(before))
-        if (before, after) == (0, 0) and not kb.attrs["ceil_mode"]:
+        if not self.cut:
             return _Span(low, kb.add(low, kernel), kernel, kernel)
         high = kb.add(low, kernel)
         inclusive = kb.sub(kb.minimum(high, kb.add(size, kb.dim(after))), low)
@@ -82,6 +88,37 @@ class _Pooling(NamedTuple):
         with kb.nest([self.planes, high, wide]) as (plane, i, j):
             number = kb.add(kb.mul(i, kb.dim(wide)), j)
             yield plane, number, self.span(0, i), self.span(1, j)
+
+    @contextmanager
+    def lines(self) -> Iterator[tuple[Index, Index]]:
+        """(plane, row of windows) for each."""
+        with self.kb.nest([self.planes, self.place.counts[0]]) as (plane, i):
+            yield plane, i
+
+    @contextmanager
+    def taps(self, i: Index) -> Iterator[tuple[Index, Index]]:
+        """For each tap the windows of row i that have a cell there, and the number of the cell.
+
+        The innermost loop runs over windows, whose cells are `stride` apart: a vector's work.
+        """
+        kb, place = self.kb, self.place
+        (high, wide), (tall, broad) = place.kernel, (kb.dim(size) for size in self.sizes)
+        top, left = kb.dim(place.pads[0][0]), kb.dim(place.pads[1][0])
+        stride, count = place.strides[1], kb.dim(place.counts[1])
+        with kb.loop(high, plain=True) as a, kb.loop(wide, plain=True) as b:
+            row = kb.sub(kb.add(kb.mul(i, place.strides[0]), a), top)
+            inside = kb.b.and_(kb.compare(">=", row, 0), kb.lt(row, tall))
+            shift = kb.sub(b, left)
+            first = self._windows_before(kb.sub(0, shift), stride)
+            last = kb.minimum(count, self._windows_before(kb.sub(broad, shift), stride))
+            line = kb.add(kb.mul(row, broad), shift)
+            with kb.loop(kb.select(inside, last, first), first) as j:
+                yield j, kb.add(line, kb.mul(j, stride))
+
+    def _windows_before(self, cells: Index, stride: int) -> Index:
+        """How many multiples of the stride, from 0 on, are less than `cells`."""
+        kb = self.kb
+        return kb.div(kb.add(kb.maximum(cells, 0), stride - 1), stride)
 
     @contextmanager
     def cells(self, rows: _Span, columns: _Span) -> Iterator[Index]:
@@ -104,6 +141,11 @@ class _Pooling(NamedTuple):
         return self.kb.dim(product(self.sizes))
 
     @property
+    def columns(self) -> Index:
+        """The windows of a row."""
+        return self.kb.dim(self.place.counts[1])
+
+    @property
     def count(self) -> Index:
         """The windows of a plane."""
         return self.kb.dim(product(self.place.counts))
@@ -114,19 +156,45 @@ def max_pool(kb: KernelBuilder) -> None:
     """The first of the largest cells, or the first NaN, and its number; -1 for no cell."""
     x, out, mask = kb.input("X"), kb.output("Out"), kb.output("Mask")
     pool = _Pooling.of(kb, x.shape)
+    if pool.cut:
+        _max_pool_lines(pool, x, out, mask)
+        return
     lowest, none = kb.const(float("-inf"), x.dtype), kb.const(-1, int32)
     with pool.windows() as (plane, number, rows, columns):
         best, where = kb.cell(lowest.value), kb.cell(none.value)
         with pool.cells(rows, columns) as cell:
             value = x.load_at(kb.add(kb.mul(plane, pool.area), cell))
             top, at = kb.scalar(best.get(), x.dtype), kb.scalar(where.get(), int32)
-            b = kb.scalars
-            better = (value > top) | (at < 0) | (b.isnan(value) & ~b.isnan(top))
-            best.set(b.select(better, value, top).value)
-            where.set(b.select(better, kb.index_scalar(cell, int32), at).value)
+            top, at = _better(kb, value, cell, top, at)
+            best.set(top.value)
+            where.set(at.value)
         place = kb.add(kb.mul(plane, pool.count), number)
         out.store_at(kb.scalar(best.get(), x.dtype), place)
         mask.store_at(kb.scalar(where.get(), int32), place)
+
+
+def _better(
+    kb: KernelBuilder, value: Scalar, cell: Index, top: Scalar, at: Scalar
+) -> tuple[Scalar, Scalar]:
+    """The better of a cell and of the best one so far: (value, number)."""
+    b = kb.scalars
+    wins = (value > top) | (at < 0) | (b.isnan(value) & ~b.isnan(top))
+    return b.select(wins, value, top), b.select(wins, kb.index_scalar(cell, int32), at)
+
+
+def _max_pool_lines(pool: _Pooling, x: Operand, out: Operand, mask: Operand) -> None:
+    kb, count = pool.kb, pool.columns
+    lowest, none = kb.const(float("-inf"), x.dtype), kb.const(-1, int32)
+    with pool.lines() as (plane, i):
+        start = kb.add(kb.mul(plane, pool.count), kb.mul(i, count))
+        with kb.loop(count) as j:
+            out.store_at(lowest, kb.add(start, j))
+            mask.store_at(none, kb.add(start, j))
+        with pool.taps(i) as (j, cell):
+            value, at = x.load_at(kb.add(kb.mul(plane, pool.area), cell)), kb.add(start, j)
+            top, where = _better(kb, value, cell, out.load_at(at), mask.load_at(at))
+            out.store_at(top, at)
+            mask.store_at(where, at)
 
 
 @lowers("avg_pool2d")
@@ -134,6 +202,9 @@ def avg_pool(kb: KernelBuilder) -> None:
     """The mean of each window's cells."""
     x, out = kb.input("X"), kb.output()
     pool, dtype = _Pooling.of(kb, x.shape), sum_dtype(x.dtype)
+    if pool.cut and dtype is out.dtype:
+        _avg_pool_lines(pool, x, out)
+        return
     with pool.windows() as (plane, number, rows, columns):
         total = kb.cell(kb.const(0, dtype).value)
         with pool.cells(rows, columns) as cell:
@@ -142,6 +213,21 @@ def avg_pool(kb: KernelBuilder) -> None:
         mean = kb.scalar(total.get(), dtype) / _divisor(pool, rows, columns, dtype)
         place = kb.add(kb.mul(plane, pool.count), number)
         out.store_at(kb.scalars.cast(mean, out.dtype), place)
+
+
+def _avg_pool_lines(pool: _Pooling, x: Operand, out: Operand) -> None:
+    kb, count = pool.kb, pool.columns
+    with pool.lines() as (plane, i):
+        start = kb.add(kb.mul(plane, pool.count), kb.mul(i, count))
+        with kb.loop(count) as j:
+            out.store_at(kb.const(0, out.dtype), kb.add(start, j))
+        with pool.taps(i) as (j, cell):
+            value, at = x.load_at(kb.add(kb.mul(plane, pool.area), cell)), kb.add(start, j)
+            out.store_at(out.load_at(at) + value, at)
+        rows = pool.span(0, i)
+        with kb.loop(count) as j:
+            at = kb.add(start, j)
+            out.store_at(out.load_at(at) / _divisor(pool, rows, pool.span(1, j), out.dtype), at)
 
 
 def _divisor(pool: _Pooling, rows: _Span, columns: _Span, dtype: DType) -> Scalar:
