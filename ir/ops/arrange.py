@@ -85,7 +85,8 @@ op(
     samples=[
         sample(f32(5), shifts=[2], axis=[0]), sample(f32(3, 4), shifts=[-1, 6], axis=[0, 1]),
         sample(f32(3, 4), shifts=[5]), sample(f32(1), shifts=[1], axis=[0]),
-        sample(f32(0, 2), shifts=[1], axis=[0]), sample(f32(), shifts=[3]), sample(f64(4), shifts=[0], axis=[-1]),
+        sample(f32(0, 2), shifts=[1], axis=[0]), sample(f32(), shifts=[3]),
+        sample(f64(4), shifts=[0], axis=[-1]),
         sample(i64(4), shifts=[1], axis=[0]),
     ],
 )  # fmt: skip
