@@ -1,11 +1,12 @@
 """Emitters: `F.relu(x)` runs or records an op, depending on what F is.
 
-Gradients and expansions are written once on an emitter. `BlockEmitter` appends OpDescs, `ArrayEmitter`
-runs the references on numpy arrays; the frontend has a third one that runs on eager Tensors.
-"""
+Gradients and expansions are written once on an emitter. `BlockEmitter` appends OpDescs,
+`ArrayEmitter` runs the references on numpy arrays; the frontend has a third one that runs on eager
+Tensors."""
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -93,7 +94,7 @@ class BlockEmitter(Emitter):
         attrs: Mapping[str, Any],
         names: Mapping[str, Sequence[str]] | None = None,
     ) -> Any:
-        """Record one op. `names` gives the outputs' names by slot; else they come from the op's type."""
+        """Record one op. `names` gives the outputs' names by slot; by default `relu_2.tmp_0`."""
         program = self.block.program
         types = [_map_slot(value, lambda v: v.type) for value in inputs]
         with inferring(opdef.type, self.loc, program.guards):
@@ -102,10 +103,11 @@ class BlockEmitter(Emitter):
         needs_grad = opdef.grad is not None and any(
             not v.stop_gradient for vs in slots.values() for v in vs
         )
+        prefix, numbers = program.number(opdef.type), itertools.count()
         outputs = {
             slot: [
                 self.block.create_var(
-                    names[slot][i] if names else program.unique(f"{opdef.type}_0.tmp_{i}"),
+                    names[slot][i] if names else program.unique(f"{prefix}.tmp_{next(numbers)}"),
                     t.shape, t.dtype, stop_gradient=not (needs_grad and t.dtype.is_float),
                 )
                 for i, t in enumerate(found)
@@ -136,11 +138,11 @@ def _map_slot(value: Any, fn: Callable[[Any], Any]) -> Any:
 class GradContext:
     """What a gradient rule sees: `rule(F, c)` returns one gradient (or None) per input slot.
 
-    `c.g` is the gradient of the first output, `c.x`, `c.y` the first two inputs, `c.out` the first output;
-    `c.inputs`, `c.outputs`, `c.grads` hold all of them by slot, `c.needs[i]` says whether input slot i
-    needs its gradient (a list for a "*" slot), `c["axis"]` is an attribute. A gradient in `c.grads` may be
-    None where that output has no influence; `c.g` is never None when the op has a single output slot.
-    """
+    `c.g` is the gradient of the first output, `c.x`, `c.y` the first two inputs, `c.out` the first
+    output; `c.inputs`, `c.outputs`, `c.grads` hold all of them by slot, `c.needs[i]` says whether
+    input slot i needs its gradient (a list for a "*" slot), `c["axis"]` is an attribute. A gradient
+    in `c.grads` may be None where that output has no influence; `c.g` is never None when the op has
+    a single output slot."""
 
     __slots__ = ("attrs", "grads", "inputs", "needs", "outputs")
 

@@ -1,8 +1,7 @@
 """Types of tensors, and how a shape rule states what it needs.
 
-An op's `infer` is a plain function on `TensorType`s. It calls `require` and `fail` here; which op runs
-them, the user's line and where guards are collected is the context that the emitter sets.
-"""
+An op's `infer` is a plain function on `TensorType`s. It calls `require` and `fail` here; which op
+runs them, the user's line and where guards are collected is the context that the emitter sets."""
 
 from __future__ import annotations
 
@@ -46,8 +45,8 @@ class TensorType(NamedTuple):
 class Guard(NamedTuple):
     """A relation of dims that is checked at the call: `left relation right`.
 
-    Relations: "==", "<=", "1 or ==" (left is 1, or equal to right) and "broadcast" (equal, or one is 1).
-    """
+    Relations: "==", "<=", "1 or ==" (left is 1, or equal to right) and "broadcast" (equal, or one
+    is 1)."""
 
     left: Dim
     relation: str
@@ -74,7 +73,8 @@ class InferContext:
     guards: list[Guard] = field(default_factory=list)
 
 
-_context: ContextVar[InferContext] = ContextVar("infer_context", default=InferContext())
+_OUTSIDE = InferContext()
+_context: ContextVar[InferContext] = ContextVar("infer_context", default=_OUTSIDE)
 
 
 @contextmanager

@@ -1,18 +1,16 @@
-"""How an op is declared: one literal with all its rules, found by the printer, the tests, every pass.
+"""How an op is declared: one literal with all its rules, found by the printer, the tests, every
+pass.
 
     relu = op(
-        "relu", "X",
-        infer=lambda x: x,
-        reference=lambda x: np.maximum(x, 0),
-        scalar=lambda b, x: b.max(x, 0),
-        grad=lambda F, c: (F.elementwise_mul(c.g, F.cast(F.greater_than(c.out, F.zero(c.out)), ...)),),
-        samples=[sample(f32(3, 4)), sample(f32(0)), sample(f32())],
+        "relu", "X", infer=lambda x: x, reference=lambda x: np.maximum(x, 0), scalar=lambda b, x:
+        b.max(x, 0), grad=lambda F, c: (F.elementwise_mul(c.g, F.cast(F.greater_than(c.out,
+        F.zero(c.out)), ...)),), samples=[sample(f32(3, 4)), sample(f32(0)), sample(f32())],
     )
 
-Slots are positional in every rule, attributes are keywords. An input slot is written "X" (one Variable),
-"X?" (may be absent: the rule gets None) or "X*" (any number: the rule gets a list). An op with one output
-slot returns that value; with several, a tuple in their order; "Out*" stands for a list.
-"""
+Slots are positional in every rule, attributes are keywords. An input slot is written "X" (one
+Variable), "X?" (may be absent: the rule gets None) or "X*" (any number: the rule gets a list). An
+op with one output slot returns that value; with several, a tuple in their order; "Out*" stands for
+a list."""
 
 from __future__ import annotations
 
@@ -50,7 +48,9 @@ class Slot:
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """How a sample's input is made: shape, dtype and range of random numbers, or a literal value."""
+    """How a sample's input is made: shape, dtype and range of random numbers, or a literal
+    value.
+    """
 
     shape: tuple[int, ...]
     dtype: DType
@@ -99,10 +99,9 @@ def lit(value: Any, dtype: str = "float32") -> ArraySpec:
 class Sample:
     """Inputs (by slot: a spec, None, or a list of specs) and attributes for the table of tests.
 
-    `grad` False leaves the gradient check out where the op is not differentiable at this sample, with
-    the reason as a comment beside it. `rtol`, `atol` widen compiled against reference where rounding
-    needs it. `attrs` may not hold SymDims: tests make dims symbolic by themselves.
-    """
+    `grad` False leaves the gradient check out where the op is not differentiable at this sample,
+    with the reason as a comment beside it. `rtol`, `atol` widen compiled against reference where
+    rounding needs it. `attrs` may not hold SymDims: tests make dims symbolic by themselves."""
 
     inputs: tuple[Any, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
@@ -212,9 +211,8 @@ def op(
 ) -> OpDef:
     """Declare an op and enter it in the table `OPS`.
 
-    `inputs` and `outputs` are slot names separated by spaces. `no_samples` says why an op cannot be in
-    the table of tests (control flow: it has tests of its own).
-    """
+    `inputs` and `outputs` are slot names separated by spaces. `no_samples` says why an op cannot be
+    in the table of tests (control flow: it has tests of its own)."""
     if type in OPS:
         raise ValueError(f"op {type!r} is declared twice")
     parse = lambda text: tuple(Slot.parse(word) for word in text.split())  # noqa: E731

@@ -1,10 +1,9 @@
 """Program, Block, OpDesc and Variable: Paddle's ProgramDesc, in SSA form.
 
-Every Variable is defined exactly once: by an op, as a block's argument, or as a persistable. A sub-block
-sees nothing of its parent: what it reads from outside comes in through its arguments, which the owning op
-lists among its inputs. `print(program)` gives the specification's format (`wherry.ir.show`), and
-`wherry.ir.text` a compact form that parses back.
-"""
+Every Variable is defined exactly once: by an op, as a block's argument, or as a persistable. A
+sub-block sees nothing of its parent: what it reads from outside comes in through its arguments,
+which the owning op lists among its inputs. `print(program)` gives the specification's format
+(`wherry.ir.show`), and `wherry.ir.text` a compact form that parses back."""
 
 from __future__ import annotations
 
@@ -54,9 +53,8 @@ class Variable:
 class OpDesc:
     """One op: its type, the Variables in its slots, its attributes and the user's line.
 
-    Attributes are bool, int, float, str, DType, SymDim, Block, None or lists of these. Those that the
-    declaration does not name (`op_role`, `op_namescope`) are for printing only.
-    """
+    Attributes are bool, int, float, str, DType, SymDim, Block, None or lists of these. Those that
+    the declaration does not name (`op_role`, `op_namescope`) are for printing only."""
 
     type: str
     inputs: Slots
@@ -109,7 +107,9 @@ class Block:
     vars: dict[str, Variable] = field(default_factory=dict)
 
     def create_var(self, name: str, shape: Sequence[Any], dtype: DType, **flags: bool) -> Variable:
-        """A new Variable of this block. The name must be new in the Program (see `Program.unique`)."""
+        """A new Variable of this block. The name must be new in the Program (see
+        `Program.unique`).
+        """
         if name in self.program.names:
             raise ValueError(f"Variable {name!r} has been created before")
         var = Variable(name, tuple(shape), dtype, **flags)
@@ -167,10 +167,9 @@ class Block:
 class Program:
     """Blocks of ops, the guards on their sizes, and the data of persistables where it is known.
 
-    The inputs are `global_block.args`, the outputs `global_block.results`; persistables are Variables of
-    the global block that no op defines. `values` holds their arrays by name: for parameters of a model
-    that is saved or loaded, and for constants that a pass folded.
-    """
+    The inputs are `global_block.args`, the outputs `global_block.results`; persistables are
+    Variables of the global block that no op defines. `values` holds their arrays by name: for
+    parameters of a model that is saved or loaded, and for constants that a pass folded."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()
@@ -211,6 +210,14 @@ class Program:
             name = f"{base}_{self._counters[base]}"
             if name not in self.names:
                 return name
+
+    def number(self, op_type: str) -> str:
+        """The op's type with the number of its use: `relu_0`, then `relu_1`, ..."""
+        while True:
+            number = self._counters.get(op_type, 0)
+            self._counters[op_type] = number + 1
+            if f"{op_type}_{number}.tmp_0" not in self.names:
+                return f"{op_type}_{number}"
 
     def add_constant(self, base: str, value: np.ndarray[Any, Any], dtype: DType) -> Variable:
         """A persistable that holds this array."""

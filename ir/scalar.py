@@ -1,8 +1,8 @@
 """Scalar functions, and the builder on which a pointwise op states its formula.
 
 A pointwise op's `scalar(b, x, ...)` is written once, on `Scalar` values; what they stand for is the
-builder's business: machine code (`wherry.codegen`), a cost count, or numpy arrays (`NumpyScalars`, the
-tests' check that formula and reference agree).
+builder's business: machine code (`wherry.codegen`), a cost count, or numpy arrays (`NumpyScalars`,
+the tests' check that formula and reference agree).
 
 >>> relu = lambda b, x: b.max(x, 0)
 >>> NumpyScalars().run(relu, np.float32([-1.0, 2.0]))
@@ -25,7 +25,8 @@ from .numerics import convert, erf, power
 ARITHMETIC = {
     "add": 2, "sub": 2, "mul": 2, "div": 2, "floordiv": 2, "mod": 2, "fmod": 2, "neg": 1, "abs": 1,
     "sign": 1, "min": 2, "max": 2, "pow": 2, "sqrt": 1, "rsqrt": 1, "floor": 1, "ceil": 1,
-    "round": 1, "trunc": 1, "select": 3, "and_": 2, "or_": 2, "xor": 2, "not_": 1, "shl": 2, "shr": 2,
+    "round": 1, "trunc": 1, "select": 3, "and_": 2, "or_": 2, "xor": 2, "not_": 1, "shl": 2,
+    "shr": 2,
 }  # fmt: skip
 TRANSCENDENTAL = {
     "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1,
@@ -35,9 +36,9 @@ TRANSCENDENTAL = {
 COMPARISONS = {"eq": 2, "ne": 2, "lt": 2, "le": 2, "gt": 2, "ge": 2}
 PREDICATES = {"isnan": 1, "isinf": 1, "isfinite": 1}
 SCALAR_FUNCTIONS = ARITHMETIC | TRANSCENDENTAL | COMPARISONS | PREDICATES
-# `min` and `max` return NaN where an operand is NaN; `round` is half to even; `floordiv` and `mod` round
-# to minus infinity as in Python, `fmod` to zero as in C; `sign` of NaN is NaN; `div` is for floats only.
-# Conversions and integer powers: see `wherry.ir.numerics`.
+# `min` and `max` return NaN where an operand is NaN; `round` is half to even; `floordiv` and `mod`
+# round to minus infinity as in Python, `fmod` to zero as in C; `sign` of NaN is NaN; `div` is for
+# floats only. Conversions and integer powers: see `wherry.ir.numerics`.
 
 Operand: TypeAlias = Union["Scalar", bool, int, float]
 
@@ -51,7 +52,9 @@ def _operator(name: str, swap: bool = False) -> Callable[[Scalar, Operand], Scal
 
 
 class Scalar:
-    """A value of some builder. Python operators build the obvious call; `<` and its kin give bools."""
+    """A value of some builder. Python operators build the obvious call; `<` and its kin give
+    bools.
+    """
 
     __slots__ = ("builder", "dtype", "value")
     __hash__ = None  # type: ignore[assignment]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -92,6 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     try:
         return _dispatch(options)
+    except BrokenPipeError:
+        # Whoever read the output has seen enough (`wherry inspect net | head`).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (WherryError, OSError) as error:
         print(f"wherry {options.command}: {error}", file=sys.stderr)
         return 1

@@ -52,6 +52,8 @@ def compiled_report(program: Program) -> Iterator[str]:
 
 def kernel_rows(module: CompiledModule) -> Iterator[Row]:
     """One row per op that is left after all passes: what it does, what it makes, where from."""
+    from wherry.codegen.kernels.views import VIEWS
+
     inside = {
         part
         for op in module.program.all_ops()
@@ -62,7 +64,7 @@ def kernel_rows(module: CompiledModule) -> Iterator[Row]:
         if op.type == "fusion":
             inner = " ".join(part.type for part in op.attrs["block"].ops)
             yield (f"{op.attrs['kind']}: {inner}", types(op.out_vars), place(op))
-        elif op not in inside:
+        elif op not in inside and op.type not in VIEWS:
             yield (op.type, types(op.out_vars), place(op))
 
 
@@ -71,7 +73,12 @@ def variable_row(var: Variable) -> Row:
 
 
 def op_row(op: OpDesc) -> Row:
-    return (op.type, ", ".join(var.name for var in op.in_vars), types(op.out_vars), place(op))
+    inputs = shorten(", ".join(var.name for var in op.in_vars))
+    return (op.type, inputs, types(op.out_vars[:1]), place(op))
+
+
+def shorten(text: str, width: int = 56) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."
 
 
 def types(variables: Sequence[Variable]) -> str:
