@@ -12,11 +12,10 @@ import numpy as np
 from wherry.ir.emit import ArrayEmitter, Emitter, GradContext, run_reference
 from wherry.ir.infer import TensorType
 from wherry.ir.opdef import OpDef
-from wherry.schema.dtypes import as_dtype
 from wherry.schema.errors import OpError
 
 from .autograd import Edge, Grad, GradNode
-from .tensor import Array, Storage, Tensor
+from .tensor import Array, Storage, Tensor, dtype_of
 
 
 class Saved:
@@ -45,6 +44,9 @@ class TapeEmitter(ArrayEmitter):
 
     def __init__(self, op_type: str) -> None:
         self.op_type = op_type
+
+    def type_of(self, value: Any) -> TensorType:
+        return TensorType(value.shape, dtype_of(value))
 
     def emit(self, opdef: OpDef, inputs: Sequence[Any], attrs: Any) -> Any:
         for slot, value in zip(opdef.inputs, inputs, strict=False):
@@ -81,7 +83,7 @@ class TensorEmitter(Emitter):
 
     def type_of(self, value: Any) -> TensorType:
         array = value.array if isinstance(value, Tensor) else value
-        return TensorType(tuple(array.shape), as_dtype(array.dtype))
+        return TensorType(array.shape, dtype_of(array))
 
 
 def _save(value: Any) -> Any:
