@@ -256,10 +256,19 @@ def strided_slice(x: Tensor, axes: Any, starts: Any, ends: Any, strides: Any,
     >>> import wherry as paddle
     >>> paddle.strided_slice(paddle.arange(5), [0], [0], [5], [2]).tolist()
     [0, 2, 4]
+
+    As in Paddle, and unlike in Python, an end of -1 with a negative stride lies before element 0.
+
+    >>> paddle.strided_slice(paddle.arange(5), [0], [4], [-1], [-2]).tolist()
+    [4, 2, 0]
     """
+    steps = axes_of(strides)
+    last = dims_of(ends, "ends")
+    for i, (end, step) in enumerate(zip(last, steps, strict=False)):
+        last[i] = -(2**31) if end == -1 and step < 0 else end
     return run_op(  # type: ignore[no-any-return]
         "strided_slice", x, axes=axes_of(axes), starts=dims_of(starts, "starts"),
-        ends=dims_of(ends, "ends"), strides=axes_of(strides),
+        ends=last, strides=steps,
     )  # fmt: skip
 
 
