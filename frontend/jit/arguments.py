@@ -165,12 +165,33 @@ class Arguments:
         return found
 
 
+class _Same:
+    """A key for an object that has no hash: itself, kept alive so that its id stays its own."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
 def constant_key(value: Any) -> Any:
-    """A hashable stand-in for a Python constant; 1, 1.0 and True are one as in Paddle."""
+    """A hashable stand-in for a Python constant; 1 and True are one, as in Paddle, 1 and 1.0 are
+    not.
+    """
+    if isinstance(value, (float, complex, np.generic)):
+        return type(value), repr(value)
+    if isinstance(value, slice):
+        return slice, constant_key(value.start), constant_key(value.stop), constant_key(value.step)
+    if isinstance(value, set):
+        return set, frozenset(map(constant_key, value))
     try:
         hash(value)
     except TypeError:
-        return type(value), id(value)
+        return _Same(value)
     return value
 
 

@@ -180,13 +180,14 @@ def _extremum(python_function: Callable[..., Any], better: Callable[[Any, Any], 
             items = list(items[0])
         best = items[0]
         for item in items[1:]:
-            found: tuple[Any, Any] = (item, best)
-            best = convert_ternary(
-                better(*found), lambda found=found: found[0], lambda found=found: found[1]
-            )
+            best = _chosen(better(item, best), item, best)
         return best
 
     return convert
+
+
+def _chosen(test: Any, yes: Any, no: Any) -> Any:
+    return convert_ternary(test, lambda: yes, lambda: no)
 
 
 def _quantifier(python_function: Callable[..., Any], joined: Callable[..., Any]) -> Any:
@@ -196,10 +197,14 @@ def _quantifier(python_function: Callable[..., Any], joined: Callable[..., Any])
             return python_function(*([items] if len(args) == 1 else args), **kwargs)
         found = items[-1]
         for item in reversed(items[:-1]):
-            found = joined(item, lambda found=found: found)
+            found = _joined(joined, item, found)
         return found
 
     return convert
+
+
+def _joined(joined: Callable[..., Any], item: Any, rest: Any) -> Any:
+    return joined(item, lambda: rest)
 
 
 def _print(*values: Any, **kwargs: Any) -> None:

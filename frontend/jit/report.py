@@ -15,7 +15,6 @@ import linecache
 import os
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from wherry.schema.errors import OpError
 
@@ -24,14 +23,16 @@ from .source import is_library_file
 HEAD = "In transformed code:"
 
 
-@contextmanager
-def user_errors() -> Iterator[None]:
+class user_errors:
     """Give errors raised inside the user's lines; what is raised keeps its type."""
-    try:
-        yield
-    except Exception as error:
-        describe(error)
-        raise
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        # contextlib would put the traceback back as it was.
+        if isinstance(error, Exception):
+            describe(error)
 
 
 def describe(error: BaseException) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeGuard
 
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
@@ -49,7 +49,7 @@ class Poison:
         """Refuse it as the function's result, which has no line of its own."""
         raise ConversionError(poison_text(self))
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         # isinstance asks for it, of whatever is no instance: a use like any other.
         _refusing(self)
@@ -122,7 +122,7 @@ def is_poison(value: Any) -> bool:
     return type(value) is Poison
 
 
-def is_tensor(value: Any) -> bool:
+def is_tensor(value: Any) -> TypeGuard[Tensor]:
     """isinstance(value, Tensor), for values that may be a Poison."""
     return type(value) is not Poison and isinstance(value, Tensor)
 
