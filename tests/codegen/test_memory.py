@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,33 +14,78 @@ from wherry.codegen.memory import Buffer, MemoryPlan
 from wherry.ir.dims import evaluate, symbol
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.interp import run_program
-from wherry.ir.program import Program
+from wherry.ir.opdef import get_op
+from wherry.ir.program import Block, Program, Variable
 from wherry.schema.dtypes import as_dtype
 
 B = symbol("B")
 F32 = as_dtype("float32")
-STEPS = ("exp", "softmax", "cumsum", "transpose", "rows", "columns", "add", "view")
+STEPS = ("exp", "softmax", "cumsum", "transpose", "rows", "columns", "add", "view", "if", "while")
 
 
 def grow(program: Program, steps: list[tuple[str, int, int]], outputs: list[int]) -> None:
-    """Ops on randomly chosen earlier values, all of shape [B, 4] again at each step."""
+    """Ops on earlier values that the numbers choose, all of shape [B, 4] again at each step."""
     block = program.global_block
-    F = BlockEmitter(block)
     values = [block.add_arg("x", (B, 4), F32), block.add_arg("y", (B, 4), F32)]
     for step, a, b in steps:
         x, y = values[a % len(values)], values[b % len(values)]
-        made = {
-            "exp": lambda x=x: F.tanh(x),
-            "softmax": lambda x=x: F.softmax(x),
-            "cumsum": lambda x=x: F.scale(F.cumsum(x, axis=1), scale=0.5),
-            "transpose": lambda x=x: F.transpose2(F.transpose2(x, axis=[1, 0]), axis=[1, 0]),
-            "rows": lambda x=x, y=y: F.elementwise_mul(y, F.reduce_max(x, dim=[1], keep_dim=True)),
-            "columns": lambda x=x, y=y: F.elementwise_sub(y, F.reduce_mean(x, dim=[0])),
-            "add": lambda x=x, y=y: F.elementwise_add(x, y),
-            "view": lambda x=x: F.reshape2(F.reshape2(x, shape=[-1]), shape=[-1, 4]),
-        }[step]()
-        values.append(made)
+        if step in ("if", "while"):
+            values.extend((branch if step == "if" else loop)(block, x, y))
+        else:
+            values.append(simple(BlockEmitter(block), step, x, y))
     block.results.extend(values[i % len(values)] for i in outputs)
+
+
+def simple(F: BlockEmitter, step: str, x: Variable, y: Variable) -> Variable:
+    made: dict[str, Callable[[], Variable]] = {
+        "exp": lambda: F.tanh(x),
+        "softmax": lambda: F.softmax(x),
+        "cumsum": lambda: F.scale(F.cumsum(x, axis=1), scale=0.5),
+        "transpose": lambda: F.scale(F.transpose2(F.transpose2(x, axis=[1, 0]), axis=[1, 0])),
+        "rows": lambda: F.elementwise_mul(y, F.tanh(F.reduce_max(x, dim=[1], keep_dim=True))),
+        "columns": lambda: F.elementwise_sub(y, F.reduce_mean(x, dim=[0])),
+        "add": lambda: F.tanh(F.elementwise_add(x, y)),
+        "view": lambda: F.reshape2(F.reshape2(x, shape=[-1]), shape=[-1, 4]),
+    }
+    return made[step]()
+
+
+def sub_block(block: Block, types: list[Variable]) -> Block:
+    program = block.program
+    sub = program.create_block(block)
+    for like in types:
+        sub.add_arg(program.unique("a"), like.shape, like.dtype)
+    return sub
+
+
+def branch(block: Block, x: Variable, y: Variable) -> list[Variable]:
+    """Where the sum of x is positive (cumsum(x), y), else (x + y twice)."""
+    F = BlockEmitter(block)
+    go = F.greater_than(F.reduce_sum(x), F.full((), 0.0, F32))
+    yes, no = sub_block(block, [x, y]), sub_block(block, [x, y])
+    a, b = yes.args
+    yes.results.extend([simple(BlockEmitter(yes), "cumsum", a, b), b])
+    a, b = no.args
+    total = simple(BlockEmitter(no), "add", simple(BlockEmitter(no), "columns", a, b), b)
+    no.results.extend([total, total])
+    found: list[Variable] = F.cond(go, [x, y], true_block=yes, false_block=no)
+    return found
+
+
+def loop(block: Block, x: Variable, y: Variable) -> list[Variable]:
+    """Three rounds of (x, z) = (z, cumsum(x) + y), beginning with z = tanh(x)."""
+    F = BlockEmitter(block)
+    zero, z = F.full((), 0.0, F32), F.tanh(x)
+    body = sub_block(block, [zero, x, z, y])
+    i, a, c, outside = body.args
+    inner = BlockEmitter(body)
+    following = inner.scale(i, bias=1.0)
+    summed = simple(inner, "add", simple(inner, "cumsum", a, c), outside)
+    more = inner.less_than(following, inner.full((), 3.0, F32))
+    body.results.extend([more, following, c, summed])
+    go = F.less_than(zero, F.full((), 3.0, F32))
+    found: list[Variable] = F.emit(get_op("while"), [go, [zero, x, z], [y]], {"block": body})
+    return found[1:]
 
 
 def place(buffer: Buffer, rows: int) -> tuple[int, int]:
@@ -63,7 +110,7 @@ numbers = st.integers(0, 9)
 steps = st.lists(st.tuples(st.sampled_from(STEPS), numbers, numbers), max_size=9)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=50)
 @given(steps, st.lists(st.integers(0, 9), min_size=1, max_size=3))
 def test_random_networks_keep_what_they_need(
     steps: list[tuple[str, int, int]], outputs: list[int]
