@@ -12,10 +12,11 @@ from typing import Any
 
 from wherry.dispatch import tracer
 from wherry.ir.program import Program, Variable
+from wherry.tensor import Tensor
 
 from .arguments import Arguments, FunctionSpec
 from .branch import active_tracer
-from .cache import ProgramCache, leaf_for_spec
+from .cache import Entry, ProgramCache, leaf_for_spec
 from .concrete import ConcreteProgram, trace
 from .convert_call import convert_call
 from .source import conversion_of
@@ -57,6 +58,7 @@ class StaticFunction:
         self._is_method = instance is not None
         self._spec: FunctionSpec | None = None
         self._cache: ProgramCache | None = None
+        self._quick: dict[Any, Entry] = {}
         functools.update_wrapper(self, function)
 
     # A decorated method is a descriptor: each instance has its own programs.
@@ -76,9 +78,26 @@ class StaticFunction:
             return self._inside_a_trace(args, kwargs)
         if not _enabled:
             return self.dynamic(*args, **kwargs)
+        quick = None if kwargs else self._quick_key(args)
+        entry = self._quick.get(quick)
+        if entry is not None and not entry.concrete.outdated():
+            self._programs.last = entry
+            return entry.runner(args)
         arguments = Arguments(self.function_spec.bind(args, kwargs))
         entry = self._programs.find(arguments, _mode_of(self._instance), self.dynamic)
+        if quick is not None:
+            self._quick[quick] = entry
         return entry.runner(arguments.inputs)
+
+    def _quick_key(self, args: Sequence[Any]) -> Any:
+        """A key for calls with plain tensors only, which need not be taken apart; else None."""
+        key: list[Any] = []
+        for value in args:
+            if type(value) is not Tensor:
+                return None
+            array = value.array
+            key += array.shape, array.dtype, value.stop_gradient
+        return _mode_of(self._instance), *key
 
     def _inside_a_trace(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if active_tracer() is None:
@@ -204,8 +223,6 @@ class StaticFunction:
 
 def as_spec(value: Any) -> Any:
     """An InputSpec for an InputSpec, a Tensor or an array."""
-    from wherry.tensor import Tensor
-
     from ..static.input_spec import InputSpec
 
     if isinstance(value, InputSpec):
