@@ -18,9 +18,10 @@ from .dims import SymDim, symbol, symbols_of
 from .emit import BlockEmitter
 from .gradients import BACKWARD_ROLE, append_backward, dims_in
 from .opdef import get_op
-from .passes.base import live_blocks
+from .passes.base import each_block, live_blocks, rewrite
 from .passes.cse import Cse
 from .passes.dce import Dce
+from .passes.decompose import expansion
 from .passes.simplify import Simplify
 from .program import Block, OpDesc, Program, Variable
 
@@ -74,6 +75,7 @@ def split_training(program: Program, wrt: Sequence[str] | None = None) -> Traini
     Raises OpError, with the user's line, where an op on the way has no gradient.
     """
     joint = program.clone()
+    each_block(joint, lambda block: rewrite(block, _keep_argmax))
     wanted = _wanted(joint, wrt)
     grad_args = _add_output_grads(joint)
     grads = append_backward(
@@ -89,6 +91,12 @@ def split_training(program: Program, wrt: Sequence[str] | None = None) -> Traini
     return TrainingPrograms(
         forward, backward, n_outputs, tuple(sources), tuple(name for name, _ in found)
     )
+
+
+def _keep_argmax(F: BlockEmitter, op: OpDesc) -> list[Variable | None] | None:
+    """A max pooling becomes the op that gives its argmax too, so that backward has it."""
+    is_max = op.type == "pool2d" and op.attrs.get("pooling_type") == "max"
+    return expansion(F, op) if is_max else None
 
 
 def _wanted(program: Program, wrt: Sequence[str] | None) -> list[Variable]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..dims import product
 from ..infer import Shape
 from ..opdef import get_op
 from ..program import Block, OpDesc, Program, Variable
@@ -21,6 +22,8 @@ MAX_OPS = 48
 MAX_INPUTS = 24
 # What a reduction may compute again, in multiplications per element: less than a load and a store.
 MAX_COPIED_COST = 8
+# Loops of so few elements are joined, each with so many of the last ones.
+SMALL, NEIGHBOURS = 1024, 4
 REDUCTIONS = frozenset(
     f"reduce_{name}" for name in ("sum", "max", "min", "prod", "any", "all")
 )  # fmt: skip
@@ -142,6 +145,7 @@ class _Grouping:
     def __init__(self, block: Block) -> None:
         self.groups: dict[int, _Group] = {}
         self.of: dict[Variable, _Group] = {}
+        self.small: dict[Shape, list[_Group]] = {}
         last_effect: _Group | None = None
         for place, op in enumerate(block.ops):
             group = self.add(place, op)
@@ -152,6 +156,17 @@ class _Grouping:
             for var in op.in_vars:
                 if var in self.of:
                     self.merge(group, self.of[var])
+            self.join_small(group)
+
+    def join_small(self, group: _Group) -> None:
+        """Loops over a few elements run together even if they share nothing: a call costs more."""
+        if group.space is None or not _is_small(group.space):
+            return
+        recent = self.small.setdefault(group.space, [])
+        recent[:] = [one for one in recent if self.groups.get(one.last) is one][-NEIGHBOURS:]
+        for other in recent:
+            self.merge(group, other)
+        recent.append(group)
 
     def add(self, place: int, op: OpDesc) -> _Group:
         group = _Group([op], place, place, 1 << place, inputs=set(op.in_vars))
@@ -169,11 +184,13 @@ class _Grouping:
         return [self.of[var] for var in group.inputs if var in self.of]
 
     def merge(self, late: _Group, early: _Group) -> None:
-        """Let `early` join `late`, the group of the newest op, on which nothing depends so far.
+        """Let `early` join `late`, the group of the newest op.
 
-        Both must have one space, and nothing may have to run after `early` and before `late`.
+        Both must have one space, and no third group may have to run after one and before the other.
         """
         if late is early or late.space is None or late.space != early.space:
+            return
+        if early.deps & late.bits:
             return
         if any(one is not early and one.deps & early.bits for one in self.readable(late)):
             return
@@ -208,6 +225,11 @@ class _Grouping:
             done.append(ready)
             bits |= ready.bits
         return done
+
+
+def _is_small(shape: Shape) -> bool:
+    size = product(shape)
+    return isinstance(size, int) and size <= SMALL
 
 
 def _fuse_loops(block: Block) -> bool:

@@ -550,6 +550,35 @@ def test_a_reduction_computes_again_only_what_is_cheap() -> None:
     assert [op.type for op in dear.global_block.ops] == ["fusion", "reduce_sum"]
 
 
+def test_small_loops_run_together() -> None:
+    """Of one shape, where no other op must run between: `c` waits for the product of `a`."""
+    check(
+        Fuse(),
+        body("""
+        a: float32[4] = exp(X=v)
+        b: float32[4] = tanh(X=w)
+        m: float32[4] = matmul_v2(X=x, Y=a)
+        c: float32[4] = tanh(X=m)
+        d: float32[N] = exp(X=u)
+        e: float32[N] = tanh(X=t)""",
+             "x: float32[4, 4], v: float32[4], w: float32[4], u: float32[N], t: float32[N]",
+             "a, b, c, d, e"),
+        """
+        program(x: float32[4, 4], v: float32[4], w: float32[4], u: float32[N], t: float32[N]) {
+          [a: float32[4], b: float32[4]] = fusion(X=[v, w], kind="loop", block=block(v.in: float32[4], w.in: float32[4]) {
+            a.of: float32[4] = exp(X=v.in)
+            b.of: float32[4] = tanh(X=w.in)
+            yield a.of, b.of
+          })
+          m: float32[4] = matmul_v2(X=x, Y=a)
+          c: float32[4] = tanh(X=m)
+          d: float32[N] = exp(X=u)
+          e: float32[N] = tanh(X=t)
+          yield a, b, c, d, e
+        }""",  # noqa: E501
+    )  # fmt: skip
+
+
 def test_effects_keep_their_order() -> None:
     text = body("""
         a: float32[N, 4] = print(In=x, message="1")
