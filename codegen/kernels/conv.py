@@ -21,7 +21,7 @@ from ..builder import KernelBuilder
 from ..index import Index, i64
 from ..operand import Operand
 from .move import dense, loops
-from .product import FEW, Direct, Left, Product, Result, panel_columns, sum_dtype
+from .product import FEW, Direct, Left, Product, Result, lanes, panel_columns, sum_dtype
 from .registry import lowers
 
 
@@ -310,23 +310,28 @@ class _Gather:
                 # Beyond the last column the last one is read again: what it gives is not stored.
                 at = column(kb.minimum(kb.add(start, j), last))
                 places.store_at(kb.scalar(i64(at), int64), j)
-            first = kb.as_index(places.load_at(0))
-            span = kb.sub(kb.as_index(places.load_at(width - 1)), first)
+            taken = [kb.as_index(places.load_at(j)) for j in range(width)]
 
-            def copy(where: Callable[[Index], Index]) -> None:
+            def run(line: Index, to: Index) -> None:
+                for u in range(0, width, lanes(self.dtype)):
+                    at = kb.add(kb.add(line, taken[0]), u)
+                    panel.store_vector(
+                        self.buffer.load_vector(at, lanes(self.dtype)), kb.add(to, u)
+                    )
+
+            def gather(line: Index, to: Index) -> None:
+                for j, place in enumerate(taken):
+                    panel.store_at(self.buffer.load_at(kb.add(line, place)), kb.add(to, j))
+
+            def rows(fill: Callable[[Index, Index], None]) -> None:
                 strides = [kb.dim(stride) for stride in dense(depth)]
-                # Plain: unrolling the short loops over a kernel's taps gives much code, no speed.
                 with loops(kb, depth, plain=True) as index:
-                    k, line = kb.offset(index, strides), kb.add(self.base, row(*index))
-                    with kb.loop(width) as j:
-                        value = self.buffer.load_at(kb.add(line, where(j)))
-                        panel.store_at(value, kb.add(kb.mul(k, width), j))
+                    k = kb.offset(index, strides)
+                    fill(kb.add(self.base, row(*index)), kb.mul(k, width))
 
             # The places of a full panel ascend, so that this span leaves no gap.
-            kb.either(
-                kb.b.and_(kb.eq(span, width - 1), kb.eq(count, width)),
-                lambda: copy(lambda j: kb.add(first, j)),
-                lambda: copy(lambda j: kb.as_index(places.load_at(j))),
-            )
+            dense_run = kb.eq(kb.sub(taken[-1], taken[0]), width - 1)
+            full = kb.eq(count, width)
+            kb.either(kb.b.and_(dense_run, full), lambda: rows(run), lambda: rows(gather))
 
         return pack

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product as product_of
 from typing import NamedTuple
 
 from wherry.ir.dims import Dim, product
@@ -15,7 +16,7 @@ from wherry.runtime.abi import ERROR_INDEX
 from wherry.schema.dtypes import DType, int32
 
 from ..builder import KernelBuilder
-from ..index import Index
+from ..index import Cell, Index
 from ..operand import Operand
 from .product import sum_dtype
 from .registry import lowers
@@ -36,15 +37,6 @@ class _Span(NamedTuple):
     stop: Index
     inclusive: Index
     fixed: int | None
-
-    @contextmanager
-    def cells(self, kb: KernelBuilder) -> Iterator[Index]:
-        if self.fixed is None:
-            with kb.loop(self.stop, self.start) as i:
-                yield i
-        else:
-            with kb.loop(self.fixed) as i:
-                yield kb.add(self.start, i)
 
 
 class _Pooling(NamedTuple):
@@ -120,11 +112,20 @@ class _Pooling(NamedTuple):
         kb = self.kb
         return kb.div(kb.add(kb.maximum(cells, 0), stride - 1), stride)
 
-    @contextmanager
-    def cells(self, rows: _Span, columns: _Span) -> Iterator[Index]:
-        """The number in its plane of each cell of a window."""
-        with rows.cells(self.kb) as i, columns.cells(self.kb) as j:
-            yield self.kb.add(self.kb.mul(i, self.kb.dim(self.sizes[1])), j)
+    def each_cell(self, rows: _Span, columns: _Span, body: Callable[[Index], None]) -> None:
+        """`body(its number in the plane)` for each cell of a window; no loops where they are few.
+
+        So LLVM sees a loop over windows, which it vectorizes, around straight code.
+        """
+        kb, width = self.kb, self.kb.dim(self.sizes[1])
+        tall, broad = rows.fixed, columns.fixed
+        if tall and broad and tall * broad <= 9:
+            corner = kb.add(kb.mul(rows.start, width), columns.start)
+            for a, b in product_of(range(tall), range(broad)):
+                body(kb.add(kb.add(corner, kb.mul(a, width)), b))
+            return
+        with kb.loop(rows.stop, rows.start) as i, kb.loop(columns.stop, columns.start) as j:
+            body(kb.add(kb.mul(i, width), j))
 
     def divisor(self, rows: _Span, columns: _Span) -> Index:
         """By what a window's sum is divided."""
@@ -162,12 +163,17 @@ def max_pool(kb: KernelBuilder) -> None:
     lowest, none = kb.const(float("-inf"), x.dtype), kb.const(-1, int32)
     with pool.windows() as (plane, number, rows, columns):
         best, where = kb.cell(lowest.value), kb.cell(none.value)
-        with pool.cells(rows, columns) as cell:
+
+        def compare(
+            cell: Index, plane: Index = plane, best: Cell = best, where: Cell = where
+        ) -> None:
             value = x.load_at(kb.add(kb.mul(plane, pool.area), cell))
             top, at = kb.scalar(best.get(), x.dtype), kb.scalar(where.get(), int32)
             top, at = _better(kb, value, cell, top, at)
             best.set(top.value)
             where.set(at.value)
+
+        pool.each_cell(rows, columns, compare)
         place = kb.add(kb.mul(plane, pool.count), number)
         out.store_at(kb.scalar(best.get(), x.dtype), place)
         mask.store_at(kb.scalar(where.get(), int32), place)
@@ -207,9 +213,12 @@ def avg_pool(kb: KernelBuilder) -> None:
         return
     with pool.windows() as (plane, number, rows, columns):
         total = kb.cell(kb.const(0, dtype).value)
-        with pool.cells(rows, columns) as cell:
+
+        def add(cell: Index, plane: Index = plane, total: Cell = total) -> None:
             value = x.load_at(kb.add(kb.mul(plane, pool.area), cell))
             total.set((kb.scalar(total.get(), dtype) + kb.scalars.cast(value, dtype)).value)
+
+        pool.each_cell(rows, columns, add)
         mean = kb.scalar(total.get(), dtype) / _divisor(pool, rows, columns, dtype)
         place = kb.add(kb.mul(plane, pool.count), number)
         out.store_at(kb.scalars.cast(mean, out.dtype), place)
@@ -251,8 +260,11 @@ def avg_pool_grad(kb: KernelBuilder) -> None:
         number = kb.add(kb.mul(i, kb.dim(wide)), j)
         value = g.load_at(kb.add(kb.mul(plane, pool.count), number))
         share = kb.scalars.cast(value, dtype) / _divisor(pool, rows, columns, dtype)
-        with pool.cells(rows, columns) as cell:
+
+        def spread(cell: Index, sums: Operand = sums, share: Scalar = share) -> None:
             sums.store_at(sums.load_at(cell) + share, cell)
+
+        pool.each_cell(rows, columns, spread)
 
 
 @lowers("max_pool2d_grad", scratch=_plane_bytes)

@@ -179,7 +179,7 @@ class _Tile:
         zero = LLVMScalars(kb.b, width).const(0, product.dtype).value
         sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(self.rows)]
         panel = Operand(kb, self.right.pointer, product.dtype, ())
-        with kb.loop(product.outer) as k1, kb.loop(product.inner) as k2:
+        with kb.loop(product.outer) as k1, kb.loop(product.inner, unroll=4) as k2:
             at = kb.add(kb.mul(k1, self.right.outer), kb.mul(k2, self.right.inner))
             right = [panel.load_vector(kb.add(at, u * width), width) for u in range(self.vectors)]
             for r in range(self.rows):
