@@ -163,6 +163,20 @@ class Traced(Tensor):
         self.stop_gradient = True
         return self
 
+    def register_hook(self, hook: Any) -> NoReturn:
+        """Refused: the compiled backward calls no Python."""
+        raise ConversionError(
+            "register_hook on a tensor inside a function that to_static converts is not supported; "
+            f"register it on an argument or on the result{_at_line()}"
+        )
+
+    def backward(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused: only what is called outside can walk the tape."""
+        raise ConversionError(
+            "backward() inside a function that to_static converts is not supported; call it on the "
+            f"function's result, or use paddle.grad{_at_line()}"
+        )
+
     def is_contiguous(self) -> bool:
         return True
 
@@ -206,15 +220,13 @@ class Traced(Tensor):
         self._no_value("a shape, because it depends on data")
 
     def _no_value(self, what: str) -> NoReturn:
-        loc = user_location()
-        at = f"\n  at {loc}" if loc else ""
         raise ConversionError(
             f"{self!r} is a tensor of a Program that is being built: it has no value yet, so it "
             f"cannot "
             f"be used as {what} here. Use tensor operations, `if`/`while`/`for` statements in a "
             f"function "
             "that to_static converts, or keep this code out of the Program with "
-            f"paddle.jit.not_to_static{at}"
+            f"paddle.jit.not_to_static{_at_line()}"
         )
 
 
@@ -225,3 +237,8 @@ class ViewOf:
 
     def __init__(self, source: Traced, op_type: str, attrs: dict[str, Any]) -> None:
         self.source, self.op_type, self.attrs = source, op_type, attrs
+
+
+def _at_line() -> str:
+    loc = user_location()
+    return f"\n  at {loc}" if loc else ""

@@ -117,15 +117,18 @@ class _Side:
 
     def __init__(self, build: ProgramTracer, body: Body, places: Sequence[Place]) -> None:
         before = [(place, place.get()) for place in places]
-        with build.sub_block() as frame, build.journal() as journal:
-            body()
-        self.frame = frame
-        self.written = dict(journal.first)
-        self.values = {place.key: seen(place) for place in places}
-        self.values.update({key: seen(place) for key, (place, _) in journal.first.items()})
-        journal.undo()
-        for place, value in before:
-            place.set(value)
+        self.values: dict[Any, Seen] = {}
+        with build.journal() as journal:
+            try:
+                with build.sub_block() as self.frame:
+                    body()
+                self.written = dict(journal.first)
+                self.values.update({place.key: seen(place) for place in places})
+                self.values.update({key: seen(place) for key, (place, _) in journal.first.items()})
+            finally:
+                journal.undo()
+                for place, value in before:
+                    place.set(value)
 
     def after(self, place: Place) -> Seen:
         """What the place holds at the end of this branch."""

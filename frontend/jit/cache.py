@@ -9,8 +9,9 @@ themselves, it is traced with them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from .sizes import NeedsSizes
 from .state import flatten
 
 Key = tuple[Any, ...]
+_MANY: Final = 11
 
 
 class Entry:
@@ -46,6 +48,7 @@ class ProgramCache:
         self._by_spec: dict[Key, Entry] = {}
         self._signatures: set[Key] = set()
         self.last: Entry | None = None
+        self._warned = False
 
     def __len__(self) -> int:
         return len(self._signatures)
@@ -68,8 +71,26 @@ class ProgramCache:
                 self.clear()
             entry = self._make(arguments, mode, function, key)
             self.entries[key] = entry
+            self._warn()
         self.last = entry
         return entry
+
+    def _warn(self) -> None:
+        if len(self) == _MANY and not self._warned:
+            self._warned = True
+            logging.getLogger("wherry.jit").warning(
+                "Current traced program number: %d > `max_tracing_count`:%d. Too much cached "
+                "programs "
+                "will bring expensive overhead. It is often a Python number that changes from call "
+                "to call: pass it as a tensor, or give to_static an input_spec.", len(self), "
+                ""
+                ""
+                ""
+                ""
+                ""
+                "_MANY - "
+                "1,
+            )  # fmt: skip
 
     def _make(
         self, arguments: Arguments, mode: Key, function: Callable[..., Any], key: Key

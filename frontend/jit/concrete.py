@@ -42,6 +42,9 @@ class ConcreteProgram:
         self.tensors = [tensor for tensor, _ in captured]
         # A parameter that was frozen while tracing has no gradient in the Program.
         self.frozen = [tensor.stop_gradient for tensor in self.tensors]
+        # After the function's results the Program gives the new values of the inputs `written`.
+        self.n_outputs = len(program.outputs)
+        self.written: list[int] = []
 
     @property
     def inputs(self) -> list[Variable]:
@@ -49,7 +52,7 @@ class ConcreteProgram:
 
     @property
     def outputs(self) -> list[Variable]:
-        return self.main_program.outputs
+        return self.main_program.outputs[: self.n_outputs]
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -109,15 +112,34 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)
     # One Program serves calls with and without the tape.
-    with user_errors(), tracing(build), grad_mode(True):
+    with user_errors(), tracing(build), grad_mode(True), build.undone_on_error():
         result = convert_call(function)(*args, **kwargs)
         structure, found = _results(build, result)
-        build.finish([leaf for leaf in found if isinstance(leaf, Traced)])
+        results = [leaf for leaf in found if isinstance(leaf, Traced)]
+        written = _written_inputs(build, inputs)
+        build.finish([*results, *(value for _, value in written)])
     flat = [OUTPUT if isinstance(leaf, Traced) else leaf for leaf in found]
     captured = list(build.captured.values())
     concrete = ConcreteProgram(build.program, captured, (structure, flat), function)
     concrete.arguments = arguments
+    concrete.n_outputs = len(results)
+    concrete.written = [place for place, _ in written]
     return concrete
+
+
+def _written_inputs(build: ProgramTracer, inputs: Sequence[Traced]) -> list[tuple[int, Traced]]:
+    """The inputs that the function wrote in place, with their new values."""
+    written = []
+    for place, (value, var) in enumerate(zip(inputs, build.program.inputs, strict=True)):
+        if value.var is var:
+            continue
+        if not var.stop_gradient:
+            raise ConversionError(
+                f"the argument {var.name} wants a gradient and is written in place in a function "
+                "that to_static converts; write to a copy of it, x.clone()"
+            )
+        written.append((place, value.detach()))
+    return written
 
 
 def _add_input(build: ProgramTracer, leaf: Leaf) -> Variable:
@@ -139,8 +161,7 @@ def _results(build: ProgramTracer, result: Any) -> tuple[Any, list[Any]]:
         elif _holds_traced(leaf):
             raise ConversionError(
                 f"the function returns a {type(leaf).__name__} that holds tensors; return tensors "
-                f"in "
-                "lists, tuples and dicts"
+                "in lists, tuples and dicts"
             )
         found.append(leaf)
     return structure, found

@@ -16,6 +16,7 @@ from typing import Any, Final
 from wherry.schema.dtypes import bool_, int64
 
 from ..framework import default_dtype
+from ..tensor import Tensor
 from ..traced import Traced
 from . import iterate
 from .branch import active_tracer, convert_ternary
@@ -124,6 +125,9 @@ def _holds(cell: types.CellType, value: Any) -> bool:
 
 def _method(method: types.MethodType) -> Any:
     function = method.__func__
+    build = active_tracer()
+    if function is Tensor.item and build is not None:
+        return build.as_traced(method.__self__).item
     if getattr(function, MARK, False):
         return method
     converted = convert_call(function)
@@ -160,8 +164,10 @@ def _cast(python_type: Callable[..., Any], dtype: Callable[[], Any]) -> Callable
             if python_type is int:
                 return value
         build = active_tracer()
-        if not isinstance(value, Traced) or build is None:
+        if not isinstance(value, Tensor) or build is None:
             return python_type(*args, **kwargs)
+        # A captured tensor is read anew at each call, so its number is one of the Program's too.
+        value = build.as_traced(value)
         scalar = value.item()
         target = dtype()
         if scalar.dtype is target:

@@ -39,7 +39,18 @@ class Runner:
             outputs = self.training.run(inputs)
         else:
             outputs = self._run_plain(inputs)
+        if self.concrete.written:
+            self._write_inputs(inputs, outputs)
         return self.concrete.rebuild(outputs)
+
+    def _write_inputs(self, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
+        new = outputs[self.concrete.n_outputs :]
+        for place, value in zip(self.concrete.written, new, strict=True):
+            target = inputs[place]
+            if isinstance(target, Tensor):
+                write_back([target], [value.array])
+            else:
+                target[...] = value.array
 
     def _wants_gradient(self, inputs: Sequence[Any]) -> bool:
         if not grad_enabled.get() or not any(self.differentiable):

@@ -292,22 +292,31 @@ class Loop:
 
     def _trace(self) -> tuple[Frame, dict[Any, Seen], bool]:
         """One round in a new block, undone again; True if the next round can start as this one."""
-        with self.build.sub_block() as frame, self.build.journal() as journal:
-            for slot in self.slots.values():
-                slot.place.set(slot.round_start(self.build, frame))
-            self.body()
-            going = self.build.as_traced(decides(self.test()))
-            ends = {key: seen(slot.place) for key, slot in self.slots.items()}
-            changes = [slot.settle(ends[key]) for key, slot in self.slots.items()]
-            settled = not any(changes)
-            # Objects made in the round must have no owner left when orphans are looked for.
-            ends = {key: Seen(None, end.copy) for key, end in ends.items()}
-            if settled:
-                frame.block.results = [self.build.variable(going), *self._carried(ends)]
-        journal.undo()
-        for slot in self.slots.values():
-            slot.place.set(slot.before)
+        with self.build.journal() as journal:
+            try:
+                with self.build.sub_block() as frame:
+                    ends, settled = self._round(frame)
+            finally:
+                journal.undo()
+                for slot in self.slots.values():
+                    slot.place.set(slot.before)
         return frame, ends, settled and not self._discover(journal)
+
+    def _round(self, frame: Frame) -> tuple[dict[Any, Seen], bool]:
+        """Trace the body and the next condition; returns the places' ends and whether they
+        settled.
+        """
+        for slot in self.slots.values():
+            slot.place.set(slot.round_start(self.build, frame))
+        self.body()
+        going = self.build.as_traced(decides(self.test()))
+        found = {key: seen(slot.place) for key, slot in self.slots.items()}
+        changes = [slot.settle(found[key]) for key, slot in self.slots.items()]
+        # Objects made in the round must have no owner left when orphans are looked for.
+        ends = {key: Seen(None, end.copy) for key, end in found.items()}
+        if not any(changes):
+            frame.block.results = [self.build.variable(going), *self._carried(ends)]
+        return ends, not any(changes)
 
     def _discover(self, journal: Journal) -> bool:
         """Take up places that existed before the loop and were written in it."""

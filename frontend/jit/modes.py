@@ -11,13 +11,15 @@ from wherry.schema.dtypes import int64
 RNG_NAME = "rng_state"
 
 
-def for_inference(program: Program) -> Program:
-    """A copy that drops nothing out, normalizes by running statistics, and holds what outputs need.
+def for_inference(program: Program, n_outputs: int) -> Program:
+    """A copy that drops nothing out, normalizes by running statistics, and holds what its first
+    `n_outputs` outputs need.
 
     What a batch_norm or a dropout would write (statistics, the random state) is not written; other
     buffers still are.
     """
     copy = program.clone()
+    del copy.outputs[n_outputs:]
     for op in copy.all_ops():
         if "is_test" in op.attrs:
             op.attrs["is_test"] = True

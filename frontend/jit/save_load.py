@@ -135,7 +135,7 @@ def _write(layer: Any, function: Any, prefix: str, input_spec: Any) -> None:
         function.write(prefix)
         return
     concrete = function.concrete_for(_spec_to_use(function, input_spec))
-    program = for_inference(concrete.main_program)
+    program = for_inference(concrete.main_program, concrete.n_outputs)
     values = concrete.values()
     kept = {var.name: values[var.name] for var in program.persistables}
     info = _info(layer, concrete, kept)

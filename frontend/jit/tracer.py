@@ -220,6 +220,16 @@ class ProgramTracer:
         finally:
             self.journals.remove(journal)
 
+    @contextmanager
+    def undone_on_error(self) -> Iterator[None]:
+        """Undo what traced code wrote to objects if it raises: it may be traced again."""
+        with self.journal() as journal:
+            try:
+                yield
+            except BaseException:
+                journal.undo()
+                raise
+
     def mark(self) -> tuple[int, int]:
         """A point to which `discard` can go back."""
         return len(self.program.blocks), len(self.program.guards)

@@ -47,7 +47,7 @@ class TrainingPair:
             for name in self.pair.wrt
         ]
         self.differentiable = [
-            var.dtype.is_float and not var.stop_gradient for var in concrete.outputs
+            var.dtype.is_float and not var.stop_gradient for var in concrete.main_program.outputs
         ]
 
     def run(self, inputs: Sequence[Any]) -> list[Tensor]:

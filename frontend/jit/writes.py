@@ -14,13 +14,13 @@ from .state import AttributePlace, ContentsPlace, at_line
 def will_write(owner: Any, attribute: str | None = None) -> None:
     """`owner.attribute`, or an item of `owner`, is about to be written."""
     build = active_tracer()
-    if build is None or not build.journals:
+    if build is None:
         return
     if attribute is not None:
         build.note(AttributePlace(owner, attribute))
     elif type(owner) in (list, dict, set):
         build.note(ContentsPlace(owner))
-    elif not isinstance(owner, Tensor):
+    elif build.in_branch and not isinstance(owner, Tensor):
         raise ConversionError(
             f"writing an item of a {type(owner).__name__} inside a branch or loop that depends on "
             f"a "
@@ -31,7 +31,7 @@ def will_write(owner: Any, attribute: str | None = None) -> None:
 def will_write_unknown() -> None:
     """Something is about to be written whose owner is the result of a call."""
     build = active_tracer()
-    if build is not None and build.journals:
+    if build is not None and build.in_branch:
         raise ConversionError(
             "writing to the result of a call inside a branch or loop that depends on a tensor is "
             "not "

@@ -479,3 +479,82 @@ def test_print_of_a_tensor(capsys: pytest.CaptureFixture[str]) -> None:
     for value in (1.0, 2.0):
         f(paddle.full([2], value))
     assert "2." in capsys.readouterr().out
+
+
+def test_arguments_written_in_place() -> None:
+    def f(x: Any) -> Any:
+        x[0] = 5.0
+        return x * 2
+
+    static = to_static(f)
+    for _ in range(2):
+        a, b = paddle.ones([2]), paddle.ones([2])
+        assert f(a).tolist() == static(b).tolist() == [10.0, 2.0]
+        assert a.tolist() == b.tolist() == [5.0, 1.0]
+    x = paddle.ones([2])
+    x.stop_gradient = False
+    with pytest.raises(ConversionError, match=r"x.clone\(\)"):
+        static(x)
+
+
+def test_a_failed_attempt_leaves_no_trace() -> None:
+    class Counting(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls: list[int] = []
+            self.number = 0
+
+        def forward(self, x: Any) -> Any:
+            self.number += 1
+            self.calls.append(1)
+            if x.sum() > 0:
+                try:
+                    self.number = 100
+                    x = x.reshape([100])
+                except ValueError:
+                    pass
+            return x * len([0] * x.shape[0])
+
+    net = to_static(Counting())
+    assert net(paddle.ones([3])).tolist() == [3.0] * 3
+    assert len(net.calls) == 1, "the attempt with open sizes was undone"
+
+
+def test_hooks_and_backward_inside_are_refused() -> None:
+    def hooked(x: Any) -> Any:
+        y = x * 2
+        y.register_hook(lambda g: g * 2)
+        return y
+
+    def backward(x: Any) -> Any:
+        x.sum().backward()
+        return x
+
+    for function, text in ((hooked, "register_hook"), (backward, r"backward\(\) inside")):
+        with pytest.raises(ConversionError, match=text):
+            to_static(function)(paddle.ones([2]))
+
+
+def test_static_layers_inside_static_layers() -> None:
+    inner = to_static(Net())
+
+    class Outer(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = inner
+            self.box = paddle.nn.Sequential(inner)
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x) + self.box(x)
+
+    net = to_static(Outer())
+    net.eval()
+    x = paddle.rand([2, 10])
+    assert np.allclose(net(x).numpy(), 2 * inner(x).numpy(), atol=1e-5)
+
+
+def test_many_programs_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    f = to_static(lambda x, k: x + k)
+    for k in range(13):
+        f(paddle.ones([1]), k + 0.5)
+    assert [r.getMessage()[:34] for r in caplog.records] == ["Current traced program number: 11 "]
