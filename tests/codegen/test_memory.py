@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -40,8 +41,8 @@ def simple(F: BlockEmitter, step: str, x: Variable, y: Variable) -> Variable:
     made: dict[str, Callable[[], Variable]] = {
         "exp": lambda: F.tanh(x),
         "softmax": lambda: F.softmax(x),
-        "cumsum": lambda: F.scale(F.cumsum(x, axis=1), scale=0.5),
-        "transpose": lambda: F.scale(F.transpose2(F.transpose2(x, axis=[1, 0]), axis=[1, 0])),
+        "cumsum": lambda: F.cumsum(F.tanh(x), axis=1),
+        "transpose": lambda: F.flip(F.flip(F.tanh(x), axis=[1]), axis=[0]),
         "rows": lambda: F.elementwise_mul(y, F.tanh(F.reduce_max(x, dim=[1], keep_dim=True))),
         "columns": lambda: F.elementwise_sub(y, F.reduce_mean(x, dim=[0])),
         "add": lambda: F.tanh(F.elementwise_add(x, y)),
@@ -106,15 +107,16 @@ def check_plan(plan: MemoryPlan, rows: int) -> None:
             assert apart or not buffer.overlaps(other)
 
 
-numbers = st.integers(0, 9)
-steps = st.lists(st.tuples(st.sampled_from(STEPS), numbers, numbers), max_size=9)
-
-
 @settings(deadline=None, max_examples=50)
-@given(steps, st.lists(st.integers(0, 9), min_size=1, max_size=3))
-def test_random_networks_keep_what_they_need(
-    steps: list[tuple[str, int, int]], outputs: list[int]
-) -> None:
+@given(st.integers(0, 2**32))
+def test_random_networks_keep_what_they_need(seed: int) -> None:
+    # Drawn from a seed: hypothesis's own lists are mostly too plain to have something to overwrite.
+    draw = random.Random(seed)
+    steps = [
+        (draw.choice(STEPS), draw.randrange(10), draw.randrange(10))
+        for _ in range(draw.randint(3, 9))
+    ]
+    outputs = [draw.randrange(10) for _ in range(draw.randint(1, 3))]
     program = Program()
     grow(program, steps, outputs)
     compiled = compile_program(program)
