@@ -28,6 +28,11 @@ from .state import flatten
 
 Key = tuple[Any, ...]
 _MANY: Final = 11
+_TOO_MANY: Final = (
+    "Current traced program number: %d > `max_tracing_count`:%d. Too much cached programs will "
+    "bring expensive overhead. It is often a Python number that changes from call to call: pass it "
+    "as a tensor, or give to_static an input_spec."
+)
 
 
 class Entry:
@@ -78,19 +83,7 @@ class ProgramCache:
     def _warn(self) -> None:
         if len(self) == _MANY and not self._warned:
             self._warned = True
-            logging.getLogger("wherry.jit").warning(
-                "Current traced program number: %d > `max_tracing_count`:%d. Too much cached "
-                "programs "
-                "will bring expensive overhead. It is often a Python number that changes from call "
-                "to call: pass it as a tensor, or give to_static an input_spec.", len(self), "
-                ""
-                ""
-                ""
-                ""
-                ""
-                "_MANY - "
-                "1,
-            )  # fmt: skip
+            logging.getLogger("wherry.jit").warning(_TOO_MANY, len(self), _MANY - 1)
 
     def _make(
         self, arguments: Arguments, mode: Key, function: Callable[..., Any], key: Key
