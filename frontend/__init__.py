@@ -65,6 +65,7 @@ _NAMES = {
         bernoulli multinomial normal rand randint randint_like randn randperm standard_normal
         uniform
     """,
+    ".ops.einsum": "einsum",
     ".ops.inplace": "reshape_ squeeze_ tanh_ unsqueeze_ scatter_",
     "wherry.schema.dtypes": """
         bool=bool_ dtype=DType float16 float32 float64 int16 int32 int64 int8 uint8

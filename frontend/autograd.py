@@ -370,6 +370,15 @@ def array_of(value: Tensor | Array) -> Array:
     return value.array if isinstance(value, Tensor) else value
 
 
+def __getattr__(name: str) -> Any:
+    # PyLayer builds on this module.
+    if name in ("PyLayer", "PyLayerContext"):
+        from . import py_layer
+
+        return getattr(py_layer, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "Edge", "Engine", "Grad", "GradNode", "HookHandle", "array_of", "attach", "backward",
     "call_hooks",

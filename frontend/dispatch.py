@@ -184,8 +184,19 @@ def _wrap(op_type: str, results: list[Any], inputs: list[Tensor]) -> list[Tensor
 
 
 def constant(array: Array) -> Tensor:
-    """A Tensor for data that the code states: a Python number, a numpy array."""
-    return Tensor(array)
+    """A Tensor for data that the code itself states, such as positions and weights.
+
+    In a trace small data stand in the Program; large ones are captured by reference.
+    """
+    if tracer.get() is None or array.size > 4096:
+        return Tensor(array)
+    made: Tensor = run_op(
+        "assign_value",
+        shape=list(array.shape),
+        dtype=dtype_of(array),
+        values=array.ravel().tolist(),
+    )
+    return made
 
 
 def write(target: Tensor, value: Tensor) -> Tensor:

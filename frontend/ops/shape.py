@@ -11,7 +11,7 @@ from typing import Any
 from wherry.ir.dims import is_dim
 from wherry.schema.dtypes import int32
 
-from ..dispatch import run_op
+from ..dispatch import constant, run_op
 from ..tensor import Tensor
 from .convert import axes_of, cast_to, dim_of, dims_of, need_tensor
 
@@ -332,7 +332,7 @@ def repeat_interleave(
     if axis is None:
         x, axis = run_op("reshape2", x, shape=[-1]), 0
     counts = repeats.numpy() if isinstance(repeats, Tensor) else repeats
-    index = Tensor(np.repeat(np.arange(x.shape[axis], dtype=np.int64), counts))
+    index = constant(np.repeat(np.arange(x.shape[axis], dtype=np.int64), counts))
     return run_op("index_select", x, index, dim=axis)  # type: ignore[no-any-return]
 
 

@@ -284,6 +284,56 @@ def _losses() -> None:
     case("F.kl_div", lambda p, x: p.nn.functional.kl_div(x, p.to_tensor(soft)), (3, 4))
 
 
+def filled(layer: Any) -> Any:
+    """The layer with the same numbers in its parameters everywhere: sines, by size and name."""
+    for i, (_, param) in enumerate(layer.named_parameters()):
+        numbers = np.sin(np.arange(param.size, dtype="float64") + i) * 0.5
+        param.set_value(numbers.reshape(param.shape).astype("float32"))
+    return layer
+
+
+def _recurrent(name: str, **options: Any) -> None:
+    def call(p: Any, x: Any) -> Any:
+        out, state = filled(getattr(p.nn, name)(3, 4, **options))(x)
+        return [out, *(state if isinstance(state, tuple) else [state])]
+
+    case("_".join(["nn." + name, *map(str, options.values())]), call, (2, 5, 3))
+
+
+def _sequences() -> None:
+    for name in ("SimpleRNN", "GRU", "LSTM"):
+        _recurrent(name)
+        _recurrent(name, num_layers=2, direction="bidirect")
+    case("nn.LSTM_lengths", lambda p, x, n: filled(p.nn.LSTM(3, 4))(x, None, n)[1][0], (2, 5, 3),
+         ints(2, 5))  # fmt: skip
+    case("nn.MultiHeadAttention", lambda p, x: filled(p.nn.MultiHeadAttention(4, 2))(x), (2, 3, 4))
+    mask = np.tril(np.ones((3, 3), bool))
+    for before in (False, True):
+        case(f"nn.TransformerEncoderLayer_{before}",
+             lambda p, x, m, b=before: filled(p.nn.TransformerEncoderLayer(
+                 4, 2, 8, 0.0, normalize_before=b))(x, m), (2, 3, 4), mask)  # fmt: skip
+    case("nn.Transformer", lambda p, x, y: filled(p.nn.Transformer(4, 2, 2, 2, 8, 0.0))(x, y),
+         (2, 3, 4), (2, 5, 4))  # fmt: skip
+    case("nn.Transformer_before",
+         lambda p, x, y: filled(p.nn.Transformer(4, 2, 1, 2, 8, 0.0, normalize_before=True))(x, y),
+         (2, 3, 4), (2, 5, 4))  # fmt: skip
+
+
+def _resizing() -> None:
+    for i, options in enumerate([
+        {"size": [3, 4]}, {"scale_factor": 2}, {"scale_factor": [1.5, 2.5]}, {"size": [2, 3],
+        "mode": "area"},
+        {"size": [3, 4], "mode": "bilinear"}, {"size": [9, 13], "mode": "bilinear",
+        "align_corners": True},
+        {"size": [9, 13], "mode": "bilinear", "align_mode": 1}, {"scale_factor": 1.7,
+        "mode": "bilinear"},
+    ]):  # fmt: skip
+        case(f"F.interpolate_{i}", lambda p, x, o=options: p.nn.functional.interpolate(x, **o),
+             (1, 2, 5, 6))  # fmt: skip
+    case("einsum", lambda p, x, y: [p.einsum("bij,bkj->bik", x, y), p.einsum("bij,bkj->b", x, y)],
+         (2, 3, 4), (2, 5, 4))  # fmt: skip
+
+
 for _family in (_pointwise, _binary, _reduce, _shape, _create, _linear_algebra, _activations,
-                _network, _losses):  # fmt: skip
+                _network, _losses, _sequences, _resizing):  # fmt: skip
     _family()

@@ -95,6 +95,7 @@ from .pooling import (
     max_pool1d,
     max_pool2d,
 )
+from .vision import interpolate, upsample
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d",
@@ -103,13 +104,13 @@ __all__ = [
     "conv1d_transpose", "conv2d", "conv2d_transpose", "cosine_similarity", "cross_entropy",
     "dropout", "dropout2d", "dropout3d", "elu", "elu_", "embedding", "gelu", "glu",
     "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
-    "hardtanh_", "hinge_embedding_loss", "instance_norm", "kl_div", "l1_loss", "label_smooth",
-    "layer_norm", "leaky_relu", "leaky_relu_", "linear", "local_response_norm", "log_loss",
-    "log_sigmoid", "log_softmax", "margin_ranking_loss", "max_pool1d", "max_pool2d", "maxout",
-    "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance",
-    "pixel_shuffle", "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "sequence_mask",
-    "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmax_",
-    "softmax_with_cross_entropy", "softplus", "softshrink", "softsign", "square_error_cost",
-    "swish", "tanh", "tanh_", "tanhshrink", "thresholded_relu", "thresholded_relu_",
-    "zeropad2d",
+    "hardtanh_", "hinge_embedding_loss", "instance_norm", "interpolate", "kl_div", "l1_loss",
+    "label_smooth", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "local_response_norm",
+    "log_loss", "log_sigmoid", "log_softmax", "margin_ranking_loss", "max_pool1d", "max_pool2d",
+    "maxout", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
+    "pairwise_distance", "pixel_shuffle", "prelu", "relu", "relu6", "relu_", "rrelu", "selu",
+    "sequence_mask", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax",
+    "softmax_", "softmax_with_cross_entropy", "softplus", "softshrink", "softsign",
+    "square_error_cost", "swish", "tanh", "tanh_", "tanhshrink", "thresholded_relu",
+    "thresholded_relu_", "upsample", "zeropad2d",
 ]  # fmt: skip

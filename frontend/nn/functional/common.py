@@ -9,7 +9,7 @@ import numpy as np
 from wherry.schema.dtypes import as_dtype, float32
 from wherry.schema.errors import OpError, OpTypeError
 
-from ...dispatch import run_op
+from ...dispatch import constant, run_op
 from ...location import user_location
 from ...ops.convert import cast_to, dims_of, need_tensor
 from ...ops.creation import arange
@@ -263,7 +263,7 @@ def _padded_by_index(x: Tensor, pairs: list[tuple[Any, Any]], mode: str) -> Tens
                     f"reflect padding {amounts} must be smaller than the size {size} of axis {axis}"
                 )
             index = np.pad(np.arange(size), amounts, mode=_MODES[mode])  # type: ignore[call-overload]
-            x = run_op("index_select", x, Tensor(index.astype(np.int64)), dim=axis)
+            x = run_op("index_select", x, constant(index.astype(np.int64)), dim=axis)
     return x
 
 
