@@ -20,7 +20,7 @@ demo: $(READY)  ## train, compile and serve a LeNet on handwritten digits
 	@$(BIN)/python examples/digits/demo.py
 
 test: $(READY)  ## run the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: types  ## ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check .
