@@ -1,10 +1,10 @@
 """The IR: Programs of ops in SSA form, the ops' declarations, the passes, the numpy interpreter.
 
-    program = parse_text(text)             the compact text form, and back: to_text
-    verify(program)                        the rules of the IR
-    run_program(program, inputs)           what a Program means, in numpy
-    wherry.ir.passes                       what makes it smaller and faster
-    wherry.ir.backward                     its gradients
+program = parse_text(text)             the compact text form, and back: to_text
+verify(program)                        the rules of the IR
+run_program(program, inputs)           what a Program means, in numpy
+wherry.ir.passes                       what makes it smaller and faster
+wherry.ir.backward                     its gradients
 """
 
 if not __name__.startswith("wherry"):
