@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -68,16 +69,20 @@ def _initialize() -> None:
 
 def emit_object(text: str, target: Target) -> bytes:
     """Optimized object code for a module's text. Shows IR and assembly as WHERRY_DEBUG asks."""
-    machine = target.machine()
+    machine, start = target.machine(), perf_counter()
     module = llvm.parse_assembly(text, llvm.create_context())
     module.verify()
     _optimize(module, machine)
-    level = int(os.environ.get("WHERRY_DEBUG", "0") or 0)
-    if level >= 3:
+    shown = os.environ.get("WHERRY_DEBUG")
+    if shown == "3":
         print(module, file=sys.stderr)
-    if level >= 4:
+    if shown == "4":
         print(machine.emit_assembly(module), file=sys.stderr)
-    return bytes(machine.emit_object(module))
+    code = bytes(machine.emit_object(module))
+    if shown == "1":
+        taken = (perf_counter() - start) * 1e3
+        print(f"# {target.name}: {len(code)} bytes of code in {taken:.0f} ms", file=sys.stderr)
+    return code
 
 
 def _optimize(module: Any, machine: Any) -> None:

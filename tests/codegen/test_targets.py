@@ -110,3 +110,12 @@ def test_without_llvmlite_the_error_names_the_pip_command() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "CompilerMissingError" in shown.stdout
     assert "pip install 'wherry[compile]'" in shown.stdout
+
+
+@pytest.mark.parametrize(("level", "text"), [("1", " ms"), ("3", "define "), ("4", ".text")])
+def test_what_the_compiler_makes_can_be_seen(
+    level: str, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WHERRY_DEBUG", level)
+    jit(network())
+    assert text in capsys.readouterr().err
