@@ -10,7 +10,7 @@ import numpy as np
 from wherry.codegen import jit
 from wherry.ir.dims import symbol
 from wherry.ir.emit import BlockEmitter, run_reference
-from wherry.ir.opdef import OPS, Sample, get_op
+from wherry.ir.opdef import get_op
 from wherry.ir.program import Program
 from wherry.schema.dtypes import as_dtype
 
@@ -87,17 +87,3 @@ def check(
     """The compiled op gives what its reference gives."""
     want = reference(type, inputs, **attrs)
     agree(compiled(type, inputs, symbolic, **attrs), want, rtol, atol)
-
-
-def cases(*types: str) -> list[tuple[str, Sample]]:
-    """The samples of some ops, for parametrize."""
-    return [(type, sample) for type in types for sample in get_op(type).samples]
-
-
-def check_sample(type: str, sample: Sample) -> None:
-    rtol = 1e-5 if sample.rtol is None else sample.rtol
-    atol = 1e-6 if sample.atol is None else sample.atol
-    check(type, *sample.make(), rtol=rtol, atol=atol, **sample.attrs)
-
-
-__all__ = ["OPS", "build", "cases", "check", "check_sample", "compiled", "flat", "reference"]

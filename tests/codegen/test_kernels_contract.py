@@ -6,12 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_harness import cases, check, check_sample
-
-
-@pytest.mark.parametrize(("type", "sample"), cases("matmul_v2"))
-def test_samples(type: str, sample: Any) -> None:
-    check_sample(type, sample)
+from kernel_harness import check
 
 
 def random(*shape: int, dtype: str = "float32") -> Any:

@@ -6,14 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_harness import cases, check, check_sample, reference
-
-
-@pytest.mark.parametrize(
-    ("type", "sample"), cases("conv2d", "conv2d_input_grad", "conv2d_filter_grad")
-)
-def test_samples(type: str, sample: Any) -> None:
-    check_sample(type, sample)
+from kernel_harness import check, reference
 
 
 def random(*shape: int, dtype: str = "float32") -> Any:
@@ -32,7 +25,7 @@ def check_all(
     check("conv2d_filter_grad", x, g, filter_size=list(w.shape[2:]), **options)
 
 
-@pytest.mark.parametrize("size", [3, 5, 7, 12, 20])
+@pytest.mark.parametrize("size", [3, 7, 20])
 @pytest.mark.parametrize("symbolic", [False, True])
 def test_sizes(size: int, symbolic: bool) -> None:
     check_all(random(2, 3, size, size + 1), random(5, 3, 3, 3), symbolic, paddings=[1, 1])
