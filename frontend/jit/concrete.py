@@ -17,9 +17,10 @@ from ..autograd import grad_mode
 from ..traced import Traced
 from .arguments import Arguments, Leaf
 from .convert_call import convert_call
+from .merge import type_of
 from .report import user_errors
 from .sizes import Size
-from .state import flatten, is_poison, unflatten
+from .state import AttributePlace, Journal, flatten, is_poison, unflatten
 from .tracer import ProgramTracer
 
 
@@ -112,8 +113,9 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)
     # One Program serves calls with and without the tape.
-    with user_errors(), tracing(build), grad_mode(True), build.undone_on_error():
+    with user_errors(), tracing(build), grad_mode(True), build.undone_on_error() as journal:
         result = convert_call(function)(*args, **kwargs)
+        _keep_attributes(build, journal)
         structure, found = _results(build, result)
         results = [leaf for leaf in found if isinstance(leaf, Traced)]
         written = _written_inputs(build, inputs)
@@ -125,6 +127,25 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     concrete.n_outputs = len(results)
     concrete.written = [place for place, _ in written]
     return concrete
+
+
+def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:
+    """Attributes that held a tensor and were given another (`self.state = self.state + 1`).
+
+    The tensor that they held stays, and is written by each call.
+    """
+    for place, before in list(journal.first.values()):
+        after = place.get()
+        held = isinstance(place, AttributePlace) and isinstance(before, Tensor)
+        if not held or not isinstance(after, Traced) or isinstance(before, Traced):
+            continue
+        if type_of(after) != type_of(before):
+            raise ConversionError(
+                f"{place.label} is {type_of(before)} before the call and {type_of(after)} after "
+                "it; a tensor that a static function keeps must keep its shape and dtype"
+            )
+        build.assign(before, after)
+        place.set(before)
 
 
 def _written_inputs(build: ProgramTracer, inputs: Sequence[Traced]) -> list[tuple[int, Traced]]:

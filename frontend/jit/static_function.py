@@ -14,6 +14,7 @@ from wherry.dispatch import tracer
 from wherry.ir.program import Program, Variable
 from wherry.tensor import Tensor
 
+from ..nn.layer import Layer
 from .arguments import Arguments, FunctionSpec
 from .branch import active_tracer
 from .cache import Entry, ProgramCache, leaf_for_spec
@@ -59,6 +60,7 @@ class StaticFunction:
         self._spec: FunctionSpec | None = None
         self._cache: ProgramCache | None = None
         self._quick: dict[Any, Entry] = {}
+        self._replaced = Layer.replaced
         functools.update_wrapper(self, function)
 
     # A decorated method is a descriptor: each instance has its own programs.
@@ -78,6 +80,10 @@ class StaticFunction:
             return self._inside_a_trace(args, kwargs)
         if not _enabled:
             return self.dynamic(*args, **kwargs)
+        if self._replaced != Layer.replaced:
+            self._programs.clear()
+            self._quick.clear()
+            self._replaced = Layer.replaced
         quick = None if kwargs else self._quick_key(args)
         entry = self._quick.get(quick)
         if entry is not None and not entry.concrete.outdated():
@@ -245,8 +251,6 @@ def check_names(leaves: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
 
 
 def _need_layer(instance: Any, function: Callable[..., Any]) -> None:
-    from ..nn.layer import Layer
-
     if not isinstance(instance, Layer):
         raise TypeError(
             "When using 'to_static' to convert method of a class, please ensure the class "

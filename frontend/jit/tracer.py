@@ -221,11 +221,11 @@ class ProgramTracer:
             self.journals.remove(journal)
 
     @contextmanager
-    def undone_on_error(self) -> Iterator[None]:
+    def undone_on_error(self) -> Iterator[Journal]:
         """Undo what traced code wrote to objects if it raises: it may be traced again."""
         with self.journal() as journal:
             try:
-                yield
+                yield journal
             except BaseException:
                 journal.undo()
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -45,6 +45,8 @@ class Layer(LayerState):
     [4, 3]
     """
 
+    # How often a parameter or sub-layer of any Layer was replaced by another.
+    replaced: ClassVar[int] = 0
     training: bool
     _parameters: OrderedDict[str, Parameter | None]
     _buffers: OrderedDict[str, Tensor | None]
@@ -137,6 +139,9 @@ class Layer(LayerState):
 
     def _forget(self, name: str) -> None:
         """Take the name out of wherever it stands, so that it means one thing."""
+        if name in self._parameters or name in self._sub_layers:
+            # Programs that were traced with the old part must not be used any more.
+            Layer.replaced += 1
         self.__dict__.pop(name, None)
         for table in (self._parameters, self._buffers, self._sub_layers):
             table.pop(name, None)

@@ -558,3 +558,48 @@ def test_many_programs_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     for k in range(13):
         f(paddle.ones([1]), k + 0.5)
     assert [r.getMessage()[:34] for r in caplog.records] == ["Current traced program number: 11 "]
+
+
+def test_attributes_that_are_given_other_tensors() -> None:
+    class State(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mean", paddle.zeros([2]))
+            self.last = paddle.zeros([2])
+
+        def forward(self, x: Any) -> Any:
+            self.mean = self.mean * 0.5 + x
+            if x.sum() > 0:
+                self.last = x
+            return self.mean + self.last
+
+    dynamic, static = State(), to_static(State())
+    for value in (1.0, -2.0, 3.0):
+        x = paddle.full([2], value)
+        assert dynamic(x).tolist() == static(x).tolist()
+        assert dynamic.mean.tolist() == static.mean.tolist()
+        assert dynamic.last.tolist() == static.last.tolist()
+    assert len(static.forward.program_cache) == 1
+
+    class Growing(paddle.nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept = paddle.zeros([2])
+
+        def forward(self, x: Any) -> Any:
+            self.kept = paddle.concat([self.kept, x])
+            return x
+
+    with pytest.raises(ConversionError, match="must keep its shape"):
+        to_static(Growing())(paddle.ones([2]))
+
+
+def test_a_replaced_part_is_seen() -> None:
+    net = to_static(Net())
+    net.eval()
+    x = paddle.rand([2, 10])
+    net(x)
+    net.linear = paddle.nn.Linear(10, 3)
+    assert np.allclose(net(x).numpy(), net.linear(x).numpy(), atol=1e-6)
+    net.linear.weight = paddle.nn.Linear(10, 3).weight
+    assert np.allclose(net(x).numpy(), net.linear(x).numpy(), atol=1e-6)
