@@ -69,6 +69,13 @@ def axes_in(axes: Sequence[int] | int | None, ndim: int, what: str = "axis") -> 
     return tuple(found) if given else tuple(range(ndim))
 
 
+def dim_in(axis: int, ndim: int) -> int:
+    """An axis as 0 <= axis < ndim, like `axis_in`; a 0-d tensor has none."""
+    if ndim == 0:
+        fail(f"needs a tensor of at least 1 dim for axis {axis}, got a 0-d tensor")
+    return axis_in(axis, ndim)
+
+
 def reduced_shape(shape: Shape, axes: Sequence[int], keep: bool) -> Shape:
     """The shape after reducing these axes: they become 1, or leave."""
     if keep:

@@ -11,10 +11,10 @@ from wherry.schema.dtypes import as_dtype, int64
 
 from ..dims import Dim, dim_max, dim_min, is_dim
 from ..emit import Emitter, GradContext
-from ..infer import Shape, TensorType, axis_in, fail, require, show
+from ..infer import Shape, TensorType, fail, require, show
 from ..numerics import Array
 from ..opdef import REQUIRED, boolean, f32, f64, i32, i64, op, sample
-from ..rules import axes_in, to_list
+from ..rules import axes_in, dim_in, to_list
 from .creation import scalar_array
 from .grads import mask, reshape_to
 
@@ -49,7 +49,7 @@ def _roll_pairs(shape: Shape, shifts: Any, axis: Any) -> list[tuple[int, int]]:
         return [(0, moves[0])]
     if len(moves) != len(axes):
         fail(f"needs a shift for each axis, got shifts {moves} and axis {axes}")
-    return [(axis_in(one, len(shape)), shift) for one, shift in zip(axes, moves, strict=True)]
+    return [(dim_in(one, len(shape)), shift) for one, shift in zip(axes, moves, strict=True)]
 
 
 def _roll_infer(x: TensorType, shifts: Any, axis: Any) -> TensorType:

@@ -12,6 +12,7 @@ from ..emit import Emitter, GradContext
 from ..infer import TensorType, axis_in, fail, fail_type, require, show
 from ..numerics import Array
 from ..opdef import boolean, f32, f64, i64, op, sample
+from ..rules import dim_in
 
 
 def _one_dtype(xs: Sequence[TensorType]) -> None:
@@ -135,7 +136,7 @@ def _sum(dims: Iterable[Dim]) -> Dim:
 
 
 def _split_infer(x: TensorType, axis: int, num: int, sections: Sequence[Any]) -> list[TensorType]:
-    along = axis_in(axis, x.ndim)
+    along = dim_in(axis, x.ndim)
     sizes = split_sizes(x.shape[along], num, sections)
     before, behind = x.shape[:along], x.shape[along + 1 :]
     return [TensorType((*before, size, *behind), x.dtype) for size in sizes]
@@ -179,7 +180,7 @@ op(
 
 
 def _unstack_infer(x: TensorType, axis: int, num: int | None = None) -> list[TensorType]:
-    along = axis_in(axis, x.ndim)
+    along = dim_in(axis, x.ndim)
     size = x.shape[along]
     if not isinstance(size, int):
         fail(f"needs a known size along axis {axis}, because it gives so many tensors, got {size}")

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..dims import Dim, always_le, dim_max, dim_min
 from ..emit import Emitter, GradContext
-from ..infer import Shape, TensorType, axis_in, fail, require, show
+from ..infer import Shape, TensorType, fail, require, show
 from ..numerics import Array
 from ..opdef import REQUIRED, boolean, f32, f64, i64, op, sample
-from ..rules import same_dtype, sizes
+from ..rules import dim_in, same_dtype, sizes
 from .grads import reshape_to, unbroadcast
 from .shape import expanded
 
@@ -90,9 +90,9 @@ def ranges(
         fail(f"needs starts, ends and strides for each axis, got axes {list(axes)}, "
              f"starts {list(starts)}, ends {list(ends)}")  # fmt: skip
     chosen = [Range(0, dim, 1) for dim in shape]
-    single = {axis_in(axis, len(shape)) for axis in decrease}
+    single = {dim_in(axis, len(shape)) for axis in decrease}
     for i, given in enumerate(axes):
-        axis = axis_in(given, len(shape))
+        axis = dim_in(given, len(shape))
         dim = shape[axis]
         step = steps[i] if steps else 1
         one = axis in single
@@ -102,7 +102,7 @@ def ranges(
 
 def sliced_shape(shape: Shape, chosen: Sequence[Range], decrease: Sequence[int]) -> Shape:
     """The shape of what is selected, without the decreased dims."""
-    gone = {axis_in(axis, len(shape)) for axis in decrease}
+    gone = {dim_in(axis, len(shape)) for axis in decrease}
     return tuple(part.size for i, part in enumerate(chosen) if i not in gone)
 
 
