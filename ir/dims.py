@@ -249,7 +249,8 @@ def _make(terms: Terms) -> Dim:
 
 def _binary(a: Dim, b: Dim, combine: Callable[[Terms, Terms], Terms]) -> Dim:
     if not is_dim(b):
-        return NotImplemented
+        unsupported: Dim = NotImplemented  # Python tries the other operand's method
+        return unsupported
     return _make(combine(_terms(a), _terms(b)))
 
 

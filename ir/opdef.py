@@ -191,6 +191,10 @@ def _as_list(slot: Slot, value: Any) -> list[Any]:
     return [] if value is None else [value]
 
 
+def _slots(text: str) -> tuple[Slot, ...]:
+    return tuple(Slot.parse(word) for word in text.split())
+
+
 OPS: Final[dict[str, OpDef]] = {}
 
 
@@ -215,9 +219,8 @@ def op(
     in the table of tests (control flow: it has tests of its own)."""
     if type in OPS:
         raise ValueError(f"op {type!r} is declared twice")
-    parse = lambda text: tuple(Slot.parse(word) for word in text.split())  # noqa: E731
     OPS[type] = OpDef(
-        type, parse(inputs), parse(outputs), dict(attrs or {}), infer, reference, grad, expand,
+        type, _slots(inputs), _slots(outputs), dict(attrs or {}), infer, reference, grad, expand,
         scalar, tuple(samples), side_effect, no_samples,
     )  # fmt: skip
     return OPS[type]

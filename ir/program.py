@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -19,6 +19,15 @@ from wherry.schema.errors import Loc
 from .infer import Guard, Shape, TensorType
 
 Slots = dict[str, list["Variable"]]
+
+
+class Flags(TypedDict, total=False):
+    """What a new Variable may be told beside its type."""
+
+    persistable: bool
+    stop_gradient: bool
+    trainable: bool
+    is_data: bool
 
 
 @dataclass(eq=False, slots=True)
@@ -106,7 +115,9 @@ class Block:
     results: list[Variable] = field(default_factory=list)
     vars: dict[str, Variable] = field(default_factory=dict)
 
-    def create_var(self, name: str, shape: Sequence[Any], dtype: DType, **flags: bool) -> Variable:
+    def create_var(
+        self, name: str, shape: Sequence[Any], dtype: DType, **flags: Unpack[Flags]
+    ) -> Variable:
         """A new Variable of this block. The name must be new in the Program (see
         `Program.unique`).
         """
@@ -121,7 +132,9 @@ class Block:
         """This block: Paddle writes `program.global_block()`."""
         return self
 
-    def add_arg(self, name: str, shape: Sequence[Any], dtype: DType, **flags: bool) -> Variable:
+    def add_arg(
+        self, name: str, shape: Sequence[Any], dtype: DType, **flags: Unpack[Flags]
+    ) -> Variable:
         """A new argument of this block."""
         var = self.create_var(name, shape, dtype, **flags)
         self.args.append(var)
