@@ -29,7 +29,7 @@ class Traced(Tensor):
     name_prefix: ClassVar[str] = "tmp"
 
     def __init__(self, var: Variable, tracer: ProgramTracer) -> None:
-        self.var, self.tracer = var, tracer
+        self.variable, self.tracer = var, tracer
         self.base: ViewOf | None = None
         self.views: list[weakref.ref[Traced]] = []
 
@@ -45,7 +45,7 @@ class Traced(Tensor):
 
     @property
     def stop_gradient(self) -> bool:
-        return self.var.stop_gradient
+        return self.variable.stop_gradient
 
     @stop_gradient.setter
     def stop_gradient(self, value: bool) -> None:
@@ -56,25 +56,25 @@ class Traced(Tensor):
         """The sizes: ints, and a Size for each that is not known."""
         from .jit.sizes import size_of
 
-        return [size_of(dim) for dim in self.var.shape]
+        return [size_of(dim) for dim in self.variable.shape]
 
     @property
     def dtype(self) -> DType:
-        return self.var.dtype
+        return self.variable.dtype
 
     @property
     def ndim(self) -> int:
-        return len(self.var.shape)
+        return len(self.variable.shape)
 
     @property
     def size(self) -> Any:
         from .jit.sizes import size_of
 
-        return size_of(product(self.var.shape))
+        return size_of(product(self.variable.shape))
 
     @property
     def name(self) -> str:
-        return self.var.name
+        return self.variable.name
 
     @name.setter
     def name(self, value: str) -> None:
@@ -82,11 +82,11 @@ class Traced(Tensor):
 
     @property
     def is_leaf(self) -> bool:
-        return self.var.op is None
+        return self.variable.op is None
 
     @property
     def persistable(self) -> bool:  # type: ignore[override]
-        return self.var.persistable
+        return self.variable.persistable
 
     @property  # type: ignore[misc]
     def grad(self) -> None:
@@ -133,7 +133,7 @@ class Traced(Tensor):
     def __len__(self) -> int:
         if not self.ndim:
             raise TypeError("len() of a 0-D tensor")
-        size = self.var.shape[0]
+        size = self.variable.shape[0]
         if isinstance(size, SymDim):
             size = int(self.shape[0])
         return size
@@ -155,7 +155,7 @@ class Traced(Tensor):
     def detach(self) -> Traced:
         """The same values cut off the gradient."""
         cut: Traced = self.tracer.emit("assign", self)
-        cut.var.stop_gradient = True
+        cut.variable.stop_gradient = True
         return cut
 
     def detach_(self) -> Traced:
@@ -184,7 +184,7 @@ class Traced(Tensor):
         return repr(self)
 
     def __repr__(self) -> str:
-        return show_var(self.var)
+        return show_var(self.variable)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return self
@@ -196,7 +196,7 @@ class Traced(Tensor):
         """The dim that this 0-d integer tensor was made of. ConversionError where it depends on
         data.
         """
-        op = self.var.op
+        op = self.variable.op
         while op is not None and op.type in ("cast", "assign", "reshape2"):
             op = op.in_vars[0].op
         if op is not None and op.type == "fill_constant" and not op.attrs["shape"]:
@@ -207,7 +207,7 @@ class Traced(Tensor):
 
     def as_dims(self) -> list[Any]:
         """The dims that this 1-d integer tensor was made of."""
-        op = self.var.op
+        op = self.variable.op
         if op is not None and op.type == "assign_value":
             return [int(value) for value in op.attrs["values"]]
         if op is not None and op.type in ("shape", "assign"):

@@ -46,7 +46,7 @@ def decides(value: Any) -> Any:
 
 def condition(value: Traced) -> Traced:
     """A one-element tensor as a 0-d bool."""
-    shape = value.var.shape
+    shape = value.variable.shape
     if any(dim != 1 for dim in shape):
         sizes = [dim if isinstance(dim, int) else -1 for dim in shape]
         raise ConversionError(

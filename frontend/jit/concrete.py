@@ -152,7 +152,7 @@ def _written_inputs(build: ProgramTracer, inputs: Sequence[Traced]) -> list[tupl
     """The inputs that the function wrote in place, with their new values."""
     written = []
     for place, (value, var) in enumerate(zip(inputs, build.program.inputs, strict=True)):
-        if value.var is var:
+        if value.variable is var:
             continue
         if not var.stop_gradient:
             raise ConversionError(

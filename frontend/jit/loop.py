@@ -181,7 +181,7 @@ class _Slot:
             if type_ is None:
                 leaves.append(leaf)
                 continue
-            base = leaf.var.base_name if isinstance(leaf, Traced) else "carry"
+            base = leaf.variable.base_name if isinstance(leaf, Traced) else "carry"
             name = build.program.unique(base)
             arg = frame.block.add_arg(name, type_.shape, type_.dtype, stop_gradient=not grad)
             leaves.append(Traced(arg, build))

@@ -189,7 +189,7 @@ def _common_dtype(yes: Any, no: Any) -> DType | None:
 def type_of(value: Tensor) -> TensorType:
     """Shape and dtype of a traced or an eager tensor."""
     if isinstance(value, Traced):
-        return value.var.type
+        return value.variable.type
     return TensorType(tuple(value.array.shape), value.dtype)
 
 
@@ -210,7 +210,7 @@ def same(yes: Any, no: Any) -> bool:
     if yes is no:
         return True
     if isinstance(yes, Traced) and isinstance(no, Traced):
-        return yes.var is no.var
+        return yes.variable is no.variable
     if isinstance(yes, Tensor) or isinstance(no, Tensor) or type(yes) is not type(no):
         return False
     if isinstance(yes, np.ndarray):

@@ -246,7 +246,7 @@ class TensorPlace:
     """The Variable that a Traced stands for: a write in place changes it."""
 
     def __init__(self, traced: Traced) -> None:
-        self.traced, self.label = traced, f"the tensor {traced.var.name}"
+        self.traced, self.label = traced, f"the tensor {traced.variable.name}"
 
     @property
     def key(self) -> Any:
@@ -255,12 +255,12 @@ class TensorPlace:
     def get(self) -> Any:
         from ..traced import Traced
 
-        return Traced(self.traced.var, self.traced.tracer)
+        return Traced(self.traced.variable, self.traced.tracer)
 
     def set(self, value: Any) -> None:
         if is_poison(value):
             value.refuse()
-        self.traced.var = self.traced.tracer.as_traced(value).var
+        self.traced.variable = self.traced.tracer.as_traced(value).variable
 
 
 class BufferPlace:

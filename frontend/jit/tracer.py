@@ -160,16 +160,16 @@ class ProgramTracer:
 
     def set_stop_gradient(self, traced: Traced, value: bool) -> None:
         """Cut a tensor off the gradient (or let an input onto it)."""
-        if value == traced.var.stop_gradient:
+        if value == traced.variable.stop_gradient:
             return
-        if value and traced.var.op is not None:
+        if value and traced.variable.op is not None:
             with_cut: Traced = self.emit("assign", traced)
-            traced.var = with_cut.var
-        traced.var.stop_gradient = value or not traced.var.dtype.is_float
+            traced.variable = with_cut.variable
+        traced.variable.stop_gradient = value or not traced.variable.dtype.is_float
 
     def variable(self, value: Any) -> Variable:
         """The Variable of a value, as the innermost block sees it."""
-        return self.seen_here(self.as_traced(value).var)
+        return self.seen_here(self.as_traced(value).variable)
 
     def seen_here(self, var: Variable) -> Variable:
         """A Variable of an outer block as the innermost block sees it."""
@@ -248,7 +248,7 @@ class ProgramTracer:
         block.results = [self.variable(value) for value in results]
         for key, value in self.current.items():
             target = self.captured[key][1]
-            if value.var is not target:
+            if value.variable is not target:
                 self.emit("assign_persistable", value, Traced(target, self))
 
     def _slot(self, value: Any) -> Any:

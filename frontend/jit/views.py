@@ -24,16 +24,20 @@ _RESHAPES = frozenset({"reshape2", "flatten_contiguous_range", "squeeze2", "unsq
 
 def write_through(tracer: ProgramTracer, target: Traced, value: Traced) -> None:
     """Let `target`, its base and the other views of it stand for what they are after the write."""
-    if (target.var.shape, target.var.dtype) != (value.var.shape, value.var.dtype):
+    if (target.variable.shape, target.variable.dtype) != (
+        value.variable.shape,
+        value.variable.dtype,
+    ):
         raise OpError(
-            f"in-place write needs {target.var.type}, got {value.var.type}", loc=user_location()
+            f"in-place write needs {target.variable.type}, got {value.variable.type}",
+            loc=user_location(),
         )
     root, new = _root(tracer, target, value)
     tracer.note_tensor(root)
-    root.var = new.var
+    root.variable = new.variable
     if root is not target:
         tracer.note_tensor(target)
-        target.var = value.var
+        target.variable = value.variable
     _refresh(tracer, root, except_for=target)
 
 
@@ -46,7 +50,7 @@ def _root(tracer: ProgramTracer, target: Traced, value: Traced) -> tuple[Traced,
 
 
 def _undone(tracer: ProgramTracer, view: ViewOf, value: Traced) -> Traced:
-    source = view.source.var
+    source = view.source.variable
     if view.op_type in _RESHAPES:
         out = tracer.emit("reshape2", value, shape=list(source.shape))
     elif view.op_type == "transpose2":
@@ -72,6 +76,6 @@ def _refresh(tracer: ProgramTracer, source: Traced, except_for: Traced) -> None:
             out = tracer.emit(view.base.op_type, source, **attrs)
             made = out[view.base.attrs["_index"]] if isinstance(out, (list, tuple)) else out
             tracer.note_tensor(view)
-            view.var = made.var
+            view.variable = made.variable
         _refresh(tracer, view, except_for)
     source.views[:] = kept
