@@ -28,6 +28,7 @@ _NAMES = {
     ".printing": "set_printoptions",
     ".random": "get_rng_state seed set_rng_state",
     ".serialization": "load save",
+    ".static.mode": "disable_static enable_static",
     ".ops.creation": """
         arange assign clone diag empty empty_like eye full full_like linspace meshgrid ones
         ones_like to_tensor tolist tril triu zeros zeros_like
@@ -50,8 +51,8 @@ _NAMES = {
         nansum numel prod std sum var
     """,
     ".ops.shape": """
-        broadcast_shape broadcast_tensors broadcast_to chunk concat crop diagonal expand
-        expand_as flatten flip moveaxis rank repeat_interleave reshape reverse roll rot90 shape
+        broadcast_shape broadcast_tensors broadcast_to chunk concat diagonal expand
+        expand_as flatten flip moveaxis rank repeat_interleave reshape reverse roll shape
         slice split squeeze stack strided_slice tile transpose unbind unflatten unsqueeze
         unstack view
     """,
@@ -65,6 +66,7 @@ _NAMES = {
         bernoulli multinomial normal rand randint randint_like randn randperm standard_normal
         uniform
     """,
+    ".ops.compound": "crop cross diagflat diff logit put_along_axis quantile rot90",
     ".ops.einsum": "einsum",
     ".ops.inplace": "reshape_ squeeze_ tanh_ unsqueeze_ scatter_",
     "wherry.schema.dtypes": """

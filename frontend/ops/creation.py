@@ -98,20 +98,12 @@ def _natural(data: Any, array: np.ndarray[Any, Any]) -> DType:
 def full(shape: Any, fill_value: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     """A Tensor of one value. `shape` holds ints, 0-d Tensors, or is a Tensor.
 
-    Without a dtype a bool gives bool, an int int64 and a float the default dtype.
+    Without a dtype it has the default dtype, whatever the value is.
 
     >>> import wherry as paddle
     >>> paddle.full([2], 3.0).tolist()
     [3.0, 3.0]
     """
-    if dtype is None and not isinstance(fill_value, Tensor):
-        dtype = (
-            "bool"
-            if isinstance(fill_value, bool)
-            else int64
-            if isinstance(fill_value, int)
-            else None
-        )
     kind = dtype_or_default(dtype)
     if isinstance(fill_value, Tensor):
         value = cast_to(fill_value, kind)

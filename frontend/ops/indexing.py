@@ -180,9 +180,10 @@ def _as_indices(item: Tensor) -> list[Tensor]:
     if tracer.get() is not None:
         raise OpError(
             "indexing with a bool mask gives a shape that depends on data; in a traced function "
-            "use "
-            "paddle.where(mask, x, other), or paddle.masked_select", loc=user_location(),
+            "use paddle.where(mask, x, other)", loc=user_location(),
         )  # fmt: skip
+    if item.ndim == 0:
+        raise IndexError("a bool index needs an axis, got a 0-d bool; x[None] adds an axis")
     return [Tensor(positions) for positions in np.nonzero(item.array)]
 
 

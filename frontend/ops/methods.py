@@ -14,11 +14,24 @@ from .. import autograd
 from ..device import CPUPlace
 from ..dispatch import mark_written, tracer, update_buffer, write
 from ..tensor import Tensor
-from . import compare, creation, indexing, linalg, math, operators, random, reduce, search, shape
+from . import (
+    compare,
+    compound,
+    creation,
+    indexing,
+    linalg,
+    math,
+    operators,
+    random,
+    reduce,
+    search,
+    shape,
+)
 from .convert import cast_to, to_tensor_like
 
 # Functions whose first argument is the Tensor: `x.name(...)` is `paddle.name(x, ...)`.
 FUNCTIONS: dict[Any, str] = {
+    compound: "crop cross diff logit put_along_axis quantile rot90",
     math: """
         add subtract multiply divide maximum minimum fmax fmin floor_divide mod remainder
         floor_mod pow exp expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh
@@ -39,7 +52,7 @@ FUNCTIONS: dict[Any, str] = {
     shape: """
         reshape flatten squeeze unsqueeze transpose moveaxis expand broadcast_to expand_as tile
         split chunk unbind unstack slice strided_slice flip reverse roll diagonal
-        repeat_interleave unflatten view rank rot90 concat stack
+        repeat_interleave unflatten view rank concat stack
     """,
     linalg: "matmul mm bmm mv dot inner outer addmm t norm dist trace tensordot",
     search: """

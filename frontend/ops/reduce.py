@@ -75,19 +75,39 @@ mean = _reduction(
     "mean", "reduce_mean", "The mean over the axes, in x's dtype.", "[1.0, 3.0]", "2.0"
 )
 max = _reduction(
-    "max", "reduce_max", "The largest element; gradients of ties are shared.", "[1, 3]", "3"
-)
+    "max", "reduce_max", "The largest element; each of the ties gets all of the gradient.",
+    "[1, 3]", "3",
+)  # fmt: skip
 min = _reduction(
-    "min", "reduce_min", "The smallest element; gradients of ties are shared.", "[1, 3]", "1"
-)
+    "min", "reduce_min", "The smallest element; each of the ties gets all of the gradient.",
+    "[1, 3]", "1",
+)  # fmt: skip
 amax = _reduction(
-    "amax", "reduce_max", "The largest element; gradients of ties are shared.", "[1, 3]", "3"
+    "amax", "reduce_amax", "The largest element; the ties share the gradient.", "[1, 3]", "3"
 )
-amin = _reduction("amin", "reduce_min", "The smallest element; gradients of ties are shared.",
-"[1, 3]",
-                  "1")  # fmt: skip
-all = _reduction("all", "reduce_all", "True if all are (x is bool).", "[True, False]", "False")
-any = _reduction("any", "reduce_any", "True if one is (x is bool).", "[True, False]", "True")
+amin = _reduction(
+    "amin", "reduce_amin", "The smallest element; the ties share the gradient.", "[1, 3]", "1"
+)
+
+
+def all(x: Tensor, axis: Any = None, keepdim: bool = False, name: str | None = None) -> Tensor:
+    """True if all are; a number that is not 0 counts as True.
+
+    >>> import wherry as paddle
+    >>> paddle.all(paddle.to_tensor([True, False])).item()
+    False
+    """
+    return reduce("reduce_all", cast_to(need_tensor(x, "all"), bool_), axis, keepdim)
+
+
+def any(x: Tensor, axis: Any = None, keepdim: bool = False, name: str | None = None) -> Tensor:
+    """True if one is; a number that is not 0 counts as True.
+
+    >>> import wherry as paddle
+    >>> paddle.any(paddle.to_tensor([True, False])).item()
+    True
+    """
+    return reduce("reduce_any", cast_to(need_tensor(x, "any"), bool_), axis, keepdim)
 
 
 def _count(x: Tensor, axis: object) -> object:

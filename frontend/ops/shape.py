@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from wherry.ir.dims import is_dim
+from wherry.ir.infer import broadcast_shapes, inferring
 from wherry.schema.dtypes import int32
+from wherry.schema.errors import OpError
 
 from ..dispatch import constant, run_op
+from ..location import user_location
 from ..tensor import Tensor
-from .convert import axes_of, cast_to, dim_of, dims_of, need_tensor
+from .convert import axes_of, dims_of, need_tensor
 
 
 def reshape(x: Tensor, shape: Any, name: str | None = None) -> Tensor:
@@ -121,9 +124,20 @@ def broadcast_shape(x_shape: Any, y_shape: Any) -> list[int]:
     >>> paddle.broadcast_shape([2, 1], [3])
     [2, 3]
     """
-    from wherry.ir.infer import broadcast_shapes
+    return _common("broadcast_shape", [x_shape, y_shape])
 
-    return list(broadcast_shapes(x_shape, y_shape))  # type: ignore[arg-type]
+
+def _common(function: str, shapes: list[Any]) -> list[Any]:
+    """The shape that all of these broadcast to; an error names the function and the user's line."""
+    common: Any = ()
+    try:
+        with inferring(function, None, []):
+            for sizes in shapes:
+                common = broadcast_shapes(common, sizes)
+    except OpError as error:
+        error.loc = user_location()
+        raise
+    return list(common)
 
 
 def broadcast_tensors(input: Any, name: str | None = None) -> list[Tensor]:
@@ -133,12 +147,8 @@ def broadcast_tensors(input: Any, name: str | None = None) -> list[Tensor]:
     >>> [t.shape for t in paddle.broadcast_tensors([paddle.ones([2, 1]), paddle.ones([3])])]
     [[2, 3], [2, 3]]
     """
-    from wherry.ir.infer import broadcast_shapes
-
-    shape: Any = ()
-    for tensor in input:
-        shape = broadcast_shapes(shape, tensor.shape)
-    return [t if t.shape == list(shape) else expand(t, list(shape)) for t in input]
+    shape = _common("broadcast_tensors", [tensor.shape for tensor in input])
+    return [t if t.shape == shape else expand(t, shape) for t in input]
 
 
 def tile(x: Tensor, repeat_times: Any, name: str | None = None) -> Tensor:
@@ -377,33 +387,3 @@ def rank(input: Tensor) -> Tensor:
     2
     """
     return run_op("fill_constant", shape=[], value=input.ndim, dtype=int32)  # type: ignore[no-any-return]
-
-
-def crop(x: Tensor, shape: Any = None, offsets: Any = None, name: str | None = None) -> Tensor:
-    """The part of x of this shape that begins at the offsets; -1 takes all from there.
-
-    >>> import wherry as paddle
-    >>> paddle.crop(paddle.arange(5), [2], [1]).tolist()
-    [1, 2]
-    """
-    begins = [0] * x.ndim if offsets is None else dims_of(offsets, "offsets")
-    sizes = list(x.shape) if shape is None else dims_of(shape)
-    ends = [x.shape[i] if sizes[i] == -1 else dim_of(begins[i] + sizes[i]) for i in range(x.ndim)]
-    return slice(x, list(range(x.ndim)), begins, ends)
-
-
-def rot90(x: Tensor, k: int = 1, axes: Any = (0, 1), name: str | None = None) -> Tensor:
-    """x turned by k * 90 degrees in the plane of two axes, from the first to the second.
-
-    >>> import wherry as paddle
-    >>> paddle.rot90(paddle.to_tensor([[1, 2], [3, 4]])).tolist()
-    [[2, 4], [1, 3]]
-    """
-    a, b = (axis % x.ndim for axis in axes)
-    order = list(range(x.ndim))
-    order[a], order[b] = b, a
-    if k % 4 == 2:
-        return flip(x, [a, b])
-    if k % 4 == 1:
-        return transpose(flip(x, b), order)
-    return flip(transpose(x, order), b) if k % 4 == 3 else cast_to(x, x.dtype)
