@@ -203,6 +203,8 @@ def initial_grad(output: Tensor, grad: Tensor | None, create_graph: bool) -> Gra
     if grad is None:
         start = np.ones(output.array.shape, output.array.dtype)
         return Tensor(start) if create_graph else start
+    if not isinstance(grad, Tensor):
+        raise TypeError(f"the initial gradient needs a Tensor, got {type(grad).__name__}")
     if grad.shape != output.shape or grad.dtype is not output.dtype:
         raise ValueError(
             f"the initial gradient needs {output.dtype.name}{output.shape} like its tensor, "
@@ -265,10 +267,13 @@ def grad(
     """
     if not only_inputs:
         raise ValueError("paddle.grad needs only_inputs=True; use Tensor.backward for all leaves")
-    roots, wanted, cut = _listed(outputs), _listed(inputs), _listed(no_grad_vars)
+    roots, wanted = _listed(outputs, "outputs"), _listed(inputs, "inputs")
+    starts, cut = _listed(grad_outputs, "grad_outputs"), _listed(no_grad_vars, "no_grad_vars")
+    if not roots:
+        raise ValueError("grad needs at least one Tensor as outputs, got none")
     if hasattr(roots[0], "tracer"):
-        return _traced_grad(roots, wanted, _listed(grad_outputs), create_graph, allow_unused)
-    given = _listed(grad_outputs) or [None] * len(roots)
+        return _traced_grad(roots, wanted, starts, create_graph, allow_unused)
+    given = starts or [None] * len(roots)
     engine = _TargetEngine(create_graph, bool(retain_graph or create_graph), wanted, cut)
     engine.run(roots, [initial_grad(t, g, create_graph) for t, g in zip(roots, given, strict=True)])
     return [engine.result(i, t, allow_unused) for i, t in enumerate(wanted)]
@@ -290,10 +295,15 @@ def _traced_grad(
     return list(found)
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: Any, name: str) -> list[Any]:
+    """The Tensors of an argument of `grad`: one, several, or none for None."""
     if value is None:
         return []
-    return [value] if isinstance(value, Tensor) else list(value)
+    found = list(value) if isinstance(value, (list, tuple)) else [value]
+    for one in found:
+        if not (isinstance(one, Tensor) or (one is None and name == "grad_outputs")):
+            raise TypeError(f"grad needs Tensors as {name}, got {type(one).__name__}")
+    return found
 
 
 def _key(tensor: Tensor) -> Any:

@@ -45,6 +45,8 @@ def make_parameter(
     from .ops.convert import dims_of
 
     sizes = [int(d) for d in dims_of(shape)]
+    if any(size < 0 for size in sizes):
+        raise ValueError(f"a parameter needs sizes >= 0, got {sizes}")
     name = attr.name or generate(f"{owner}.{'b' if is_bias else 'w'}")
     param = Parameter(np.empty(sizes, as_dtype(dtype).numpy), attr.trainable, name)
     # A parameter that is made inside a trace is data, not part of the Program.

@@ -70,7 +70,8 @@ def as_dtype(spec: Any) -> DType:
         return _BY_NAME[spec]
     if isinstance(spec, str):
         raise TypeError(f"data type '{spec}' not understood; wherry has {', '.join(_BY_NAME)}")
-    dtype = np.dtype(spec)
+    # numpy takes None for float64; a caller who forgot the dtype shall hear of it.
+    dtype = None if spec is None else np.dtype(spec)
     if dtype not in _BY_NUMPY:
         raise TypeError(f"data type '{dtype}' not understood; wherry has {', '.join(_BY_NAME)}")
     return _BY_NUMPY[dtype]

@@ -49,6 +49,8 @@ class DataLoader:
     ) -> None:
         if num_workers < 0:
             raise ValueError(f"num_workers should be 0 or more, but got {num_workers}")
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size should be a positive integer, but got {batch_size!r}")
         if batch_sampler is not None and (batch_size != 1 or shuffle or drop_last):
             raise ValueError(
                 "batch_size, shuffle and drop_last should not be set when batch_sampler is given"

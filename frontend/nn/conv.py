@@ -27,6 +27,8 @@ class _Conv(Layer):
         super().__init__(dtype=None)
         if weight_attr is False:
             raise ValueError("weight_attr should not be False in Conv.")
+        if groups < 1:
+            raise ValueError(f"groups must be > 0, got {groups}")
         for channels in (in_channels, *([] if self.transposed else [out_channels])):
             if channels % groups:
                 raise ValueError(f"groups {groups} must divide the channels {channels}")
@@ -36,6 +38,10 @@ class _Conv(Layer):
             pair(stride, "stride", self.axes),
             pair(dilation, "dilation", self.axes),
         )
+        for name in ("kernel_size", "stride", "dilation"):
+            sizes = getattr(self, f"_{name}")
+            if any(size < 1 for size in sizes):
+                raise ValueError(f"{name} needs ints > 0, got {sizes}")
         self._padding, self._padding_mode, self._output_padding = (
             padding,
             padding_mode,

@@ -154,6 +154,8 @@ class StepDecay(LRScheduler):
     ) -> None:
         if not isinstance(step_size, int):
             raise TypeError(f"step_size must be an int, but received {type(step_size)}")
+        if step_size < 1:
+            raise ValueError(f"step_size must be > 0, but received {step_size}")
         if gamma >= 1.0:
             raise ValueError("gamma should be < 1.0.")
         self.step_size, self.gamma = step_size, gamma

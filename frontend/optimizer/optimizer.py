@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -60,6 +60,11 @@ class Optimizer:
             raise TypeError(
                 "`parameters` argument given to the optimizer should be an iterable of Tensors, "
                 f"but got argument type is `{type(parameters).__name__}`: write [parameter]"
+            )
+        if not isinstance(parameters, Iterable):
+            raise TypeError(
+                "`parameters` argument given to the optimizer should be an iterable of Tensors, "
+                f"but got argument type is `{type(parameters).__name__}`: pass net.parameters()"
             )
         if not isinstance(learning_rate, (float, int, LRScheduler)):
             raise TypeError(

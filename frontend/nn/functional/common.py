@@ -32,6 +32,7 @@ def linear(
     [[3.0], [3.0]]
     """
     need_tensor(x, "linear")
+    need_tensor(weight, "linear", "weight")
     if x.dtype is not weight.dtype:
         raise OpTypeError(
             f"needs x in the weight's dtype {weight.dtype.name}, got {x.dtype.name}; x.astype("

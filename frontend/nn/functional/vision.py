@@ -93,6 +93,8 @@ def _sizes(x: Tensor, axes: list[int], size: Any, scales: list[float | None]) ->
     wanted = wanted * len(axes) if len(wanted) == 1 else wanted
     if len(wanted) != len(axes):
         raise ValueError(f"size needs {len(axes)} ints, got {size}")
+    if any(int(w) < 1 for w in wanted):
+        raise ValueError(f"size needs ints > 0, got {size}")
     return [int(w) for w in wanted]
 
 
