@@ -291,7 +291,7 @@ def _traced_grad(
                 "Please check the input tensor or set allow_unused=True to get None result."
             )
         if grad is not None and not create_graph:
-            grad.var.stop_gradient = True
+            grad.variable.stop_gradient = True
     return list(found)
 
 

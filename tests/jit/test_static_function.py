@@ -448,6 +448,16 @@ def test_grad_inside() -> None:
     assert x.grad.tolist() == [12.0]
 
 
+def test_grad_inside_is_a_constant_without_create_graph() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        return paddle.grad((x * x).sum(), x)[0]
+
+    x = paddle.to_tensor([2.0], stop_gradient=False)
+    out = f(x)
+    assert out.tolist() == [4.0] and out.stop_gradient
+
+
 def test_deepcopy_binds_to_the_copy() -> None:
     net = to_static(Net())
     twin = copy.deepcopy(net)
