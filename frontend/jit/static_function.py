@@ -106,7 +106,8 @@ class StaticFunction:
         return _mode_of(self._instance), *key
 
     def _inside_a_trace(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        if active_tracer() is None:
+        active = active_tracer()
+        if active is None or not active.converts:
             raise RuntimeError(
                 f"Failed to run the callable object {self._function!r} decorated by "
                 "'@paddle.jit.to_static', because it is NOT in dynamic mode. Please disable the "

@@ -8,7 +8,7 @@ what is written to them is kept in `current` and assigned at the end of the Prog
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,6 +44,9 @@ class Frame:
 class ProgramTracer:
     """Builds one Program. `open_sizes` says that the leading sizes of the inputs are left open."""
 
+    # Whether the code that is traced is converted, so that it may call static functions.
+    converts = True
+
     def __init__(self, open_sizes: bool = False) -> None:
         self.program = Program()
         self.open_sizes = open_sizes
@@ -58,7 +61,9 @@ class ProgramTracer:
         """Record one op on traced or captured Tensors; returns its traced outputs."""
         variables = [self._slot(value) for value in inputs]
         emitter = BlockEmitter(self.frames[-1].block, user_location())
-        found = emitter.emit(opdef, variables, {k: plain(v) for k, v in attrs.items()})
+        found = emitter.emit(
+            opdef, variables, {k: plain(v) for k, v in attrs.items()}, self.names_for(opdef)
+        )
         result = self._wrap(found)
         if opdef.type in VIEW_OPS and isinstance(inputs[0], Traced):
             self._note_views(inputs[0], opdef.type, attrs, result)
@@ -82,7 +87,7 @@ class ProgramTracer:
                 "fill_constant", shape=list(array.shape), value=array.item(), dtype=dtype
             )
             return made
-        return Traced(self.program.add_constant("constant", array.copy(), dtype), self)
+        return self.traced(self.program.add_constant("constant", array.copy(), dtype))
 
     def gradients(self, targets: Sequence[Tensor], sources: Sequence[Tensor],
                   target_grads: Sequence[Tensor | None]) -> list[Traced | None]:  # fmt: skip
@@ -101,7 +106,7 @@ class ProgramTracer:
         )  # fmt: skip
         for op in block.ops[before:]:
             op.attrs.pop("op_role", None)
-        return [None if var is None else Traced(var, self) for var in found]
+        return [None if var is None else self.traced(var) for var in found]
 
     def convert_call(self, function: Any) -> Any:
         """What a Layer calls instead of its own forward."""
@@ -109,7 +114,15 @@ class ProgramTracer:
 
         return convert_call(function)
 
+    def names_for(self, opdef: OpDef) -> Mapping[str, Sequence[str]] | None:
+        """The names of an op's outputs by slot; None leaves them to the emitter."""
+        return None
+
     # Values.
+
+    def traced(self, var: Variable) -> Traced:
+        """The tensor that stands for a Variable."""
+        return Traced(var, self)
 
     def as_traced(self, value: Any) -> Traced:
         """A tensor of this Program for a Tensor, a Size or a number."""
@@ -145,7 +158,7 @@ class ProgramTracer:
     def current_value(self, tensor: Tensor) -> Traced:
         """What a captured tensor is at this point of the trace."""
         found = self.current.get(id(tensor))
-        return Traced(self.capture(tensor), self) if found is None else found
+        return self.traced(self.capture(tensor)) if found is None else found
 
     def need_two(self, names: set[str]) -> None:
         """Guard what was decided for sizes of 2 and more."""
@@ -265,7 +278,7 @@ class ProgramTracer:
             return None
         if not grad_enabled.get():
             found.stop_gradient = True
-        return Traced(found, self)
+        return self.traced(found)
 
     def _resolve(self, var: Variable, depth: int) -> Variable:
         frame = self.frames[depth]

@@ -1,5 +1,46 @@
-"""Descriptions of inputs for `to_static` and `jit.save` (`paddle.static`)."""
+"""Static graph mode, and the descriptions of inputs for `to_static` (`paddle.static`)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from .input_spec import InputSpec
 
-__all__ = ["InputSpec"]
+if TYPE_CHECKING:
+    from .executor import Executor
+    from .mode import data, default_main_program, default_startup_program, program_guard
+    from .program import Program
+    from .scope import Scope, global_scope, scope_guard
+    from .variable import Variable
+
+_PUBLIC = {
+    "Executor": "executor", "Program": "program", "Scope": "scope", "Variable": "variable",
+    "data": "mode", "default_main_program": "mode", "default_startup_program": "mode",
+    "global_scope": "scope", "program_guard": "mode", "scope_guard": "scope",
+}  # fmt: skip
+
+__all__ = [
+    "Executor",
+    "InputSpec",
+    "Program",
+    "Scope",
+    "Variable",
+    "data",
+    "default_main_program",
+    "default_startup_program",
+    "global_scope",
+    "nn",
+    "program_guard",
+    "scope_guard",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "nn":
+        return import_module(".nn", __name__)
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_PUBLIC[name]}", __name__), name)
+    globals()[name] = value
+    return value
