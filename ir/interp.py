@@ -182,7 +182,8 @@ def _reshaped(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
 
 def _print(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     array = _arrays(op, "In", env)[0]
-    print(op.attrs.get("message", ""), array, sep="\n" if array.ndim else "")
+    message = op.attrs.get("message", "")
+    print(*([message] if message else []), array, sep="\n" if array.ndim else " ")
     return {"Out": [array]}
 
 

@@ -97,7 +97,8 @@ class _Call:
     def _print(self, _ctx: int, site: int, code: int, ndim: int, dims: Any, data: int) -> None:
         try:
             array = _array_at(data, tuple(dims[:ndim]), dtype_from_code(code))
-            print(self.signature.sites[site].message, array, sep="" if not ndim else "\n")
+            message = self.signature.sites[site].message
+            print(*([message] if message else []), array, sep="\n" if ndim else " ")
         except BaseException as error:  # ctypes would swallow it: `finish` raises it after the call
             self.failure = error
 

@@ -16,7 +16,7 @@ import os
 import types
 from collections.abc import Iterator
 
-from wherry.schema.errors import OpError
+from wherry.schema.errors import ConversionError, OpError
 
 from .source import is_library_file
 
@@ -31,6 +31,8 @@ class user_errors:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         # contextlib would put the traceback back as it was.
+        if isinstance(error, RecursionError):
+            raise ConversionError(_endless(error)) from None
         if isinstance(error, Exception):
             describe(error)
 
@@ -46,6 +48,19 @@ def describe(error: BaseException) -> None:
         _prepend(error, _text(frames))
     if not os.environ.get("WHERRY_DEBUG"):
         error.with_traceback(_only_users(error.__traceback__))
+
+
+def _endless(error: RecursionError) -> str:
+    """The message for a function that calls itself without an end while it is traced."""
+    frames = [one for one in _frames(error.__traceback__) if not _is_ours(one[0])]
+    seen: dict[tuple[types.CodeType, int], tuple[types.FrameType, int]] = {}
+    for frame, line in frames:
+        seen.setdefault((frame.f_code, line), (frame, line))
+    return _text(list(seen.values())) + (
+        "these calls do not end while the code is traced: both sides of a condition on a "
+        "tensor are traced, so it cannot end a recursion; write a `while` loop, or let "
+        "the recursion end by a Python value"
+    )
 
 
 def _frames(traceback: types.TracebackType | None) -> Iterator[tuple[types.FrameType, int]]:

@@ -484,11 +484,24 @@ def test_print_of_a_tensor(capsys: pytest.CaptureFixture[str]) -> None:
     @to_static
     def f(x: Any) -> Any:
         print("sum", x.sum())
+        print(x)
         return x
 
     for value in (1.0, 2.0):
         f(paddle.full([2], value))
-    assert "2." in capsys.readouterr().out
+    assert capsys.readouterr().out == "sum 2.0\n[1. 1.]\nsum 4.0\n[2. 2.]\n"
+
+
+def test_a_recursion_that_a_tensor_should_end() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        if x.sum() > 100:
+            return x
+        return f(x * 2)
+
+    with pytest.raises(ConversionError, match="write a `while` loop") as caught:
+        f(paddle.ones([2]))
+    assert str(caught.value).count("return f(x * 2)") == 1
 
 
 def test_arguments_written_in_place() -> None:
