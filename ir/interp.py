@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wherry.schema.errors import InputError, Loc, RunError
+from wherry.schema.errors import AssertError, InputError, Loc, RunError
 
 from .dims import SymDim, evaluate, symbols_of
 from .emit import run_reference
@@ -144,7 +144,7 @@ class _Run:
 
 
 def _at_line(error: RunError, loc: Loc | None) -> RunError:
-    return RunError(f"{error}\n  at {loc}") if loc and str(loc) not in str(error) else error
+    return type(error)(f"{error}\n  at {loc}") if loc and str(loc) not in str(error) else error
 
 
 def _arrays(op: OpDesc, slot: str, env: Env) -> list[Array]:
@@ -189,7 +189,7 @@ def _print(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
 
 def _assert(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     if not _arrays(op, "Cond", env)[0].item():
-        raise _at_line(RunError(op.attrs.get("message", "") or "assert failed"), op.loc)
+        raise _at_line(AssertError(op.attrs.get("message", "") or "assert failed"), op.loc)
     return {}
 
 

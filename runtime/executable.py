@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from wherry.schema.dtypes import DType, dtype_from_code
-from wherry.schema.errors import InputError, RunError
+from wherry.schema.errors import AssertError, InputError, RunError
 from wherry.schema.native import Signature
 
 from . import abi
@@ -249,7 +249,8 @@ class Executable:
         }.get(code, f"stopped with code {code}")
         head = f"{site.op}: " if site and site.op else ""
         line = f"\n  at {site.loc}" if site and site.loc else ""
-        return RunError(f"{head}{says}{line}")
+        error = AssertError if code == abi.ERROR_ASSERT else RunError
+        return error(f"{head}{says}{line}")
 
 
 def _code_address(function: Any) -> int:

@@ -6,6 +6,7 @@ WherryError
 │   └── OpTypeError (TypeError)          ... and what it cannot take is a dtype
 ├── InputError (ValueError)              a call of a compiled or loaded model does not fit it
 ├── RunError (RuntimeError)              compiled code met an error in the data (index, division)
+│   └── AssertError (AssertionError)     ... the error is an `assert` of a tensor that is false
 ├── UnknownOpError (NotImplementedError) an op that nobody declared
 ├── VerifyError (AssertionError)         invalid IR: a bug of wherry's, never the user's
 ├── TargetError (RuntimeError)           native code that this machine cannot build or run
@@ -61,9 +62,11 @@ class InputError(WherryError, ValueError):
 
 
 class RunError(WherryError, RuntimeError):
-    """Compiled code stopped: an index out of range, an integer division by zero, a failed
-    assert.
-    """
+    """Compiled code stopped at an error in the data, such as an index out of range."""
+
+
+class AssertError(RunError, AssertionError):
+    """An `assert` in compiled code, of a tensor that is false."""
 
 
 class UnknownOpError(WherryError, NotImplementedError):

@@ -10,7 +10,7 @@ import pytest
 from wherry.codegen import jit
 from wherry.ir.interp import run_program
 from wherry.ir.text import parse_text
-from wherry.schema.errors import RunError
+from wherry.schema.errors import AssertError, RunError
 
 Array = np.ndarray[Any, Any]
 
@@ -139,7 +139,7 @@ def test_a_failed_assert_names_the_line() -> None:
     )
     x = np.float32([0, 1])
     np.testing.assert_allclose(run([np.array(True), x])[0], np.exp(x), rtol=1e-6)
-    with pytest.raises(RunError, match=r"x is bad(.|\n)*net\.py:7: assert ok"):
+    with pytest.raises(AssertError, match=r"x is bad(.|\n)*net\.py:7: assert ok"):
         run([np.array(False), x])
 
 

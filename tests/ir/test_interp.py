@@ -6,7 +6,7 @@ import pytest
 from wherry.ir.interp import run_program
 from wherry.ir.text import parse_text
 from wherry.ir.verify import verify
-from wherry.schema.errors import InputError, RunError
+from wherry.schema.errors import AssertError, InputError, RunError
 
 
 def run(text: str, *inputs: object, **persistables: object):  # type: ignore[no-untyped-def]
@@ -152,7 +152,7 @@ def test_print_and_assert(capsys: pytest.CaptureFixture[str]) -> None:
     }"""
     assert run(text, True, np.float32([1, 2]))[0][0].tolist() == [1, 2]
     assert capsys.readouterr().out == "x is \n[1. 2.]\n"
-    with pytest.raises(RunError) as error:
+    with pytest.raises(AssertError) as error:
         run(text, False, np.float32([1, 2]))
     assert "x must be positive" in str(error.value) and "net.py:4" in str(error.value)
 
