@@ -74,9 +74,8 @@ _NAMES = {
     """,
 }
 _MODULES = (
-    "autograd", "device", "framework", "io", "jit", "linalg", "metric", "nn", "optimizer",
-    "regularizer",
-    "static", "utils",
+    "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn",
+    "optimizer", "regularizer", "static", "utils",
 )  # fmt: skip
 
 

@@ -13,12 +13,15 @@ import io
 import os
 import pickle
 import tempfile
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from wherry.ir.program import Program
+from wherry.schema.container import MODEL_MAGIC
 from wherry.schema.errors import ModelFormatError
 
 from .tensor import Tensor
@@ -64,6 +67,8 @@ def _contiguous(tensor: Tensor) -> np.ndarray[Any, Any]:
 def save(obj: Any, path: Any, protocol: int = 4, **configs: Any) -> None:
     """Write a state_dict, a Tensor or a structure of such to a file (or a BytesIO), as Paddle does.
 
+    A `paddle.static.Program` is written without the values of its parameters.
+
     Missing directories are made. The file appears whole or not at all. Raises ValueError for a path
     that ends in a separator, or a protocol outside 2 .. 4.
 
@@ -76,12 +81,23 @@ def save(obj: Any, path: Any, protocol: int = 4, **configs: Any) -> None:
         raise ValueError(f"paddle.save has no configs {sorted(configs)}")
     if not isinstance(protocol, int) or not 1 < protocol < 5:
         raise ValueError(f"Expected 1<'protocol'<5, but received protocol={protocol}")
+    data = _file_content(obj, protocol)
+    if isinstance(path, io.BytesIO):
+        path.write(data)
+    else:
+        _write_whole(os.fspath(path), data)
+    if isinstance(obj, dict) and not obj:
+        warnings.warn("The input state dict is empty, no need to save.", stacklevel=2)
+
+
+def _file_content(obj: Any, protocol: int) -> bytes:
+    if isinstance(obj, Program):
+        from .static.io import program_bytes
+
+        return program_bytes(obj)
     buffer = io.BytesIO()
     _Pickler(buffer, protocol).dump(_portable(obj))
-    if isinstance(path, io.BytesIO):
-        path.write(buffer.getvalue())
-    else:
-        _write_whole(os.fspath(path), buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _write_whole(path: str, data: bytes) -> None:
@@ -203,6 +219,8 @@ class _Unpickler(pickle.Unpickler):
 def load(path: Any, **configs: Any) -> Any:
     """Read what `save` (or Paddle) wrote: arrays become Tensors, or stay with return_numpy=True.
 
+    A file that holds a Program gives a `paddle.static.Program`, whatever its suffix.
+
     Raises FileNotFoundError for a missing file, and ModelFormatError for one that is damaged, or
     that holds anything but numpy arrays and Python's own containers.
     """
@@ -215,6 +233,11 @@ def load(path: Any, **configs: Any) -> Any:
     name = os.fspath(path)
     if not os.path.isfile(name):
         return _load_model_parameters(name, return_numpy)
+    with open(name, "rb") as file:
+        if file.read(len(MODEL_MAGIC)) == MODEL_MAGIC:
+            from .static.io import program_from_file
+
+            return program_from_file(name)
     with open(name, "rb") as file:
         return _restored(_unpickled(file, name), return_numpy, keep_names)
 

@@ -9,6 +9,7 @@ from .input_spec import InputSpec
 
 if TYPE_CHECKING:
     from .executor import Executor
+    from .io import load_inference_model, normalize_program, save_inference_model
     from .mode import data, default_main_program, default_startup_program, program_guard
     from .program import Program
     from .scope import Scope, global_scope, scope_guard
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Executor": "executor", "Program": "program", "Scope": "scope", "Variable": "variable",
     "data": "mode", "default_main_program": "mode", "default_startup_program": "mode",
+    "load_inference_model": "io", "normalize_program": "io", "save_inference_model": "io",
     "global_scope": "scope", "program_guard": "mode", "scope_guard": "scope",
 }  # fmt: skip
 
@@ -30,8 +32,11 @@ __all__ = [
     "default_main_program",
     "default_startup_program",
     "global_scope",
+    "load_inference_model",
     "nn",
+    "normalize_program",
     "program_guard",
+    "save_inference_model",
     "scope_guard",
 ]
 

@@ -50,7 +50,7 @@ def fc(
         bias = make_parameter(active, layer, [size], out.dtype, bias_attr, is_bias=True)
         if bias is not None:
             out = active.emit("elementwise_add", out, bias, axis=axis)
-        return getattr(functional, activation)(out) if activation else out  # type: ignore[no-any-return]
+        return getattr(functional, activation)(out) if activation else out
 
 
 def _product(active: StaticTracer, layer: str, x: Any, size: int, columns: int,

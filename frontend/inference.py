@@ -1,0 +1,182 @@
+"""Running saved models: `paddle.inference`, with handles for inputs and outputs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from wherry.ir.program import Program, Variable
+from wherry.ir.serialize import load_program
+from wherry.schema.errors import InputError, ModelFormatError
+
+from .jit.native import native_code
+from .tensor import Array
+
+
+class Config:
+    """Which model to run: the model's file and its parameters, a prefix, or a folder with one."""
+
+    def __init__(self, model: Any = None, params: Any = None) -> None:
+        self._model = None if model is None else os.fspath(model)
+        self._params = None if params is None else os.fspath(params)
+
+    def set_model(self, model: Any, params: Any = None) -> None:
+        """Choose another model."""
+        self.__init__(model, params)  # type: ignore[misc]
+
+    def prog_file(self) -> str:
+        """The model's file as it was given."""
+        return self._model or ""
+
+    def params_file(self) -> str:
+        """The parameters' file as it was given."""
+        return self._params or ""
+
+    def disable_gpu(self) -> None:
+        """Nothing: wherry runs on the CPU."""
+
+    def use_gpu(self) -> bool:
+        """False: wherry runs on the CPU."""
+        return False
+
+    def load(self) -> Program:
+        """Read the model. Raises ValueError (ModelFormatError) for what is missing or damaged."""
+        if self._model is None:
+            raise ValueError("paddle.inference.Config names no model; set_model(model, params)")
+        path = self._model
+        if os.path.isdir(path):
+            names = [name for name in sorted(os.listdir(path)) if name.endswith(".pdmodel")]
+            if len(names) != 1:
+                raise ModelFormatError(f"{path}: needs one .pdmodel in the folder, got {names}")
+            path = os.path.join(path, names[0])
+        program, _ = load_program(path, self._params)
+        return program
+
+
+class Handle:
+    """An input or output of a Predictor: `copy_from_cpu` before `run`, `copy_to_cpu` after it."""
+
+    def __init__(self, var: Variable) -> None:
+        self._var = var
+        self._array: Array | None = None
+
+    def name(self) -> str:
+        """The Variable's name."""
+        return self._var.name
+
+    def reshape(self, shape: Any) -> None:
+        """Take this shape; the data come with `copy_from_cpu`."""
+        self._array = np.zeros([int(n) for n in shape], self._var.dtype.numpy)
+
+    def shape(self) -> list[int]:
+        """The shape of the data, or what is known of it (-1 elsewhere)."""
+        if self._array is not None:
+            return list(self._array.shape)
+        return [dim if isinstance(dim, int) else -1 for dim in self._var.shape]
+
+    def type(self) -> Any:
+        """The dtype."""
+        return self._var.dtype
+
+    def copy_from_cpu(self, data: Array) -> None:
+        """Take a copy of this array. TypeError for what is no array."""
+        if not isinstance(data, np.ndarray):
+            raise TypeError(
+                f"In copy_from_cpu, we only support numpy ndarray data type, got {type(data)}"
+            )
+        self._array = np.array(data)
+
+    def copy_to_cpu(self) -> Array:
+        """A copy of the data. RuntimeError before there are any."""
+        if self._array is None:
+            raise RuntimeError(f"{self._var.name} has no data yet: call predictor.run() first")
+        return np.array(self._array)
+
+
+class Predictor:
+    """A loaded model as compiled code; the numpy interpreter where no compiler is installed."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._native = native_code(program, interpret_if_missing=True)
+        self._inputs = {var.name: Handle(var) for var in program.inputs}
+        self._outputs = {name: Handle(var) for name, var in _named_outputs(program).items()}
+
+    def get_input_names(self) -> list[str]:
+        """The names of the inputs, in order."""
+        return list(self._inputs)
+
+    def get_output_names(self) -> list[str]:
+        """The names of the outputs, in order."""
+        return list(self._outputs)
+
+    def get_input_handle(self, name: str) -> Handle:
+        """The input of this name. ValueError if there is none."""
+        return _handle(self._inputs, name, "input")
+
+    def get_output_handle(self, name: str) -> Handle:
+        """The output of this name. ValueError if there is none."""
+        return _handle(self._outputs, name, "output")
+
+    def run(self, inputs: Any = None) -> Any:
+        """Compute the outputs from the inputs' handles, or from arrays, which returns arrays.
+
+        Raises ValueError (InputError) for an input without data or of another shape or dtype.
+        """
+        if inputs is not None:
+            for handle, value in zip(self._inputs.values(), inputs, strict=True):
+                handle.copy_from_cpu(np.asarray(value))
+        arrays = [_checked(handle) for handle in self._inputs.values()]
+        results, _ = self._native(arrays, self._native.binder(_no_tensor)())
+        for handle, array in zip(self._outputs.values(), results, strict=True):
+            handle._array = array
+        return True if inputs is None else [handle.copy_to_cpu() for handle in
+                                            self._outputs.values()]  # fmt: skip
+
+    def clone(self) -> Predictor:
+        """Another Predictor of the same model with handles of its own: one for each thread."""
+        return Predictor(self._program)
+
+
+def create_predictor(config: Config) -> Predictor:
+    """Load the model of a Config. Raises ValueError (ModelFormatError) for one that is damaged."""
+    return Predictor(config.load())
+
+
+def _named_outputs(program: Program) -> dict[str, Variable]:
+    """The outputs by name; one that is given twice gets a number."""
+    found: dict[str, Variable] = {}
+    for var in program.outputs:
+        name = var.name if var.name not in found else f"{var.name}_{len(found)}"
+        found[name] = var
+    return found
+
+
+def _handle(handles: dict[str, Handle], name: str, what: str) -> Handle:
+    if name not in handles:
+        raise ValueError(f"the model has no {what} {name!r}, only {list(handles)}")
+    return handles[name]
+
+
+def _checked(handle: Handle) -> Array:
+    var, array = handle._var, handle._array
+    wanted = [dim if isinstance(dim, int) else -1 for dim in var.shape]
+    if array is None:
+        raise InputError(f"input '{var.name}' has no data: copy_from_cpu(array) before run()")
+    fits = array.ndim == len(wanted) and all(
+        want in (-1, got) for want, got in zip(wanted, array.shape, strict=True)
+    )
+    if not fits:
+        raise InputError(f"input '{var.name}' needs the shape {wanted}, got {list(array.shape)}")
+    if array.dtype != var.dtype.numpy:
+        raise InputError(f"input '{var.name}' needs {var.dtype.name}, got {array.dtype}")
+    return array
+
+
+def _no_tensor(name: str) -> Any:
+    raise AssertionError(f"{name} has no value in the model")
+
+
+__all__ = ["Config", "Handle", "Predictor", "create_predictor"]
