@@ -1,12 +1,12 @@
 """Every sample of every declared op: compiled code gives what the reference gives.
 
-All samples of an op are compiled as one Program, once with static sizes, once with symbols for
-all sizes > 1; then no reference may run and nothing is folded: the result is compiled code's own.
+All samples of an op are compiled as one Program, once with static sizes, once with a symbol for
+each size > 1; then no reference may run and nothing is folded: the result is compiled code's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,7 +14,6 @@ import pytest
 from op_samples import SAMPLED, Symbols, each, flat, map_slots, type_of
 
 from wherry.codegen import jit
-from wherry.ir.dims import Dim, symbol
 from wherry.ir.emit import BlockEmitter, run_reference
 from wherry.ir.infer import TensorType
 from wherry.ir.opdef import OPS, OpDef, Sample
@@ -24,22 +23,11 @@ Array = np.ndarray[Any, Any]
 TOLERANCE = {2: (2e-3, 1e-3), 4: (1e-5, 2e-6), 8: (1e-10, 1e-11)}
 
 
-class SampleSymbols(Symbols):
-    """Symbols that only one sample uses; its equal sizes share one."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(apart=False)
-        self.number = number
-
-    def dim(self, size: int) -> Dim:
-        return symbol(f"S{self.number}_{size}") if size > 1 else size
-
-
 class Recorded:
     """The samples of one op in one Program."""
 
     def __init__(self, opdef: OpDef, symbolic: bool) -> None:
-        self.opdef, self.symbolic = opdef, symbolic
+        self.opdef, self.symbols = opdef, Symbols(apart=True) if symbolic else None
         self.program = Program()
         self.inputs: list[Array] = []
         self.wanted: list[tuple[int, Sample, list[Array]]] = []
@@ -48,8 +36,8 @@ class Recorded:
 
     def add(self, number: int, sample: Sample, arrays: list[Any]) -> None:
         block = self.program.global_block
-        if self.symbolic:
-            types = SampleSymbols(number).types(self.opdef.type, arrays)
+        if self.symbols:
+            types = self.symbols.types(self.opdef.type, arrays)
         else:
             types = [map_slots(value, type_of) for value in arrays]
         args = [map_slots(value, lambda t: self.declare(block, t)) for value in types]
@@ -88,21 +76,27 @@ def test_static_sizes(type: str) -> None:
 
 
 @pytest.fixture
-def no_references(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[OpDef]]:
-    """Replaces every reference with a function that raises, once the list is filled."""
+def forbid_references(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """A function that replaces every reference with one that raises, until the test ends."""
     kept = {type: opdef.reference for type, opdef in OPS.items()}
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise AssertionError("a reference ran")
 
+    def forbid() -> None:
+        for opdef in OPS.values():
+            object.__setattr__(opdef, "reference", refuse)
+
     monkeypatch.setenv("WHERRY_DISABLE", "fold_constants")
-    yield lambda: [object.__setattr__(opdef, "reference", refuse) for opdef in OPS.values()]
+    yield forbid
     for type, reference in kept.items():
         object.__setattr__(OPS[type], "reference", reference)
 
 
 @pytest.mark.parametrize("type", SAMPLED)
-def test_symbolic_sizes_without_references(type: str, no_references: Any) -> None:
+def test_symbolic_sizes_without_references(
+    type: str, forbid_references: Callable[[], None]
+) -> None:
     recorded = Recorded(OPS[type], symbolic=True)
-    no_references()
+    forbid_references()
     recorded.compare(jit(recorded.program)(recorded.inputs))
