@@ -144,16 +144,18 @@ class _Split:
 
     def need(self, var: Variable) -> None:
         """Backward reads this value of forward's: compute it again, or keep it as a residual."""
-        op = var.op
-        if op is None:
-            if var in self.assigned:
+        pending = [var]
+        while pending:
+            var = pending.pop()
+            op = var.op
+            if op is None:
+                if var in self.assigned:
+                    self.residuals[var] = None
+            elif not (get_op(op.type).is_map or op.type in _RECOMPUTED):
                 self.residuals[var] = None
-        elif not (get_op(op.type).is_map or op.type in _RECOMPUTED):
-            self.residuals[var] = None
-        elif op not in self.recomputed:
-            self.recomputed.add(op)
-            for one in op.in_vars:
-                self.need(one)
+            elif op not in self.recomputed:
+                self.recomputed.add(op)
+                pending.extend(reversed(op.in_vars))
 
     def forward(self) -> Program:
         """The joint Program with the residuals as results; dce drops what is backward's."""

@@ -362,3 +362,11 @@ def test_only_what_is_asked_for() -> None:
     split = split_training(parse_text(MLP), ["frozen"])
     assert split.wrt == ("frozen",)
     assert [v.name for v in split.backward.outputs] == ["frozen@GRAD"]
+
+
+def test_a_chain_of_3000_pointwise_ops() -> None:
+    """Longer than Python's stack is deep."""
+    lines = ["program(a0: grad float32[4]) {"]
+    lines += [f"  a{i + 1}: grad float32[4] = tanh(X=a{i})" for i in range(3000)]
+    split = split_training(parse_text("\n".join([*lines, "  yield a3000", "}"])))
+    assert split.wrt == ("a0",) and len(split.residuals) == 0
