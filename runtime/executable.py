@@ -1,5 +1,4 @@
-"""Calls compiled code: checks the inputs, plans, allocates, runs, and turns its errors into
-exceptions.
+"""Calls compiled code: checks the inputs, plans, allocates, runs, and raises its errors.
 
 The compiler in-process and the loaded shared object share this path. What happens per call in
 Python does not grow with the network: one pass over the inputs and outputs, and one native call.
@@ -36,8 +35,9 @@ class _Plan:
 
 
 class _Binding:
-    """The persistables' arrays and addresses. Those that are not contiguous are copied at each
-    call.
+    """The persistables' arrays and addresses; `loose` are to be copied at each call.
+
+    `shapes` are those that a plan depends on.
     """
 
     __slots__ = ("addresses", "arrays", "loose", "shapes")
@@ -45,8 +45,10 @@ class _Binding:
     def __init__(self, signature: Signature, arrays: Sequence[Array]) -> None:
         self.arrays = tuple(arrays)
         self.addresses, self.loose = persistable_table(signature, arrays)
-        sizes = {source.input - len(signature.inputs) for source in signature.symbols}
-        self.shapes = tuple(a.shape for i, a in enumerate(self.arrays) if i in sizes)
+        pairs = zip(signature.persistables, self.arrays, strict=True)
+        self.shapes = tuple(
+            a.shape for spec, a in pairs if any(isinstance(dim, str) for dim in spec.dims)
+        )
 
 
 class _Call:
@@ -151,9 +153,7 @@ class Executable:
     def call(
         self, arrays: Sequence[Array], persistables: Sequence[Array] | None = None
     ) -> tuple[list[Array], list[Array]]:
-        """The outputs, and the new values of the assigned persistables, which are left as they
-        are.
-        """
+        """The outputs, and the new values of the assigned persistables, which stay as they are."""
         binding = self._binding if persistables is None else self._bind(persistables)
         shapes, ready = self._accept(arrays)
         key = (shapes, binding.shapes)
@@ -213,8 +213,8 @@ class Executable:
                     break
             else:
                 return binding
-        self._binding = _Binding(self.signature, persistables)
-        return self._binding
+        binding = self._binding = _Binding(self.signature, persistables)
+        return binding  # not self._binding, which another thread may have replaced by now
 
     def _make_plan(self, arrays: Sequence[Array], binding: _Binding, key: tuple[Any, ...]) -> _Plan:
         values = check_inputs(self.signature, arrays, binding.arrays)

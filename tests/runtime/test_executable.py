@@ -104,6 +104,44 @@ def test_a_symbol_may_be_the_size_of_a_persistable(jitted: Any) -> None:
     np.testing.assert_array_equal(executable([rows(3)], grown)[0], rows(3) * 2 + np.float32(1.5))
 
 
+def test_a_persistable_is_checked_anew_where_an_input_tells_the_size(jitted: Any) -> None:
+    engine, plan, run = jitted
+    f32 = as_dtype("float32")
+    table = Signature(
+        "table", [TensorSpec("x", f32, ("B", 3))], [TensorSpec("w", f32, ("B",))],
+        [TensorSpec("y", f32, ("B", 3))], symbols=[SymbolSource("B", 0, 0)],
+    )  # fmt: skip
+    executable = Executable(table, plan, run, engine, [np.full(2, 0.5, np.float32)])
+    executable([rows(2)])
+    with pytest.raises(InputError, match="B is 2 in x and 1 in w"):
+        executable([rows(2)], [np.full(1, 0.5, np.float32)])
+
+
+def test_threads_with_their_own_persistables_get_their_own_results(
+    executable: Executable,
+) -> None:
+    weights = [np.array([i], np.float32) for i in range(8)]
+    zeros, wrong = np.zeros((1, 3), np.float32), list[int]()
+
+    def work(i: int) -> None:
+        wrong.extend(i for _ in range(300) if executable([zeros], [weights[i]])[0][0, 0] != i)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        run_all([threading.Thread(target=work, args=(i,)) for i in range(8)])
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
+
+
+def run_all(threads: list[threading.Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def test_an_error_in_the_data_names_op_line_and_value(executable: Executable) -> None:
     x = rows(3)
     x[1, 2] = -1
@@ -124,11 +162,7 @@ def test_many_threads_give_equal_results(executable: Executable) -> None:
         want = inputs[i] * 2 + np.float32(0.5)
         wrong.extend(i for _ in range(50) if not np.array_equal(executable([inputs[i]])[0], want))
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_all([threading.Thread(target=work, args=(i,)) for i in range(16)])
     assert not wrong
 
 
