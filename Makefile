@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check types format clean
+.PHONY: help demo test bench check types format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,6 +21,9 @@ demo: $(READY)  ## train, compile and serve a LeNet on handwritten digits
 
 test: $(READY)  ## run the whole test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+bench: $(READY)  ## time wherry beside its peers (ONLY=lenet, PEERS=all|none|jax,..., THREADS=2)
+	@$(BIN)/python benchmarks/bench.py --only '$(ONLY)' --peers '$(PEERS)' --threads $(or $(THREADS),1)
 
 check: types  ## ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check .

@@ -1,0 +1,222 @@
+"""Time wherry beside its peers, in turn in one run, and say how near the machine's limit it is.
+
+usage: python benchmarks/bench.py [--only TEXT] [--peers all] [--threads N]      (or `make bench`)
+
+Every framework has a process of its own, all pinned to the same CPUs, and one runs at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from backends import reference
+from limits import Machine
+from peers import Framework, PeerError, chosen, set_up
+from workloads import WORKLOADS, Array, Workload
+
+BUILD = Path(__file__).resolve().parent.parent / "build"
+OURS = "wherry"
+TOLERANCE = 2e-5
+SLICE_US = 20_000  # how long a framework runs before it is the other's turn
+
+
+@dataclass
+class Result:
+    """One workload: the median microseconds of who could run it, the reasons of who could not."""
+
+    workload: Workload
+    threads: int
+    us: dict[str, float] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    limit_us: float = 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        """The best peer's time over ours: above 1 we are ahead."""
+        return min(self.ratios.values(), default=None)
+
+    @property
+    def limit_share(self) -> float | None:
+        return self.limit_us / self.us[OURS] if OURS in self.us else None
+
+    def record(self) -> dict[str, object]:
+        return {
+            "workload": self.workload.name,
+            "batch": self.workload.batch,
+            "threads": self.threads,
+            "ours_us": self.us.get(OURS),
+            "peers": {name: us for name, us in self.us.items() if name != OURS},
+            "ratio": self.ratio,
+            "limit_share": self.limit_share,
+            "failed": self.failed,
+        }
+
+
+class Progress:
+    """One line that overwrites itself on a terminal; nothing where the output is read by a file."""
+
+    def __call__(self, text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+
+
+class Bench:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options, self.progress = options, Progress()
+        self.peers = chosen(options.peers)
+        self.absent: dict[str, str] = {}
+        pythons: dict[str, Path | str] = {OURS: sys.executable}
+        for name in self.peers:
+            try:
+                pythons[name] = set_up(name, options.environments, self.progress)
+            except PeerError as error:
+                self.absent[name] = str(error)
+        # Only now: setting up may use every CPU. The frameworks' processes inherit it.
+        cpus = sorted(os.sched_getaffinity(0))[-options.threads :]
+        os.sched_setaffinity(0, cpus)
+        self.machine = Machine()
+        self.frameworks = [Framework(n, p, options.threads) for n, p in pythons.items()]
+
+    def run(self, indices: list[int]) -> list[Result]:
+        print(self.line(["us, median", "batch", OURS, *self.peers, "ratio", "of limit"]))
+        results = []
+        for count, index in enumerate(indices, 1):
+            at = f"{count}/{len(indices)} {WORKLOADS[index].name} {WORKLOADS[index].batch}"
+            result = self.measure(index, at)
+            self.progress("")
+            print(self.line(self.cells(result)), flush=True)
+            results.append(result)
+        return results
+
+    def measure(self, index: int, at: str) -> Result:
+        result = Result(WORKLOADS[index], self.options.threads, failed=dict(self.absent))
+        self.progress(f"{at}: reference")
+        want, flops = reference(result.workload)
+        able = []
+        for framework in self.frameworks:
+            self.progress(f"{at}: {framework.name}")
+            try:
+                check(framework, index, want)
+                able.append(framework)
+            except PeerError as error:
+                result.failed[framework.name] = str(error)
+        self.take_turns(able, result, at)
+        result.limit_us = self.limit_us(result.workload, flops, want.size) / result.threads
+        return result
+
+    def take_turns(self, able: list[Framework], result: Result, at: str) -> None:
+        """Rounds in which each runs once, in alternating order, so that noise meets all."""
+        able = [f for f in able if self.turn(f, 1, result) is not None]
+        calls = {f: max(1, round(SLICE_US / (self.turn(f, 1, result) or SLICE_US))) for f in able}
+        times: dict[str, list[float]] = {f.name: [] for f in able}
+        end = time.monotonic() + self.options.seconds * max(1, len(able) - 1)
+        for count in range(self.options.rounds):
+            if time.monotonic() > end:
+                break
+            self.progress(f"{at}: round {count + 1}")
+            for f in able[:: -1 if count % 2 else 1]:
+                if f.name not in result.failed and (us := self.turn(f, calls[f], result)):
+                    times[f.name].append(us)
+        times = {name: values for name, values in times.items() if name not in result.failed}
+        result.us = {name: median(values) for name, values in times.items()}
+        for name in set(times) & set(self.peers) if OURS in times else ():
+            result.ratios[name] = median(map(float.__truediv__, times[name], times[OURS]))
+
+    def turn(self, framework: Framework, calls: int, result: Result) -> float | None:
+        """Microseconds of a call; None, and a reason in the result, where the framework failed."""
+        try:
+            return framework.time(calls)
+        except PeerError as error:
+            result.failed[framework.name] = str(error)
+            return None
+
+    def limit_us(self, workload: Workload, flops: int, outputs: int) -> float:
+        """What FMAs or memory take at least: the FLOPs at the peak, or each byte moved once."""
+        inputs, weights = workload.values()
+        read = sum(array.nbytes for array in [*inputs, *weights.values()])
+        moving = self.machine.touch_us(read, 4 * outputs)
+        return max(flops / self.machine.flops_per_us(), moving)
+
+    def cells(self, result: Result) -> list[str]:
+        names = [OURS, *self.peers]
+        times = [f"{result.us[n]:.1f}" if n in result.us else "failed" for n in names]
+        ratio = "-" if result.ratio is None else f"{result.ratio:.2f}"
+        share = "-" if result.limit_share is None else f"{result.limit_share:.0%}"
+        return [result.workload.name, str(result.workload.batch), *times, ratio, share]
+
+    def line(self, cells: list[str]) -> str:
+        return f"{cells[0]:<21}{cells[1]:>5}" + "".join(f"{cell:>12}" for cell in cells[2:])
+
+    def close(self) -> None:
+        for framework in self.frameworks:
+            framework.close()
+
+
+def check(framework: Framework, index: int, want: Array) -> None:
+    """Let a framework build a workload; PeerError unless its output is the reference's."""
+    with tempfile.TemporaryDirectory() as folder:
+        framework.open(index, Path(folder))
+        got = np.load(Path(folder) / "out.npy")
+    if got.shape != want.shape:
+        raise PeerError(f"its output is {got.shape}, the reference's {want.shape}")
+    difference = float(np.abs(got - want).max() / np.abs(want).max())
+    if not difference <= TOLERANCE:
+        raise PeerError(f"its output differs by {difference:.1e}, allowed are {TOLERANCE}")
+
+
+def selected(only: str) -> list[int]:
+    """The indices of the workloads whose name holds one of the texts, with commas between them."""
+    found = [i for i, w in enumerate(WORKLOADS) if any(t in w.name for t in only.split(","))]
+    if not found:
+        names = ", ".join(dict.fromkeys(workload.name for workload in WORKLOADS))
+        raise SystemExit(f"bench: no workload is named like {only!r}; there are {names}")
+    return found
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="parts of names, with commas between them")
+    parser.add_argument("--peers", default="", help="all, none, or names with commas between them")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=30, help="at most so many")
+    parser.add_argument("--seconds", type=float, default=2.0, help="at most so long for each peer")
+    parser.add_argument("--output", type=Path, default=BUILD / "bench.json")
+    parser.add_argument("--environments", type=Path, default=BUILD / "peers")
+    options = parser.parse_args(arguments)
+    usable = len(os.sched_getaffinity(0))
+    if not 1 <= options.threads <= usable:
+        parser.error(f"--threads needs 1 to {usable}, the CPUs of this process: {options.threads}")
+    if options.rounds < 1:
+        parser.error(f"--rounds needs at least 1: {options.rounds}")
+    return options
+
+
+def main(arguments: list[str]) -> int:
+    """Print the table and write the file; 1 where wherry itself failed at a workload."""
+    options = parse(arguments)
+    indices = selected(options.only)
+    bench = Bench(options)
+    try:
+        results = bench.run(indices)
+    finally:
+        bench.close()
+    for result in results:
+        for name, reason in result.failed.items():
+            print(f"{name} failed at {result.workload.name} {result.workload.batch}: {reason}")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps([result.record() for result in results], indent=1) + "\n")
+    return int(any(OURS in result.failed for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
