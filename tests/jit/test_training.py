@@ -187,3 +187,33 @@ def test_values_of_arguments_share_parameters() -> None:
                  lambda: net(x, False), lambda: net(x, 1)):  # fmt: skip
         call()
     assert len(net.forward.program_cache) == 2
+
+
+def test_second_order_says_the_way_out() -> None:
+    f = to_static(lambda x: (x * x).sum())
+    x = paddle.to_tensor([1.0], stop_gradient=False)
+    with pytest.raises(RuntimeError, match="create_graph"):
+        paddle.grad(f(x), x, create_graph=True)
+
+
+def test_grad_inside() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        y = (x * x * x).sum()
+        return paddle.grad(y, x, create_graph=True)[0]
+
+    x = paddle.to_tensor([2.0], stop_gradient=False)
+    out = f(x)
+    assert out.tolist() == [12.0]
+    out.backward()
+    assert x.grad.tolist() == [12.0]
+
+
+def test_grad_inside_is_a_constant_without_create_graph() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        return paddle.grad((x * x).sum(), x)[0]
+
+    x = paddle.to_tensor([2.0], stop_gradient=False)
+    out = f(x)
+    assert out.tolist() == [4.0] and out.stop_gradient

@@ -1,0 +1,180 @@
+"""What to_static refuses, and the errors of code that it runs: types and lines are the user's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wherry as paddle
+from wherry.jit import (
+    to_static,
+)  # fmt: skip
+from wherry.schema.errors import ConversionError, RunError
+from wherry.static import InputSpec
+
+
+def test_errors_name_the_users_lines() -> None:
+    def inner(x: Any) -> Any:
+        return x.reshape([7, 7])
+
+    @to_static
+    def outer(x: Any) -> Any:
+        if x.sum() > 0:
+            x = inner(x)
+        return x
+
+    with pytest.raises(ValueError, match="reshape") as caught:
+        outer(paddle.ones([3]))
+    text = str(caught.value)
+    assert text.startswith("In transformed code:")
+    assert "return x.reshape([7, 7])" in text and "x = inner(x)" in text
+    assert text.count("<--- HERE") == 1 and "frontend" not in text
+    assert all("frontend/jit/branch" not in str(entry.path) for entry in caught.traceback)
+
+
+def test_errors_in_the_data_name_the_users_line() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        assert x.sum() > 0, "needs a positive sum"
+        return x
+
+    f(paddle.ones([2]))
+    text = r"(?s)needs a positive sum.*assert x.sum\(\) > 0"
+    for kind in (AssertionError, RunError):
+        with pytest.raises(kind, match=text):
+            f(-paddle.ones([2]))
+
+
+def test_errors_of_the_users_own_keep_their_type() -> None:
+    def bad(x: Any) -> Any:
+        return {"a": x}["b"]
+
+    with pytest.raises(KeyError) as caught:
+        to_static(bad)(paddle.ones([1]))
+    assert any("<--- HERE" in note for note in caught.value.__notes__)
+
+
+REFUSED = [
+    (lambda x: x.numpy().tolist(), "a list of numbers"),
+    (lambda x: np.sort(x), "as a numpy array"),
+    (lambda x: [v for v in x if v > 0], "a Python bool"),
+    (lambda x: "a" if x.sum() > 0 else 1, "'a' in one branch and the int 1 in the other"),
+]
+
+
+@pytest.mark.parametrize(("function", "text"), REFUSED, ids=range(len(REFUSED)))
+def test_refused_with_the_users_line(function: Any, text: str) -> None:
+    with pytest.raises(ConversionError, match=text) as caught:
+        to_static(function)(paddle.ones([2]))
+    assert "test_static_errors.py" in str(caught.value)
+
+
+def test_variables_without_one_meaning_are_refused_when_used() -> None:
+    def none_or_tensor(x: Any) -> Any:
+        if x.sum() > 0:
+            return x
+
+    def first_in_loop(x: Any) -> Any:
+        i = 0
+        while i < x.sum():
+            last = x * i
+            i += 1
+        return last
+
+    def grows(x: Any) -> Any:
+        i, found = 0, []
+        while i < x.sum():
+            found.append(x)
+            i += 1
+        return paddle.stack(found)
+
+    def raises(x: Any) -> Any:
+        if x.sum() > 0:
+            raise ValueError("positive")
+        return x
+
+    for function, text in (
+        (none_or_tensor, "None in the other"), (first_in_loop, "assign it before the loop"),
+        (grows, "a list of 0 before a round"), (raises, "use `assert condition, message`"),
+    ):  # fmt: skip
+        with pytest.raises(ConversionError, match=text):
+            to_static(function)(paddle.ones([2]))
+
+
+def test_a_tensor_kept_from_a_trace_is_refused() -> None:
+    kept: list[Any] = []
+
+    @to_static
+    def f(x: Any) -> Any:
+        kept.append(x + 1)
+        return x
+
+    f(paddle.ones([2]))
+    with pytest.raises(ConversionError, match="has no value yet"):
+        kept[0].numpy().tolist()
+    with pytest.raises(ConversionError):
+        _ = kept[0] + paddle.ones([2])
+
+
+def test_a_recursion_that_a_tensor_should_end() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        if x.sum() > 100:
+            return x
+        return f(x * 2)
+
+    with pytest.raises(ConversionError, match="write a `while` loop") as caught:
+        f(paddle.ones([2]))
+    assert str(caught.value).count("return f(x * 2)") == 1
+
+
+def test_hooks_and_backward_inside_are_refused() -> None:
+    def hooked(x: Any) -> Any:
+        y = x * 2
+        y.register_hook(lambda g: g * 2)
+        return y
+
+    def backward(x: Any) -> Any:
+        x.sum().backward()
+        return x
+
+    for function, text in ((hooked, "register_hook"), (backward, r"backward\(\) inside")):
+        with pytest.raises(ConversionError, match=text):
+            to_static(function)(paddle.ones([2]))
+
+
+def test_calls_that_do_not_fit() -> None:
+    @to_static
+    def f(x: Any, y: Any) -> Any:
+        return x + y
+
+    x = paddle.ones([2])
+    with pytest.raises(ValueError, match="requires `y` arguments"):
+        f(x)
+    with pytest.raises(ValueError, match="requires 2 arguments"):
+        f(x, x, x)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        f(x, x, z=1)
+    nested = to_static(lambda pair: pair[0], input_spec=[[InputSpec([2]), InputSpec([2])]])
+    with pytest.raises(TypeError, match="should be <class 'list'>, but received <class 'tuple'>"):
+        nested((x, x))
+
+
+def test_options_are_checked() -> None:
+    with pytest.raises(ValueError, match="'CINN' or None, but received LLVM"):
+        to_static(backend="LLVM")
+    with pytest.raises(TypeError, match="Required type\\(build_strategy\\)"):
+        to_static(build_strategy=3)
+    with pytest.raises(TypeError, match=r"one of \(tuple, list\), but received InputSpec"):
+        to_static(input_spec=InputSpec([1]))
+    to_static(lambda x: x, full_graph=True, property=False)
+
+    class Plain:
+        @to_static
+        def method(self, x: Any) -> Any:
+            return x
+
+    with pytest.raises(TypeError, match=r"please ensure the class inherits from nn.Layer"):
+        Plain().method(paddle.ones([1]))
