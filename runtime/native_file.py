@@ -1,10 +1,9 @@
-"""Shared objects made by `wherry compile`: everything is checked before a byte of code is
-mapped.
-"""
+"""Shared objects made by `wherry compile`: all is checked before a byte of code is mapped."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import struct
@@ -47,6 +46,10 @@ def read_native(path: str) -> NativeFile:
     TargetError for one of another system or architecture.
     """
     where = Where(path)
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            errno.ENOENT, "no such file (`wherry compile NET` writes NET.so)", path
+        )
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if not size:

@@ -61,6 +61,11 @@ class Predictor:
         """The outputs for inputs by name, or in order. Raises InputError and RunError."""
         if isinstance(inputs, Mapping):
             inputs = by_name(self._executable.signature, inputs)
+        elif not isinstance(inputs, (list, tuple)):
+            raise InputError(
+                f"{self.name}.run needs its inputs as a dict by name or a list in order, got "
+                f"{type(inputs).__name__}"
+            )
         return self._executable(inputs)
 
     def __repr__(self) -> str:

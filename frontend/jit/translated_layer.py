@@ -153,6 +153,8 @@ class _Method:
         if len(args) > len(layouts):
             raise InputError(f"needs {len(names)} inputs ({', '.join(names)}), got {len(args)}")
         for name, value in kwargs.items():
+            if name in params[: len(args)]:
+                raise TypeError(f"forward() got multiple values for argument '{name}'")
             layout = keyword_layouts.get(name)
             layout = layouts[params.index(name)] if layout is None and name in params else layout
             if layout is None:

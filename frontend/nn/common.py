@@ -218,6 +218,9 @@ class ZeroPad2D(Pad2D):
     def __init__(self, padding: Any, data_format: str = "NCHW", name: str | None = None) -> None:
         super().__init__(padding, "constant", 0.0, data_format)
 
+    def extra_repr(self) -> str:
+        return f"padding={self._pad}, data_format={self._data_format}"
+
 
 class CosineSimilarity(Layer):
     """The cosine of the angle between two Tensors along an axis."""
@@ -243,6 +246,12 @@ class PairwiseDistance(Layer):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         return F.pairwise_distance(x, y, self.p, self.epsilon, self.keepdim)
+
+    def extra_repr(self) -> str:
+        text = f"p={self.p}"
+        if self.epsilon != 1e-6:
+            text += f", epsilon={self.epsilon}"
+        return text + (f", keepdim={self.keepdim}" if self.keepdim else "")
 
 
 class PixelShuffle(Layer):
@@ -274,6 +283,13 @@ class Bilinear(Layer):
 
     def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
         return F.bilinear(x1, x2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        outs, first, second = self.weight.shape
+        return (
+            f"in1_features={first}, in2_features={second}, out_features={outs}, "
+            f"dtype={self.weight.dtype.name}"
+        )
 
 
 __all__ = [

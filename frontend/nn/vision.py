@@ -31,14 +31,16 @@ class Upsample(Layer):
         return F.interpolate(x, self.size, self.scale_factor, self.mode, self.align_corners,
                              self.align_mode, self.data_format)  # fmt: skip
 
-    def extra_repr(self) -> str:
-        what = (
+    def _target(self) -> str:
+        return (
             f"size={self.size}"
             if self.scale_factor is None
             else f"scale_factor={self.scale_factor}"
         )
+
+    def extra_repr(self) -> str:
         return (
-            f"{what}, mode={self.mode}, align_corners={self.align_corners}, "
+            f"{self._target()}, mode={self.mode}, align_corners={self.align_corners}, "
             f"align_mode={self.align_mode}, data_format={self.data_format}"
         )
 
@@ -50,6 +52,9 @@ class UpsamplingNearest2D(Upsample):
                  name: str | None = None) -> None:  # fmt: skip
         super().__init__(size, scale_factor, "nearest", False, 0, data_format)
 
+    def extra_repr(self) -> str:
+        return f"{self._target()}, data_format={self.data_format}"
+
 
 class UpsamplingBilinear2D(Upsample):
     """Images resized linearly in both directions, corners on corners."""
@@ -57,6 +62,9 @@ class UpsamplingBilinear2D(Upsample):
     def __init__(self, size: Any = None, scale_factor: Any = None, data_format: str = "NCHW",
                  name: str | None = None) -> None:  # fmt: skip
         super().__init__(size, scale_factor, "bilinear", True, 0, data_format)
+
+    def extra_repr(self) -> str:
+        return f"{self._target()}, data_format={self.data_format}"
 
 
 __all__ = ["Upsample", "UpsamplingBilinear2D", "UpsamplingNearest2D"]

@@ -64,3 +64,21 @@ def test_ties_share_the_gradient_of_amax_and_each_take_that_of_max() -> None:
         t = paddle.to_tensor([2.0, 2.0], stop_gradient=False)
         reduced(t).backward()
         assert t.grad.tolist() == [expected, expected]
+
+
+@pytest.mark.parametrize(
+    ("layer", "text"),
+    [
+        (
+            lambda: nn.Bilinear(4, 3, 2),
+            "in1_features=4, in2_features=3, out_features=2, dtype=float32",
+        ),
+        (lambda: nn.PairwiseDistance(1.0, 1e-3, True), "p=1.0, epsilon=0.001, keepdim=True"),
+        (lambda: nn.PairwiseDistance(), "p=2.0"),
+        (lambda: nn.ZeroPad2D(1), "padding=[1, 1, 1, 1], data_format=NCHW"),
+        (lambda: nn.UpsamplingBilinear2D(scale_factor=2), "scale_factor=2, data_format=NCHW"),
+        (lambda: nn.UpsamplingNearest2D(size=[2, 3]), "size=[2, 3], data_format=NCHW"),
+    ],
+)
+def test_layers_print_their_arguments(layer: Callable[[], Any], text: str) -> None:
+    assert layer().extra_repr() == text

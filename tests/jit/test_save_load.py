@@ -172,6 +172,8 @@ def test_calls_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
         loaded(x, y.astype("float64"))
     with pytest.raises(InputError, match="none for y"):
         loaded(x)
+    with pytest.raises(TypeError, match="multiple values for argument 'x'"):
+        loaded(x, x=x)
     with pytest.raises(InputError, match="2 inputs"):
         loaded(x, y, y)
     with pytest.raises(TypeError, match="numpy array or Variable"):

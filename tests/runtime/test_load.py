@@ -80,6 +80,8 @@ def test_calls_that_do_not_fit_are_refused(path: Path) -> None:
     assert says(image=rows(1)) == "tiny has no input 'image'; it has 'x'"
     with pytest.raises(InputError, match="tiny needs input 'x', which is missing; got none"):
         predict.run({})
+    with pytest.raises(InputError, match="a dict by name or a list in order, got NoneType"):
+        predict.run(None)  # type: ignore[arg-type]
     assert says(rows(1).astype(int)) == "input 'x' needs dtype float32, got int64"
 
 
@@ -139,7 +141,7 @@ def test_what_is_no_artifact_is_refused(path: Path, image: bytes) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="nope"):
+    with pytest.raises(FileNotFoundError, match=r"`wherry compile NET` writes NET.so.*nope"):
         wherry.runtime.load(tmp_path / "nope.so")
 
 
