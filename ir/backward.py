@@ -245,9 +245,7 @@ def _symbols(program: Program, args: Sequence[Variable]) -> Iterator[str]:
 
 
 def _plain_dims(block: Block) -> None:
-    """Let arguments have plain symbols as dims: one of shape [2*B] comes in as [d0] and is
-    reshaped.
-    """
+    """Let arguments have plain symbols as dims: one of [2*B] comes in as [d0] and is reshaped."""
     F = BlockEmitter(block, at=0, extra={"op_role": BACKWARD_ROLE})
     used = set(_symbols(block.program, block.args))
     for index, var in enumerate(block.args):

@@ -180,8 +180,9 @@ def substitute(dim: Dim, values: Mapping[str, Dim]) -> Dim:
 
 
 def fold(dim: Dim, leaf: Callable[[str], Any], apply: Callable[[str, Any, Any], Any]) -> Any:
-    """Rebuild the dim from `leaf(symbol)` and `apply(fn, a, b)`, fn in + * // % min max; ints
-    stay.
+    """Rebuild the dim from `leaf(symbol)` and `apply(fn, a, b)`; ints stay.
+
+    `fn` is one of + * // % min max.
     """
     if not isinstance(dim, SymDim):
         return dim

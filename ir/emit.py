@@ -2,7 +2,8 @@
 
 Gradients and expansions are written once on an emitter. `BlockEmitter` appends OpDescs,
 `ArrayEmitter` runs the references on numpy arrays; the frontend has a third one that runs on eager
-Tensors."""
+Tensors.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Types of tensors, and how a shape rule states what it needs.
 
 An op's `infer` is a plain function on `TensorType`s. It calls `require` and `fail` here; which op
-runs them, the user's line and where guards are collected is the context that the emitter sets."""
+runs them, the user's line and where guards are collected is the context that the emitter sets.
+"""
 
 from __future__ import annotations
 

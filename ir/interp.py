@@ -104,9 +104,7 @@ class _Run:
         self.assigned: dict[str, Array] = {}
 
     def block(self, block: Block, env: Env) -> list[Array]:
-        """Run the ops of a block in `env`, which holds its arguments; values die after their last
-        use.
-        """
+        """Run the ops in `env`, which holds the arguments; values die after their last use."""
         last_use = {var: op for op in block.ops for var in op.in_vars}
         kept = set(block.results)
         for op in block.ops:

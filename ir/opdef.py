@@ -10,7 +10,8 @@ pass.
 Slots are positional in every rule, attributes are keywords. An input slot is written "X" (one
 Variable), "X?" (may be absent: the rule gets None) or "X*" (any number: the rule gets a list). An
 op with one output slot returns that value; with several, a tuple in their order; "Out*" stands for
-a list."""
+a list.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +49,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """How a sample's input is made: shape, dtype and range of random numbers, or a literal
-    value.
-    """
+    """How a sample's input is made: a literal, or random numbers of a shape, dtype and range."""
 
     shape: tuple[int, ...]
     dtype: DType
@@ -101,7 +100,8 @@ class Sample:
 
     `grad` False leaves the gradient check out where the op is not differentiable at this sample,
     with the reason as a comment beside it. `rtol`, `atol` widen compiled against reference where
-    rounding needs it. `attrs` may not hold SymDims: tests make dims symbolic by themselves."""
+    rounding needs it. `attrs` may not hold SymDims: tests make dims symbolic by themselves.
+    """
 
     inputs: tuple[Any, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
@@ -216,7 +216,8 @@ def op(
     """Declare an op and enter it in the table `OPS`.
 
     `inputs` and `outputs` are slot names separated by spaces. `no_samples` says why an op cannot be
-    in the table of tests (control flow: it has tests of its own)."""
+    in the table of tests (control flow: it has tests of its own).
+    """
     if type in OPS:
         raise ValueError(f"op {type!r} is declared twice")
     OPS[type] = OpDef(

@@ -3,7 +3,8 @@
 Every Variable is defined exactly once: by an op, as a block's argument, or as a persistable. A
 sub-block sees nothing of its parent: what it reads from outside comes in through its arguments,
 which the owning op lists among its inputs. `print(program)` gives the specification's format
-(`wherry.ir.show`), and `wherry.ir.text` a compact form that parses back."""
+(`wherry.ir.show`), and `wherry.ir.text` a compact form that parses back.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ class OpDesc:
     """One op: its type, the Variables in its slots, its attributes and the user's line.
 
     Attributes are bool, int, float, str, DType, SymDim, Block, None or lists of these. Those that
-    the declaration does not name (`op_role`, `op_namescope`) are for printing only."""
+    the declaration does not name (`op_role`, `op_namescope`) change no result.
+    """
 
     type: str
     inputs: Slots
@@ -118,8 +120,9 @@ class Block:
     def create_var(
         self, name: str, shape: Sequence[Any], dtype: DType, **flags: Unpack[Flags]
     ) -> Variable:
-        """A new Variable of this block. The name must be new in the Program (see
-        `Program.unique`).
+        """A new Variable of this block. Raises ValueError for a name that the Program has.
+
+        `Program.unique` gives one that it has not.
         """
         if name in self.program.names:
             raise ValueError(f"Variable {name!r} has been created before")
@@ -182,7 +185,8 @@ class Program:
 
     The inputs are `global_block.args`, the outputs `global_block.results`; persistables are
     Variables of the global block that no op defines. `values` holds their arrays by name: for
-    parameters of a model that is saved or loaded, and for constants that a pass folded."""
+    parameters of a model that is saved or loaded, and for constants that a pass folded.
+    """
 
     def __init__(self) -> None:
         self.names: set[str] = set()

@@ -52,9 +52,7 @@ def _operator(name: str, swap: bool = False) -> Callable[[Scalar, Operand], Scal
 
 
 class Scalar:
-    """A value of some builder. Python operators build the obvious call; `<` and its kin give
-    bools.
-    """
+    """A value of some builder. Python operators build the obvious call; comparisons give bools."""
 
     __slots__ = ("builder", "dtype", "value")
     __hash__ = None  # type: ignore[assignment]

@@ -1,6 +1,4 @@
-"""The records of 64-bit little-endian ELF files, as the linker writes and the runtime reads
-them.
-"""
+"""The records of 64-bit little-endian ELF files: the linker writes, the runtime reads them."""
 
 from __future__ import annotations
 

@@ -40,9 +40,7 @@ class Where:
 
 @dataclass(frozen=True)
 class FlatTable:
-    """A root table: the module that flatc generated, its name, the file identifier, the vectors'
-    dtypes.
-    """
+    """A root table: flatc's module for it, its name, the file identifier, the vectors' dtypes."""
 
     module: ModuleType
     name: str

@@ -1,6 +1,4 @@
-"""The signature of compiled code: what it takes and gives, its size symbols, guards and error
-sites.
-"""
+"""The signature of compiled code: inputs and outputs, size symbols, guards and error sites."""
 
 from __future__ import annotations
 
@@ -15,8 +13,9 @@ from .generated import native_generated
 
 
 class TensorSpec(NamedTuple):
-    """A tensor's name, dtype and dims: ints, or the text of a symbol (inputs) or expression
-    (outputs).
+    """A tensor's name, dtype and dims.
+
+    A dim is an int, or the text of a symbol (in inputs) or of an expression (in outputs).
     """
 
     name: str
@@ -43,8 +42,9 @@ class GuardSite(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A place in the Program that may stop with an error, or print: `message` is the print's or
-    assert's.
+    """A place in the Program that may stop with an error, or print.
+
+    `message` is the print's or the assert's.
     """
 
     op: str

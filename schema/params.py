@@ -17,9 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 class ParamsImage:
-    """Parameters ready to be written: the pieces of the file, its hash, and the hash of each
-    array.
-    """
+    """Parameters ready to be written: the file's pieces, its hash, and the hash of each array."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
         chunks: list[Chunk] = []
@@ -77,9 +75,7 @@ def parse_json(data: memoryview, where: Where) -> Any:
 
 
 def _raw(array: Array) -> memoryview:
-    """The bytes of an array, little-endian and C-contiguous, without a copy where it is so
-    already.
-    """
+    """The bytes of an array, little-endian and C-contiguous; copied only if they are not."""
     plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return plain.reshape(-1).view(np.uint8).data
 
