@@ -91,11 +91,6 @@ class KernelBuilder(IndexBuilder):
     def output(self, slot: str = "Out") -> Operand:
         return self._operands[self.op.output(slot)]
 
-    def maybe_output(self, slot: str) -> Operand | None:
-        """The operand in an output slot, None where the op does not have it."""
-        found = self.op.outputs.get(slot, [])
-        return self._operands[found[0]] if found else None
-
     def buffer(self, dtype: DType, *shape: int) -> Operand:
         """Scratch memory on the stack (keep it under some 64 KiB), aligned to 64 bytes."""
         count = 1

@@ -59,11 +59,6 @@ def parse_text(text: str) -> Program:
     return Parser(text).program()
 
 
-def op_text(op: OpDesc) -> str:
-    """One op as the text form writes it, its sub-blocks shown as `...`: for messages."""
-    return _Printer(locs=False, blocks=False).op(op)[0]
-
-
 def name_text(name: str) -> str:
     """A Variable's name, quoted where it would read as something else."""
     bare = _BARE_NAME.fullmatch(name) and name not in RESERVED
@@ -92,8 +87,8 @@ def attr_key(value: Any) -> Any:
 
 
 class _Printer:
-    def __init__(self, locs: bool, blocks: bool = True) -> None:
-        self.locs, self.blocks = locs, blocks
+    def __init__(self, locs: bool) -> None:
+        self.locs = locs
 
     def program(self, program: Program) -> list[str]:
         get_op("fusion")  # fills the table of ops, so that defaults are known
@@ -155,7 +150,7 @@ class _Printer:
 
     def _attr(self, value: Any) -> str:
         if isinstance(value, Block):
-            return "\n".join(self._block("block", value)) if self.blocks else "block(...)"
+            return "\n".join(self._block("block", value))
         if isinstance(value, (list, tuple)):
             return "[" + ", ".join(map(self._attr, value)) + "]"
         if value is None or isinstance(value, bool):

@@ -97,11 +97,6 @@ def _wide(dtype: DType) -> DType:
     return float64 if dtype is float64 else float32
 
 
-def _bits_type(dtype: DType) -> DType:
-    """How many bits a uniform number of this dtype takes."""
-    return int64 if dtype is float64 else int32
-
-
 def _uniform_formula(
     b: ScalarBuilder, bits: Scalar, *, min: float, max: float, dtype: DType
 ) -> Any:
