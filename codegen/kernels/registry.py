@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Final
@@ -74,6 +75,7 @@ def find_lowering(op: OpDesc) -> Lowering:
     raise UnknownOpError(f"op {op.type!r} cannot be compiled: it has no lowering{place}")
 
 
+@cache
 def load_lowerings() -> None:
     """Import every module of `codegen/kernels`, which fills the table."""
     from .. import kernels
