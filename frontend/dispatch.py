@@ -35,9 +35,7 @@ class Tracer(Protocol):
         """From here on `target` stands for `value`; a captured Tensor is written after the call."""
 
     def convert_call(self, function: Any) -> Any:
-        """What a Layer calls instead of its own forward: the converted one, where code is
-        converted.
-        """
+        """Called by a Layer in place of its own forward: the converted one, where that is on."""
 
 
 tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)

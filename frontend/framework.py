@@ -46,9 +46,7 @@ def in_dynamic_mode() -> bool:
 
 
 def set_flags(flags: dict[str, Any]) -> None:
-    """Keep Paddle's FLAGS_*; they change nothing in wherry. Raises TypeError for what is no
-    dict.
-    """
+    """Keep Paddle's FLAGS_*; they change nothing in wherry. TypeError for what is no dict."""
     if not isinstance(flags, dict):
         raise TypeError("flags in set_flags should be a dict")
     _flags.update(flags)

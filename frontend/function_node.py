@@ -1,6 +1,4 @@
-"""A tape node whose gradient is a Python function on Tensors: for writes by index, and for
-PyLayer.
-"""
+"""A tape node whose gradient is a Python function on Tensors: writes by index and PyLayer."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ Rule = Callable[[list[Tensor | None]], Sequence[Tensor | None]]
 
 
 class FunctionNode(GradNode):
-    """Calls `rule(output gradients) -> input gradients`; under create_graph what it does is
-    taped.
-    """
+    """Calls `rule(output gradients) -> input gradients`, taped under create_graph."""
 
     def __init__(
         self, name: str, inputs: Sequence[Tensor | None], rule: Rule, n_outputs: int = 1

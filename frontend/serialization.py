@@ -44,9 +44,7 @@ _PythonPickler: Any = pickle._Pickler
 
 
 class _Pickler(_PythonPickler):  # type: ignore[misc]
-    """Pickle's own writer in Python, with numpy's array constructor under the name that numpy 1
-    has.
-    """
+    """Pickle's own writer in Python; numpy's array constructor has its name of numpy 1."""
 
     def save_global(self, obj: Any, name: str | None = None) -> None:
         if obj is not _reconstruct:
@@ -129,9 +127,7 @@ def _umask() -> int:
 
 
 def _is_state_dict(obj: Any) -> bool:
-    """Whether Paddle would write it as a state_dict: Tensors by name, beside the scheduler's
-    state.
-    """
+    """Whether Paddle writes it as a state_dict: Tensors by name, and a scheduler state."""
     if not isinstance(obj, dict) or not obj:
         return False
     tensors = [key for key, value in obj.items() if isinstance(value, Tensor)]

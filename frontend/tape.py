@@ -1,6 +1,4 @@
-"""How an op of `ir/ops` goes on the tape: what it saved, and its gradient rule run on arrays or
-Tensors.
-"""
+"""An op of `ir/ops` on the tape: what it saved, its gradient rule run on arrays or Tensors."""
 
 from __future__ import annotations
 

@@ -216,9 +216,7 @@ class Tensor:
         return int(self.item())
 
     def as_dim(self) -> Any:
-        """The value of an integer Tensor of one element as a size: an int, in a trace also a
-        symbol.
-        """
+        """An integer Tensor of one element as a size: an int, in a trace also a symbol."""
         if not self.dtype.is_integer:
             raise TypeError(f"a size must be an integer Tensor, got {self.dtype.name}{self.shape}")
         return int(self.item())

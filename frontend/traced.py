@@ -193,9 +193,7 @@ class Traced(Tensor):
         self._no_value("a pickle")
 
     def as_dim(self) -> Any:
-        """The dim that this 0-d integer tensor was made of. ConversionError where it depends on
-        data.
-        """
+        """The dim that this 0-d integer tensor is. ConversionError if it depends on data."""
         op = self.variable.op
         while op is not None and op.type in ("cast", "assign", "reshape2"):
             op = op.in_vars[0].op

@@ -1,6 +1,4 @@
-"""Arguments of a static function: bound to its parameters, taken apart into leaves, described by
-specs.
-"""
+"""A static function's arguments: bound to parameters, cut into leaves, described by specs."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from .state import flatten, unflatten
 
 
 class Leaf(NamedTuple):
-    """A tensor argument: the parameter that it belongs to, its place there, and what it
-    looks like.
-    """
+    """A tensor argument: its parameter, its place in that argument, and what it looks like."""
 
     name: str
     dims: tuple[Any, ...]
@@ -29,9 +25,7 @@ class Leaf(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The arguments of a call, by parameter: structure and leaves; tensors are numbered in
-    order.
-    """
+    """Arguments of a call by parameter: structure and leaves, tensors numbered in order."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
@@ -53,9 +47,7 @@ class FunctionSpec:
         return [p for p in self.params if p.kind in kinds]
 
     def bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
-        """Positions and names made canonical, defaults filled in. TypeError or ValueError where
-        they do not fit.
-        """
+        """Bind the arguments and fill in defaults. TypeError or ValueError if they do not fit."""
         positional = self.positional
         variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in self.params)
         if len(args) > len(positional) and not variadic:
@@ -135,9 +127,7 @@ class Arguments:
 
     @property
     def constants(self) -> tuple[Any, ...]:
-        """The leaves that are no tensors, None in the place of those that are, as a hashable
-        key.
-        """
+        """The leaves as a hashable key, with None in the place of each tensor."""
         return tuple(None if is_input(leaf) else constant_key(leaf) for leaf in self.leaves)
 
     def rebuilt(self, inputs: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -149,9 +139,7 @@ class Arguments:
         return args, kwargs
 
     def input_names(self) -> list[tuple[str, int, int]]:
-        """For each tensor: its parameter's name and position, and its number among that one's
-        leaves.
-        """
+        """For each tensor: its parameter's name and position, and its number in there."""
         found = []
         place = 0
         named = [*zip(self.bound.names, self.bound.args, strict=True), *self.bound.kwargs.items()]
@@ -179,9 +167,7 @@ class _Same:
 
 
 def constant_key(value: Any) -> Any:
-    """A hashable stand-in for a Python constant; 1 and True are one, as in Paddle, 1 and 1.0 are
-    not.
-    """
+    """A hashable stand-in for a Python constant; as in Paddle 1 is True, but not 1.0."""
     if isinstance(value, (float, complex, np.generic)):
         return type(value), repr(value)
     if isinstance(value, slice):

@@ -1,6 +1,4 @@
-"""`if` at run time: Python's own for Python values, a `cond` op with two sub-blocks for a
-tensor.
-"""
+"""`if` at run time: Python's own, or for a tensor a `cond` op with two sub-blocks."""
 
 from __future__ import annotations
 

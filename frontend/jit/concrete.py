@@ -65,9 +65,7 @@ class ConcreteProgram:
         return [t for t in self.tensors if isinstance(t, Parameter) and t.trainable]
 
     def outdated(self) -> bool:
-        """Whether a tensor that was cut off the gradient while tracing wants one now, or has
-        another dtype.
-        """
+        """Whether a captured tensor wants a gradient that was cut off, or has another type."""
         for was, (tensor, var) in zip(self.frozen, self.captured, strict=True):
             if was and not tensor.stop_gradient and var.dtype.is_float:
                 return True

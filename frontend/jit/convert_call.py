@@ -97,9 +97,7 @@ def _function(function: types.FunctionType) -> Any:
 
 
 def _library_wrapper(function: types.FunctionType) -> Any:
-    """A decorator of ours around the user's function (`@no_grad()`): the function inside is
-    converted.
-    """
+    """For our decorator around the user's function (`@no_grad()`): convert the one inside."""
     inner = getattr(function, "__wrapped__", None)
     if not isinstance(inner, types.FunctionType) or function.__closure__ is None:
         return function

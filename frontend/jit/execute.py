@@ -1,6 +1,4 @@
-"""Running a traced function: compiled forward code, and compiled backward code on the tape when
-training.
-"""
+"""Runs a traced function: compiled forward, and in training compiled backward on the tape."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What a `for` runs over when a tensor is involved: something with a length and an item for each
-index.
-"""
+"""What a `for` over a tensor runs over: something with a length and an item for each index."""
 
 from __future__ import annotations
 
@@ -15,18 +13,14 @@ from .sizes import as_tensor
 
 
 class Indexed(NamedTuple):
-    """A sequence whose length may be a Size or a 0-d integer tensor; `item(i)` takes an int or a
-    tensor.
-    """
+    """A sequence of length Size or 0-d integer tensor; `item(i)` takes an int or a tensor."""
 
     length: Any
     item: Callable[[Any], Any]
 
 
 def indexed(value: Any) -> Indexed | None:
-    """The value as an Indexed if a tensor is involved; None for what Python iterates over by
-    itself.
-    """
+    """The value as an Indexed if a tensor is involved; None if Python can iterate over it."""
     if isinstance(value, Indexed):
         return value
     if isinstance(value, Traced):
@@ -73,9 +67,7 @@ def of_enumerate(iterable: Any, start: Any = 0) -> Any:
 
 
 def of_zip(*iterables: Any, strict: bool = False) -> Any:
-    """`zip`, also over tensors; together with a tensor of unknown length only tensors can be
-    zipped.
-    """
+    """`zip`, also over tensors; one of unknown length goes together with tensors only."""
     found = [indexed(one) for one in iterables]
     if all(one is None for one in found):
         return zip(*iterables, strict=strict)

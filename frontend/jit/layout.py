@@ -14,9 +14,7 @@ _CONSTANTS = (type(None), bool, int, float, str)
 
 
 def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[int]) -> Any:
-    """The JSON of a structure (of `state.flatten`) and its leaves. ValueError for other
-    constants.
-    """
+    """The JSON of a `state.flatten` structure and its leaves. ValueError for other constants."""
     if structure is None:
         leaf = next(leaves)
         if is_tensor(leaf):
@@ -50,9 +48,7 @@ def decode(layout: Any, tensors: Sequence[Any]) -> Any:
 
 
 def collect(layout: Any, value: Any, found: dict[int, Any], where: str) -> None:
-    """Take `value`, shaped like the layout, apart into `found`. TypeError where it is shaped
-    otherwise.
-    """
+    """Put the leaves of `value` into `found`. TypeError if it is not shaped like the layout."""
     ((kind, inside),) = layout.items()
     if kind == "tensor":
         if isinstance(value, (list, tuple, dict)):

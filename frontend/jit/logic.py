@@ -1,6 +1,4 @@
-"""`and`, `or`, `not`, comparisons and `assert` at run time: Python's own unless a tensor
-decides.
-"""
+"""`and`, `or`, `not`, comparisons and `assert` at run time: Python's own, or ops on tensors."""
 
 from __future__ import annotations
 
@@ -76,9 +74,7 @@ def _joined(op_type: str, left: Any, right: Thunk) -> Any:
 
 
 def compare(left: Any, *links: tuple[str, Thunk]) -> Any:
-    """`left < b <= c ...`: each operand is evaluated once, and none after a comparison that
-    fails.
-    """
+    """`left < b <= c ...`: each operand is evaluated once, none after a comparison that fails."""
     (symbol, thunk), *rest = links
     right = thunk()
     for value in (left, right):

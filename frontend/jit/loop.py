@@ -303,9 +303,7 @@ class Loop:
         return frame, ends, settled and not self._discover(journal)
 
     def _round(self, frame: Frame) -> tuple[dict[Any, Seen], bool]:
-        """Trace the body and the next condition; returns the places' ends and whether they
-        settled.
-        """
+        """Trace the body and the next condition; returns the places' ends, and if they settled."""
         for slot in self.slots.values():
             slot.place.set(slot.round_start(self.build, frame))
         self.body()
@@ -329,9 +327,7 @@ class Loop:
         return found
 
     def _carried(self, ends: dict[Any, Seen]) -> list[Variable]:
-        """The Variables that the round leaves for the next, in the order of the block's
-        arguments.
-        """
+        """The Variables that a round leaves for the next, in the order of the block's args."""
         results = []
         for key, slot in self.slots.items():
             if slot.message or slot.is_local or not any(slot.types):

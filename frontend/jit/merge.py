@@ -67,9 +67,7 @@ class Merger:
         return lambda outs: unflatten(structure, _values(leaves, outs))
 
     def _one_sided(self, label: str, yes: Any, no: Any) -> Callable[[list[Traced]], Any]:
-        """A value in one branch only. The result of an early return is read under its flag
-        alone.
-        """
+        """A value in one branch only. That of an early return is read under its flag alone."""
         if not label.startswith("_jst_value"):
             return self._poisoned(
                 label, "assigned in one branch only; assign it in both, or before the `if`"

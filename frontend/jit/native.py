@@ -1,6 +1,4 @@
-"""Native code for Programs: compiled once per text, shared by all traces that give the same
-Program.
-"""
+"""Native code for Programs: compiled once per text, shared by all traces that give it."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ class Native:
         self.assigned: list[str] = list(executable.signature.assigned)
 
     def binder(self, find: Callable[[str], Any]) -> Callable[[], list[Array]]:
-        """A function that gives the persistables' arrays as they are now; `find(name)` is a
-        Tensor.
-        """
+        """A function that gives the persistables' arrays as they are; `find(name)` is a Tensor."""
         fixed = self.constants
         tensors: list[Any] = [
             None if array is not None else find(name)
@@ -63,9 +59,7 @@ class Native:
 
 
 class Interpreted:
-    """The numpy interpreter with the interface of `Native`: for models where no compiler is
-    installed.
-    """
+    """The numpy interpreter in the place of `Native`, where no compiler is installed."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -77,9 +71,7 @@ class Interpreted:
         ]  # fmt: skip
 
     def binder(self, find: Callable[[str], Any]) -> Callable[[], list[Array]]:
-        """A function that gives the persistables' arrays as they are now; `find(name)` is a
-        Tensor.
-        """
+        """A function that gives the persistables' arrays as they are; `find(name)` is a Tensor."""
         tensors = [find(name) for name in self.persistables]
         return lambda: [tensor.array for tensor in tensors]
 

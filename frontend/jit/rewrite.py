@@ -29,9 +29,7 @@ def rewrite(function: types.FunctionType) -> tuple[types.CodeType, str] | None:
 
 
 def _definition(function: types.FunctionType) -> Any:
-    """The gast node of the function's own definition, with the lines of the file; None if
-    unknown.
-    """
+    """The gast node of the function's definition, with the file's lines; None if unknown."""
     try:
         lines, first = inspect.getsourcelines(function.__code__)
     except (OSError, TypeError):

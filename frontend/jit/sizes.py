@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 
 class NeedsSizes(BaseException):
-    """The trace needs the value of a size. Not an Exception, so that user code does not
-    catch it.
-    """
+    """The trace needs a size as a number. No Exception, so that user code does not catch it."""
 
 
 def size_of(dim: Dim) -> Any:
@@ -166,9 +164,7 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _decide(name: str, left: Any, right: Any) -> bool | None:
-    """The comparison where it holds, or fails, for every size that the Program is for; else
-    None.
-    """
+    """True or False where it is so for every size that the Program is for; else None."""
     known = _certain(name, left, right)
     active: Any = tracer.get()
     if known is None and active is not None and active.open_sizes:

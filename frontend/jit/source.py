@@ -36,9 +36,7 @@ def is_converted(function: Callable[..., Any]) -> bool:
 
 
 def convert_function(function: types.FunctionType) -> types.FunctionType | None:
-    """The converted twin, or None where the source cannot be had (REPL, exec) or is no plain
-    function.
-    """
+    """The converted twin; None for what is no plain function or has no source (REPL, exec)."""
     if is_converted(function):
         return function
     converted = conversion_of(function)

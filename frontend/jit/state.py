@@ -306,9 +306,7 @@ def is_orphan(place: Place) -> bool:
 
 
 class Seen(NamedTuple):
-    """A place's value at the end of a branch: the object, and a copy that undoing does not
-    empty.
-    """
+    """A place's value at the end of a branch: the object, and a copy that undoing keeps."""
 
     value: Any
     copy: Any

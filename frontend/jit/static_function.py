@@ -1,6 +1,4 @@
-"""StaticFunction: a function or method that runs as a compiled Program, and the switches
-around it.
-"""
+"""StaticFunction: a function that runs as a compiled Program, and the switches around it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Training a traced function: compiled forward, and compiled backward as one node of the eager
-tape.
-"""
+"""Trains a traced function: compiled forward, compiled backward as one node of the tape."""
 
 from __future__ import annotations
 

@@ -11,9 +11,7 @@ from .layer import Layer
 
 
 class _Activation(Layer):
-    """A layer that applies `function`; `defaults` are its arguments, kept as attributes of these
-    names.
-    """
+    """A layer that applies `function`; `defaults` name its arguments, kept as attributes."""
 
     function: str
     defaults: dict[str, Any] = {}

@@ -12,9 +12,7 @@ Pairs = list[tuple[Parameter, Array]]
 
 
 class ClipGradBase:
-    """Changes (parameter, gradient) pairs before a step; parameters with need_clip False are
-    left.
-    """
+    """Changes (parameter, gradient) pairs before a step, but not where need_clip is False."""
 
     def clip(self, pairs: Pairs) -> Pairs:
         """The pairs with clipped gradients."""

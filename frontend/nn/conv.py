@@ -64,9 +64,7 @@ class _Conv(Layer):
         return Normal(0.0, math.sqrt(2.0 / (math.prod(self._kernel_size) * self._in_channels)))
 
     def _padded(self, x: Tensor) -> tuple[Tensor, Any]:
-        """x with what padding modes other than zeros add, and the padding that is left for the
-        op.
-        """
+        """x padded in modes other than zeros, and the padding that is left for the op."""
         if self._padding_mode == "zeros":
             return x, self._padding
         if isinstance(self._padding, str):

@@ -1,6 +1,4 @@
-"""First values of parameters: `paddle.nn.initializer`. An initializer is called on a Tensor and
-fills it.
-"""
+"""`paddle.nn.initializer`: an initializer is called on a Tensor and fills it."""
 
 from __future__ import annotations
 

@@ -86,9 +86,7 @@ class Layer(LayerState):
         return outputs
 
     def register_forward_pre_hook(self, hook: Hook) -> HookHandle:
-        """Call `hook(layer, inputs)` before forward; what it returns (if not None) replaces the
-        inputs.
-        """
+        """Call `hook(layer, inputs)` before forward; what it returns replaces the inputs."""
         return _add_hook(self._forward_pre_hooks, hook)
 
     def register_forward_post_hook(self, hook: Hook) -> HookHandle:
@@ -178,9 +176,7 @@ class Layer(LayerState):
         is_bias: bool = False,
         default_initializer: Any = None,
     ) -> Any:
-        """A parameter for this layer; None if attr is False. Assign it to an attribute to register
-        it.
-        """
+        """A parameter for this layer, registered by assigning it; None if attr is False."""
         found = ParamAttr.of(attr)
         if found is None:
             return None

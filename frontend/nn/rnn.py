@@ -139,9 +139,7 @@ class LSTMCell(_Cell):
 
 
 class GRUCell(_Cell):
-    """The gated recurrent unit; gates in the order reset, update, candidate (reset after the
-    product).
-    """
+    """The gated recurrent unit: gates reset, update, candidate; reset after the product."""
 
     gates = 3
 

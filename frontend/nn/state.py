@@ -27,9 +27,7 @@ class LayerState:
         self, destination: Any = None, include_sublayers: bool = True,
         structured_name_prefix: str = "", use_hook: bool = True,
     ) -> OrderedDict[str, Tensor]:  # fmt: skip
-        """Parameters and persistable buffers by structured name: the Tensors themselves, no
-        copies.
-        """
+        """Parameters and persistable buffers by structured name: the Tensors, no copies."""
         found: OrderedDict[str, Tensor] = OrderedDict() if destination is None else destination
         skipped = self._non_persistable_buffer_names_set
         for table in (self._parameters, self._buffers):

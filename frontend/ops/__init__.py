@@ -1,6 +1,4 @@
-"""The functions of `paddle.*` on Tensors, by family. Importing this package gives Tensor its
-methods.
-"""
+"""The functions of `paddle.*` on Tensors, by family. Importing it gives Tensor its methods."""
 
 from .methods import attach_methods
 

@@ -110,9 +110,7 @@ def need_tensor(value: Any, function: str, argument: str = "x") -> Tensor:
 
 
 def dims_of(shape: Any, what: str = "shape") -> list[Any]:
-    """A shape argument (int, list or tuple of ints and 0-d Tensors, 1-d Tensor) as a list of
-    dims.
-    """
+    """A shape argument (int; list of ints and 0-d Tensors; 1-d Tensor) as a list of dims."""
     if isinstance(shape, Tensor):
         return [shape.as_dim()] if not shape.ndim else shape.as_dims()
     if is_dim(shape) or isinstance(shape, np.integer):

@@ -52,9 +52,7 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 
 def make_plan(x: Tensor, index: Any) -> Plan:
-    """Take the index apart for a Tensor of x's shape. Axes of index Tensors count in the sliced
-    x.
-    """
+    """Take the index of an x apart. Axes of index Tensors count in the sliced x."""
     items = _expanded(x, _items(index))
     plan = Plan([], [], [], [], [], [], [])
     axis = kept = 0

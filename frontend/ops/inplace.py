@@ -1,6 +1,4 @@
-"""Functions of `paddle` that write into their argument: `paddle.reshape_(x, ...)` is
-`x.reshape_(...)`.
-"""
+"""Functions that write into their argument: `paddle.reshape_(x, ...)` is `x.reshape_(...)`."""
 
 from __future__ import annotations
 

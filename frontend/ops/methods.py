@@ -112,9 +112,7 @@ def reshaping(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def backward(self: Tensor, grad_tensor: Tensor | None = None, retain_graph: bool = False) -> None:
-    """Accumulate the gradients of all leaves into their `.grad` (see
-    `paddle.autograd.backward`).
-    """
+    """Accumulate gradients into the `.grad` of all leaves (`paddle.autograd.backward`)."""
     autograd.backward([self], [grad_tensor], retain_graph)
 
 

@@ -1,6 +1,4 @@
-"""Random numbers from one counter-based state, set by `paddle.seed`; equal in eager and compiled
-code.
-"""
+"""Random numbers from one counted state (`paddle.seed`), equal in eager and compiled code."""
 
 from __future__ import annotations
 

@@ -46,9 +46,7 @@ class Adamax(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """step = g * sqrt(mean squared step + epsilon) / sqrt(mean squared g + epsilon); param -= lr
-    step.
-    """
+    """param -= lr g sqrt(mean squared step + epsilon) / sqrt(mean squared g + epsilon)."""
 
     accumulators = {"_avg_squared_grad": 0.0, "_avg_squared_update": 0.0}
 

@@ -1,7 +1,5 @@
 # ruff: noqa: SIM108  (the statements are what is tested)
-"""Converted functions equal their dynamic originals, on inputs that take each branch and 0, 1 or
-many rounds.
-"""
+"""Converted functions equal the originals, on inputs for each branch and 0 to many rounds."""
 
 from __future__ import annotations
 

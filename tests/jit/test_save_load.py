@@ -1,6 +1,4 @@
-"""jit.save and jit.load: what is written, how it is called, what is refused, and a fresh
-process.
-"""
+"""jit.save and jit.load: what is written, called and refused, and a fresh process."""
 
 from __future__ import annotations
 

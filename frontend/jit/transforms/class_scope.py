@@ -1,6 +1,4 @@
-"""`super()` and `self.__private` outside of their class: `super(__class__, self)`,
-`self._Net__private`.
-"""
+"""`super()` and `self.__private` outside of their class: `super(__class__, self)` and so on."""
 
 from __future__ import annotations
 
