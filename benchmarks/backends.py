@@ -98,7 +98,8 @@ def save_paddle_style(paddle: Any, workload: Workload, prefix: Path) -> None:
             for name, value in weights.items():
                 self.register_buffer(name, paddle.to_tensor(value))
 
-        def forward(self, *inputs: Any) -> Any:
+        def forward(self, x: Any, y: Any = None) -> Any:  # Paddle's jit.save takes no *inputs
+            inputs = (x,) if y is None else (x, y)
             held = {name: getattr(self, name) for name in weights}
             return workload.forward(operations, held, *inputs)
 

@@ -88,6 +88,7 @@ class Bench:
         self.frameworks = [Framework(n, p, options.threads) for n, p in pythons.items()]
 
     def run(self, indices: list[int]) -> list[Result]:
+        self.progress("")
         print(self.line(["us, median", "batch", OURS, *self.peers, "ratio", "of limit"]))
         results = []
         for count, index in enumerate(indices, 1):
