@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from wherry.autograd import no_grad
+from wherry.dispatch import tracer
 from wherry.regularizer import L2Decay, Regularizer
 from wherry.tensor import Array, Parameter, Tensor
+from wherry.traced import Traced
 
 from .lr import LRScheduler
 
@@ -51,7 +53,7 @@ class Optimizer:
         grad_clip: Any = None,
         name: str | None = None,
     ) -> None:
-        if parameters is None:
+        if parameters is None and tracer.get() is None:
             raise AttributeError(
                 "parameters argument given to the Optimizer should not be None in dygraph mode: "
                 "pass parameters=net.parameters()"
@@ -61,7 +63,7 @@ class Optimizer:
                 "`parameters` argument given to the optimizer should be an iterable of Tensors, "
                 f"but got argument type is `{type(parameters).__name__}`: write [parameter]"
             )
-        if not isinstance(parameters, Iterable):
+        if parameters is not None and not isinstance(parameters, Iterable):
             raise TypeError(
                 "`parameters` argument given to the optimizer should be an iterable of Tensors, "
                 f"but got argument type is `{type(parameters).__name__}`: pass net.parameters()"
@@ -72,7 +74,7 @@ class Optimizer:
             )
         self._learning_rate = learning_rate
         self._decay, self._clip = _regularizer(weight_decay), grad_clip
-        self._groups = [self._group(one) for one in _grouped(list(parameters))]
+        self._groups = [self._group(one) for one in _grouped(list(parameters or []))]
         self._state: dict[str, Array] = {}
 
     def _group(self, spec: Mapping[str, Any]) -> Group:
@@ -82,6 +84,13 @@ class Optimizer:
         decay = _regularizer(options.pop("weight_decay", self._decay))
         clip = options.pop("grad_clip", self._clip)
         return Group(params, decay, clip, float(options.pop("learning_rate", 1.0)), options)
+
+    def use(self, params: list[Parameter]) -> None:
+        """Change these parameters, where none were given: those of a Program in static mode."""
+        if not self._groups:
+            self._groups = [self._group({"params": []})]
+        if len(self._groups) == 1:
+            self._groups[0].params = params
 
     @property
     def _parameter_list(self) -> list[Parameter]:
@@ -153,7 +162,14 @@ class Optimizer:
         parameters: Any = None,
         no_grad_set: Any = None,
     ) -> tuple[list[Any], list[tuple[Parameter, Tensor]]]:
-        """A step by the gradients that `loss.backward()` left."""
+        """A step by the gradients that `loss.backward()` left.
+
+        In static mode: append the gradients to the Program, whose every run then ends with a step.
+        """
+        if isinstance(loss, Traced):
+            from wherry.static import training
+
+            return training.minimize(self, loss, parameters, no_grad_set)
         pairs = [(p, p.grad) for p in self._parameter_list if p.grad is not None]
         self.step()
         return [], pairs

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from .mode import data, default_main_program, default_startup_program, program_guard
     from .program import Program
     from .scope import Scope, global_scope, scope_guard
+    from .training import append_backward, gradients
     from .variable import Variable
 
 _PUBLIC = {
     "Executor": "executor", "Program": "program", "Scope": "scope", "Variable": "variable",
+    "append_backward": "training", "gradients": "training",
     "data": "mode", "default_main_program": "mode", "default_startup_program": "mode",
     "load_inference_model": "io", "normalize_program": "io", "save_inference_model": "io",
     "global_scope": "scope", "program_guard": "mode", "scope_guard": "scope",
@@ -28,10 +30,12 @@ __all__ = [
     "Program",
     "Scope",
     "Variable",
+    "append_backward",
     "data",
     "default_main_program",
     "default_startup_program",
     "global_scope",
+    "gradients",
     "load_inference_model",
     "nn",
     "normalize_program",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from ..random import STATE
 from ..tensor import Array, Tensor
 from ..traced import Traced
 from .mode import default_main_program
-from .program import Program
+from .program import Program, keep_guards
 from .scope import Scope, global_scope
 
 _KEPT: Final = 64
@@ -84,7 +84,7 @@ class Executor:
     def _prepared(self, program: Program, fetches: tuple[str, ...], fed: frozenset[str]) -> _Run:
         state = tuple(len(block.ops) for block in program.blocks)
         written = tuple((t.name, v.name) for t, v in program.pending().items())
-        key = id(program), state, written, fetches, fed
+        key = id(program), state, written, len(program.steps), fetches, fed
         found = self._runs.get(key)
         if found is None:
             if len(self._runs) >= _KEPT:
@@ -118,12 +118,18 @@ class _Run:
         # The Program is kept, so that no other one can get its id.
         self.source = program
         self.known = set(program.global_block.vars)
-        copy = program.complete(fetches)
+        self.steps = list(program.steps)
+        self.fetches = list(fetches)
+        grads = [grad for step in self.steps for _, grad in step.pairs]
+        copy = program.complete([*fetches, *grads])
         Dce().run(copy)
         block = copy.global_block
         read = {*block.results, *(var for op in block.ops for var in op.in_vars)}
         self.missing = [var for var in block.args if var in read and var.name not in fed]
+        for var in [var for var in block.args if var.name not in fed and var not in read]:
+            block.drop_var(var)
         block.args = [var for var in block.args if var.name in fed]
+        keep_guards(copy)
         self.program = copy
         self.inputs = list(block.args)
         self.tensors = program.tensors()
@@ -146,7 +152,18 @@ class _Run:
                 scope.put(name, value)
             else:
                 write_back([held], [value])
-        return list(results)
+        return self._stepped(results, lambda name: self._tensor(persistables[name], scope))
+
+    def _stepped(self, results: Sequence[Array], find: Callable[[str], Tensor]) -> list[Array]:
+        """Let the optimizers step; the fetched values, with parameters as they are then."""
+        count = len(self.fetches)
+        values, grads = dict(enumerate(results[:count])), iter(results[count:])
+        for step in self.steps:
+            step(find, [next(grads) for _ in step.pairs])
+            for place, name in enumerate(self.fetches):
+                if any(name == param for param, _ in step.pairs):
+                    values[place] = find(name).numpy()
+        return list(values.values())
 
     def _inputs(self, feed: Mapping[str, Any]) -> list[Array]:
         for name in feed:

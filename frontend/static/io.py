@@ -24,7 +24,7 @@ from wherry.schema.program import PROGRAM
 
 from ..jit.modes import RNG_NAME, for_inference
 from .mode import default_main_program
-from .program import Program
+from .program import Program, keep_guards
 from .scope import global_scope
 from .variable import Variable
 
@@ -138,6 +138,7 @@ def _pruned(program: Program, feeds: Sequence[Variable], fetches: Sequence[Varia
     for var in [var for var in block.args if var.name not in fed]:
         block.drop_var(var)
     block.args = [block.vars[one.name] for one in feeds]
+    keep_guards(copy)
     return copy
 
 

@@ -43,6 +43,8 @@ def make_parameter(active: StaticTracer, layer: str, shape: Sequence[int], dtype
                 f"the new one has the shape {list(shape)} and the dtype {dtype.name}."
             )
         return active.traced(known)
+    if isinstance(active.program, Program):
+        active.program.attrs[name] = found
     var = _declare(active.program, name, shape, dtype, found.trainable)
     _initialize(var, initializer_for(found.initializer, default, is_bias))
     return active.traced(var)

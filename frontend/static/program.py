@@ -5,19 +5,29 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wherry.ir import program as ir
+from wherry.ir.backward import plain_symbols
+from wherry.ir.dims import symbols_of
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.opdef import OpDef, get_op
 from wherry.tensor import Tensor
 
 from ..jit.modes import RNG_NAME, for_inference
 from ..jit.tracer import Frame, ProgramTracer
+from ..param_attr import ParamAttr
 from ..random import STATE
 from .names import OutputNames, output_names
 from .scope import Scope, fits, global_scope
 from .variable import Variable
+
+if TYPE_CHECKING:
+    from .training import Step
+
+
+_FORWARD_ROLES = (0, 256)
+_STATE_OPS = ("rng_advance", "assign_persistable")
 
 
 class StaticTracer(ProgramTracer):
@@ -69,6 +79,9 @@ class Program(ir.Program):
         self.random_seed = 0
         # What persistables become at the end of a run, beside the tracer's own.
         self.stored: dict[ir.Variable, ir.Variable] = {}
+        # What optimizers do after each run, and how parameters want it done.
+        self.steps: list[Step] = []
+        self.attrs: dict[str, ParamAttr] = {}
         self.tracer = StaticTracer(self)
 
     @classmethod
@@ -124,7 +137,10 @@ class Program(ir.Program):
         if for_test:
             copy = _for_test(copy)
         known = {n: t for n, t in self.tensors().items() if n in copy.names}
-        return Program.of(copy, known)
+        made = Program.of(copy, known)
+        made.attrs = dict(self.attrs)
+        made.steps = [] if for_test else list(self.steps)
+        return made
 
     def state_dict(self, mode: str = "all", scope: Scope | None = None) -> dict[str, Tensor]:
         """The persistables by name. `mode` is "all", "param" (parameters) or "opt" (the others).
@@ -195,11 +211,22 @@ def _open_end(program: Program, tensors: Mapping[str, Tensor]) -> None:
             program.stored[target] = value
 
 
+def keep_guards(program: ir.Program) -> None:
+    """Drop the guards on sizes that the Program's inputs do not tell: of inputs that are not fed,
+    whose ops are gone.
+    """
+    known = {name for var in program.inputs for name in plain_symbols(var)}
+    program.guards[:] = [
+        guard for guard in program.guards
+        if known.issuperset([*symbols_of(guard.left), *symbols_of(guard.right)])
+    ]  # fmt: skip
+
+
 def _for_test(program: ir.Program) -> ir.Program:
     block = program.global_block
     block.results = [
         var for op in block.ops
-        if not op.attrs.get("op_role") and op.type not in ("rng_advance", "assign_persistable")
+        if op.attrs.get("op_role", 0) in _FORWARD_ROLES and op.type not in _STATE_OPS
         for var in op.out_vars
     ]  # fmt: skip
     copy = for_inference(program, len(block.results))

@@ -13,6 +13,7 @@ import wherry as paddle
 def static_mode() -> Iterator[None]:
     """Static mode with fresh default Programs, an empty scope and names from 0."""
     static = paddle.static
+    paddle.seed(1)
     paddle.enable_static()
     programs = static.Program(), static.Program()
     with (

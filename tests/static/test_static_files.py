@@ -130,6 +130,18 @@ def test_inference_model_holds_only_what_is_needed(net: Net, tmp_path: Path) -> 
         static.load_inference_model(str(tmp_path / "nope"), exe)
 
 
+def test_sizes_of_inputs_that_are_not_fed_do_not_matter(tmp_path: Path) -> None:
+    x, label = static.data("x", [None, 4]), static.data("label", [None, 4])
+    out = x * 2.0
+    paddle.nn.functional.mse_loss(out, label)
+    exe = Executor()
+    feed = {"x": np.ones((3, 4), np.float32)}
+    np.testing.assert_array_equal(exe.run(feed=feed, fetch_list=[out])[0], feed["x"] * 2)
+    static.save_inference_model(str(tmp_path / "m"), [x], [out], exe)
+    program, _, fetches = static.load_inference_model(str(tmp_path / "m"), exe)
+    np.testing.assert_array_equal(exe.run(program, feed=feed, fetch_list=fetches)[0], feed["x"] * 2)
+
+
 def test_normalize_program_is_for_inference() -> None:
     x = static.data("x", [None, 4])
     out = paddle.nn.functional.dropout(x, 0.5) * 3.0
