@@ -233,8 +233,8 @@ class ContentsPlace:
 
     def set(self, value: Any) -> None:
         if is_poison(value):
-            # Whoever looks at an element must be told.
-            value = [value] if isinstance(self.owner, list) else dict.fromkeys(self.owner, value)
+            # Its length and its truth would tell a lie that nothing here can refuse later.
+            value.refuse()
         self.owner.clear()
         if isinstance(self.owner, list):
             self.owner.extend(value)
