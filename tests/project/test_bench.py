@@ -82,3 +82,11 @@ def test_a_wrong_choice_says_what_there_is(bench, argument, message):
     done = bench("--peers=none", argument)
     assert done.returncode != 0
     assert message in done.stderr
+
+
+def test_a_peer_that_cannot_be_installed_is_named(bench, tmp_path):
+    (tmp_path / "jax").write_text("a file where the environment should be")
+    done = bench("--only=matmul-64", "--peers=jax")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "failed" in done.stdout.splitlines()[1]
+    assert "jax failed at matmul-64 1: not installed: Error: " in done.stdout
