@@ -14,6 +14,7 @@ from wherry.ir.emit import BlockEmitter
 from wherry.ir.opdef import OpDef, get_op
 from wherry.tensor import Tensor
 
+from ..jit.execute import write_back
 from ..jit.modes import RNG_NAME, for_inference
 from ..jit.tracer import Frame, ProgramTracer
 from ..param_attr import ParamAttr
@@ -155,7 +156,9 @@ class Program(ir.Program):
             wanted = mode == "all" or var.trainable == (mode == "param")
             if not wanted or var.name in self.values or var.name == RNG_NAME:
                 continue
-            value = tensors.get(var.name) or (scope or global_scope()).find(var.name)
+            value = tensors.get(var.name)
+            if value is None:
+                value = (scope or global_scope()).find(var.name)
             if value is None:
                 raise ValueError(
                     f"Can not find Variable '{var.name}' in the scope. Make sure it is "
@@ -178,7 +181,7 @@ class Program(ir.Program):
             if reason:
                 warnings.warn(f"Skip loading for '{name}'. {reason}", stacklevel=2)
             elif name in tensors:
-                tensors[name].array[...] = array
+                write_back([tensors[name]], [array])
             else:
                 (scope or global_scope()).put(name, array)
 

@@ -142,6 +142,28 @@ def test_sizes_of_inputs_that_are_not_fed_do_not_matter(tmp_path: Path) -> None:
     np.testing.assert_array_equal(exe.run(program, feed=feed, fetch_list=fetches)[0], feed["x"] * 2)
 
 
+def test_layers_are_saved_with_the_program(tmp_path: Path) -> None:
+    net = paddle.nn.Sequential(paddle.nn.Linear(4, 3), paddle.nn.BatchNorm1D(3))
+    x = static.data("x", [None, 4])
+    out = net(x)
+    main, exe = static.default_main_program(), Executor()
+    state = main.state_dict()
+    assert state[net[0].weight.name] is net[0].weight
+    main.set_state_dict({net[0].bias.name: np.ones(3, np.float32)})
+    assert net[0].bias.tolist() == [1.0, 1.0, 1.0]
+    feed = {"x": np.random.default_rng(0).standard_normal((5, 4)).astype("float32")}
+    (want,) = exe.run(main.clone(for_test=True), feed=feed, fetch_list=[out.name])
+    static.save_inference_model(str(tmp_path / "m"), [x], [out], exe)
+    program, _, fetches = static.load_inference_model(str(tmp_path / "m"), exe)
+    np.testing.assert_allclose(exe.run(program, feed=feed, fetch_list=fetches)[0], want, rtol=1e-6)
+    paddle.save(main, str(tmp_path / "main"))
+    paddle.save(state, str(tmp_path / "state"))
+    loaded = paddle.load(str(tmp_path / "main")).clone(for_test=True)
+    loaded.set_state_dict(paddle.load(str(tmp_path / "state")))
+    (found,) = exe.run(loaded, feed=feed, fetch_list=[out.name])
+    np.testing.assert_allclose(found, want, rtol=1e-6)
+
+
 def test_normalize_program_is_for_inference() -> None:
     x = static.data("x", [None, 4])
     out = paddle.nn.functional.dropout(x, 0.5) * 3.0

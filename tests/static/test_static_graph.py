@@ -261,6 +261,28 @@ def test_initializers_in_the_startup_program(name: str) -> None:
     assert weight.any()
 
 
+def test_inputs_written_in_place_and_several_inputs_of_fc() -> None:
+    x, y = static.data("x", [None, 4]), static.data("y", [None, 2])
+    out = static.nn.fc([x, y], 3, activation="softmax")
+    zeros = paddle.zeros([2, 3])
+    zeros[0] = 1.0
+    exe = started()
+    feed = {"x": np.ones((2, 4), np.float32), "y": np.ones((2, 2), np.float32)}
+    shares, written = exe.run(feed=feed, fetch_list=[out, zeros])
+    np.testing.assert_allclose(shares.sum(1), [1.0, 1.0], rtol=1e-6)
+    assert written.tolist() == [[1.0] * 3, [0.0] * 3]
+    assert sorted(static.default_main_program().state_dict()) == [
+        "fc_0.b_0", "fc_0.w_0", "fc_0.w_1"
+    ]  # fmt: skip
+
+
+def test_errors_in_the_data_name_the_line() -> None:
+    index = static.data("index", [None], "int64")
+    rows = paddle.nn.Embedding(5, 3)(index)
+    with pytest.raises(RuntimeError, match=r"(?s)index 17 is out of range.*test_static_graph\.py"):
+        Executor().run(feed={"index": [0, 17]}, fetch_list=[rows])
+
+
 def test_static_functions_need_dynamic_mode() -> None:
     @paddle.jit.to_static
     def double(x: Any) -> Any:
