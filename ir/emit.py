@@ -143,7 +143,8 @@ class GradContext:
     output; `c.inputs`, `c.outputs`, `c.grads` hold all of them by slot, `c.needs[i]` says whether
     input slot i needs its gradient (a list for a "*" slot), `c["axis"]` is an attribute. A gradient
     in `c.grads` may be None where that output has no influence; `c.g` is never None when the op has
-    a single output slot."""
+    a single output slot.
+    """
 
     __slots__ = ("attrs", "grads", "inputs", "needs", "outputs")
 

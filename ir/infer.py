@@ -47,7 +47,8 @@ class Guard(NamedTuple):
     """A relation of dims that is checked at the call: `left relation right`.
 
     Relations: "==", "<=", "1 or ==" (left is 1, or equal to right) and "broadcast" (equal, or one
-    is 1)."""
+    is 1).
+    """
 
     left: Dim
     relation: str

@@ -8,7 +8,7 @@ from typing import Any
 from wherry.schema.dtypes import DType, as_dtype
 
 from .dims import Dim
-from .infer import Shape, TensorType, axis_in, broadcast_shapes, fail, fail_type
+from .infer import Shape, TensorType, axis_in, broadcast_shapes, fail, fail_type, require
 
 FLOATS = tuple(as_dtype(name) for name in ("float16", "float32", "float64"))
 
@@ -48,6 +48,14 @@ def same_dtype(x: TensorType, y: TensorType, slots: str = "X and Y") -> DType:
             f"needs {slots} of one dtype, got {x.dtype.name} and {y.dtype.name}; cast one of them"
         )
     return x.dtype
+
+
+def same_shape(x: Shape, y: Shape, message: str) -> None:
+    """State that the shapes are equal; refused with `message` where they cannot be."""
+    if len(x) != len(y):
+        fail(message)
+    for a, b in zip(x, y, strict=True):
+        require(a, "==", b, message)
 
 
 def broadcast(x: TensorType, y: TensorType) -> TensorType:

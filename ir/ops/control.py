@@ -17,6 +17,7 @@ from ..infer import TensorType, fail, fail_type, require, show
 from ..loop_gradient import while_grad
 from ..opdef import REQUIRED, op
 from ..program import Block, Variable
+from ..rules import same_shape
 
 
 def _need_condition(condition: TensorType, slot: str) -> None:
@@ -36,10 +37,10 @@ def _need_arguments(given: list[TensorType], block: Block, name: str) -> None:
 
 
 def _need_type(got: TensorType, var: Variable, what: str) -> None:
-    if got.dtype is not var.dtype or got.ndim != var.ndim:
-        fail(f"needs {_text(var.type)} {what}, got {_text(got)}")
-    for a, b in zip(got.shape, var.shape, strict=True):
-        require(a, "==", b, f"needs {_text(var.type)} {what}, got {_text(got)}")
+    message = f"needs {_text(var.type)} {what}, got {_text(got)}"
+    if got.dtype is not var.dtype:
+        fail(message)
+    same_shape(got.shape, var.shape, message)
 
 
 def _text(type: TensorType) -> str:
@@ -122,10 +123,10 @@ def _need_carry(arg: Variable, result: Variable) -> None:
     """What a round leaves must have the type of what it found."""
     found = f"'{result.base_name}' with one dtype and shape in every round of the loop"
     got = f"{_text(arg.type)} before a round and {_text(result.type)} after it"
-    if arg.dtype is not result.dtype or arg.ndim != result.ndim:
-        fail(f"needs {found}, got {got}")
-    for a, b in zip(arg.shape, result.shape, strict=True):
-        require(a, "==", b, f"needs {found}, got {got}")
+    message = f"needs {found}, got {got}"
+    if arg.dtype is not result.dtype:
+        fail(message)
+    same_shape(arg.shape, result.shape, message)
 
 
 def _while_grad(F: Emitter, c: GradContext) -> tuple[None, list[Any], list[Any]]:

@@ -12,7 +12,7 @@ from wherry.schema.errors import RunError
 from ..emit import Emitter, GradContext
 from ..infer import Shape, TensorType, axis_in, fail, require, show
 from ..opdef import f32, f64, i64, lit, op, sample
-from ..rules import floats, index_type, same_dtype
+from ..rules import floats, index_type, same_dtype, same_shape
 from .build import Term, total, with_dim
 from .grads import reshape_to
 from .softmax import log_softmax_of, softmax_grad, softmax_of
@@ -32,10 +32,7 @@ def _need_classes(x: TensorType, label: TensorType, axis: int, soft: bool) -> Sh
         f"needs Label of shape {show(needed)} for Logits of shape {show(x.shape)}"
         f" (axis {axis}, soft_label {soft}), got Label = {show(label.shape)}"
     )
-    if label.ndim != x.ndim:
-        fail(message)
-    for a, b in zip(label.shape, needed, strict=True):
-        require(a, "==", b, message)
+    same_shape(label.shape, needed, message)
     return wanted
 
 
@@ -188,11 +185,10 @@ def _nll_infer(
         f"needs X [N, C, ...] and Label [N, ...], got X = {show(x.shape)}"
         f" and Label = {show(label.shape)}"
     )
-    if x.ndim < 2 or label.ndim != x.ndim - 1:
+    if x.ndim < 2:
         fail(message)
     wanted = (x.shape[0], *x.shape[2:])
-    for a, b in zip(label.shape, wanted, strict=True):
-        require(a, "==", b, message)
+    same_shape(label.shape, wanted, message)
     if weight is not None:
         need = f"needs Weight [{x.shape[1]}], one per class, got {show(weight.shape)}"
         same_dtype(x, weight, "X and Weight")

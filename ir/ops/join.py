@@ -12,7 +12,7 @@ from ..emit import Emitter, GradContext
 from ..infer import TensorType, axis_in, fail, fail_type, require, show
 from ..numerics import Array
 from ..opdef import boolean, f32, f64, i64, op, sample
-from ..rules import dim_in
+from ..rules import dim_in, same_shape
 
 
 def _one_dtype(xs: Sequence[TensorType]) -> None:
@@ -73,10 +73,7 @@ def _stack_infer(xs: Sequence[TensorType], axis: int) -> TensorType:
     first = xs[0]
     for x in xs[1:]:
         message = f"needs tensors of one shape in X, got {show(first.shape)} and {show(x.shape)}"
-        if x.ndim != first.ndim:
-            fail(message)
-        for a, b in zip(first.shape, x.shape, strict=True):
-            require(a, "==", b, message)
+        same_shape(first.shape, x.shape, message)
     at = axis_in(axis, first.ndim + 1)
     return TensorType((*first.shape[:at], len(xs), *first.shape[at:]), first.dtype)
 

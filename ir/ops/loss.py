@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..emit import Emitter, GradContext
-from ..infer import TensorType, fail, require, show
+from ..infer import TensorType, fail, show
 from ..opdef import Sample, f32, f64, lit, op, sample
-from ..rules import broadcast, floats, same_dtype
+from ..rules import broadcast, floats, same_dtype, same_shape
 from ..scalar import Scalar, ScalarBuilder
 from .build import Term, mean, total
 from .grads import unbroadcast
@@ -186,10 +186,7 @@ def _sigmoid_ce_infer(
 ) -> TensorType:
     message = f"needs Label of X's shape {show(x.shape)}, got Label = {show(label.shape)}"
     same_dtype(floats(x), label, "X and Label")
-    if x.ndim != label.ndim:
-        fail(message)
-    for a, b in zip(x.shape, label.shape, strict=True):
-        require(a, "==", b, message)
+    same_shape(x.shape, label.shape, message)
     return x if pos_weight is None else broadcast(x, pos_weight)
 
 
@@ -247,10 +244,7 @@ def _kldiv_infer(x: TensorType, target: TensorType, *, reduction: str) -> Tensor
         fail(f"needs reduction none, mean, batchmean or sum, got {reduction!r}")
     message = f"needs Target of X's shape {show(x.shape)}, got Target = {show(target.shape)}"
     same_dtype(floats(x), target, "X and Target")
-    if x.ndim != target.ndim:
-        fail(message)
-    for a, b in zip(x.shape, target.shape, strict=True):
-        require(a, "==", b, message)
+    same_shape(x.shape, target.shape, message)
     return x if reduction == "none" else TensorType((), x.dtype)
 
 

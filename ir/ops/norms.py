@@ -11,7 +11,7 @@ from ..emit import Emitter, GradContext
 from ..infer import TensorType, fail, require, show
 from ..numerics import Array
 from ..opdef import f32, f64, i64, lit, op, sample
-from ..rules import axes_in, floats, numbers, reduced_shape, same_dtype, sizes
+from ..rules import axes_in, floats, numbers, reduced_shape, same_dtype, same_shape, sizes
 from .grads import mask, reshape_to
 from .pointwise import INF, NAN
 
@@ -171,10 +171,7 @@ def _add_n_infer(xs: Sequence[TensorType]) -> TensorType:
     for x in xs[1:]:
         same_dtype(first, x, "all X")
         message = f"needs tensors of one shape in X, got {show(first.shape)} and {show(x.shape)}"
-        if x.ndim != first.ndim:
-            fail(message)
-        for a, b in zip(first.shape, x.shape, strict=True):
-            require(a, "==", b, message)
+        same_shape(first.shape, x.shape, message)
     return first
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from ..infer import TensorType, fail, fail_type, require, show
+from ..infer import TensorType, fail_type, show
 from ..opdef import op
+from ..rules import same_shape
 
 
 def _infer(x: TensorType, target: TensorType) -> None:
     if x.dtype is not target.dtype:
         fail_type(f"needs X of Target's dtype {target.dtype.name}, got {x.dtype.name}")
     message = f"needs X of Target's shape {show(target.shape)}, got {show(x.shape)}"
-    if x.ndim != target.ndim:
-        fail(message)
-    for a, b in zip(x.shape, target.shape, strict=True):
-        require(a, "==", b, message)
+    same_shape(x.shape, target.shape, message)
 
 
 assign_persistable = op(

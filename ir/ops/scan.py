@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..emit import Emitter, GradContext
-from ..infer import TensorType, axis_in, fail, require
+from ..infer import TensorType, axis_in, fail
 from ..numerics import Array
 from ..opdef import f32, f64, i32, i64, lit, op, sample
-from ..rules import floats, numbers, same_dtype
+from ..rules import floats, numbers, same_dtype, same_shape
 from .grads import reshape_to
 from .pointwise import INF, NAN
 
@@ -80,10 +80,9 @@ op(
 def _scan_infer(a: TensorType, b: TensorType, axis: int, reverse: bool) -> TensorType:
     same_dtype(floats(a, "A"), b, "A and B")
     message = f"needs A and B of one shape of at least 1 dim, got {a} and {b}"
-    if a.ndim != b.ndim or a.ndim == 0:
+    if a.ndim == 0:
         fail(message)
-    for left, right in zip(a.shape, b.shape, strict=True):
-        require(left, "==", right, message)
+    same_shape(a.shape, b.shape, message)
     axis_in(axis, a.ndim)
     return a
 

@@ -13,7 +13,7 @@ from ..emit import Emitter, GradContext
 from ..infer import TensorType, fail, require, show
 from ..numerics import Array
 from ..opdef import REQUIRED, f32, f64, i32, i64, lit, op, sample
-from ..rules import index_type, same_dtype
+from ..rules import index_type, same_dtype, same_shape
 from .grads import expand_to, reshape_to, unbroadcast
 from .index import along_type, check_index, coordinates, gather_nd_type, select_type
 
@@ -22,10 +22,7 @@ def _add_infer(x: TensorType, index: TensorType, value: TensorType, axis: int) -
     same_dtype(x, value, "X and AddValue")
     wanted = select_type(x, index, axis).shape
     message = f"needs AddValue of shape {show(wanted)}, got {show(value.shape)}"
-    if value.ndim != x.ndim:
-        fail(message)
-    for a, b in zip(wanted, value.shape, strict=True):
-        require(a, "==", b, message)
+    same_shape(wanted, value.shape, message)
     return x
 
 
@@ -116,10 +113,7 @@ def _scatter_nd_infer(x: TensorType, index: TensorType, updates: TensorType) -> 
     same_dtype(x, updates, "X and Updates")
     wanted = gather_nd_type(x, index).shape
     message = f"needs Updates of shape {show(wanted)}, got {show(updates.shape)}"
-    if updates.ndim != len(wanted):
-        fail(message)
-    for a, b in zip(wanted, updates.shape, strict=True):
-        require(a, "==", b, message)
+    same_shape(wanted, updates.shape, message)
     return x
 
 
