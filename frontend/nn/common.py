@@ -60,8 +60,7 @@ class Embedding(Layer):
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
-        sparse: bool = False,
-        weight_attr: Any = None, name: str | None = None,
+        sparse: bool = False, weight_attr: Any = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(dtype=None)
         if num_embeddings <= 0 or embedding_dim <= 0:
@@ -175,9 +174,10 @@ class AlphaDropout(Layer):
 class _Pad(Layer):
     axes: int
 
-    def __init__(self, padding: Any, mode: str = "constant", value: float = 0.0,
-    data_format: str = "",
-                 name: str | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, padding: Any, mode: str = "constant", value: float = 0.0, data_format: str = "",
+        name: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         sides = 2 * self.axes
         self._pad = [padding] * sides if isinstance(padding, int) else list(padding)
@@ -295,6 +295,5 @@ class Bilinear(Layer):
 __all__ = [
     "AlphaDropout", "Bilinear", "CosineSimilarity", "Dropout", "Dropout2D", "Embedding", "Flatten",
     "Identity", "Linear", "Pad1D", "Pad2D", "Pad3D", "PairwiseDistance", "PixelShuffle",
-    "Unflatten",
-    "ZeroPad2D",
+    "Unflatten", "ZeroPad2D",
 ]  # fmt: skip

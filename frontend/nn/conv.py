@@ -75,14 +75,14 @@ class _Conv(Layer):
 
     def extra_repr(self) -> str:
         text = f"{self._in_channels}, {self._out_channels}, kernel_size={self._kernel_size}"
-        shown = {"stride": self._stride, "padding": self._padding,
-        "padding_mode": self._padding_mode,
-                 "output_padding": self._output_padding, "dilation": self._dilation,
-                 "groups": self._groups}  # fmt: skip
-        plain = {"stride": [1] * self.axes, "padding": 0, "padding_mode": "zeros",
-        "output_padding": 0,
-                 "dilation": [1] * self.axes, "groups": 1}  # fmt: skip
-        text += "".join(f", {key}={value}" for key, value in shown.items() if value != plain[key])
+        ones = [1] * self.axes
+        shown = (
+            ("stride", self._stride, ones), ("padding", self._padding, 0),
+            ("padding_mode", self._padding_mode, "zeros"),
+            ("output_padding", self._output_padding, 0),
+            ("dilation", self._dilation, ones), ("groups", self._groups, 1),
+        )  # fmt: skip
+        text += "".join(f", {key}={value}" for key, value, usual in shown if value != usual)
         return text + f", data_format={self._data_format}"
 
 
@@ -98,21 +98,18 @@ class Conv2D(_Conv):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros", weight_attr: Any = None,
-        bias_attr: Any = None, data_format: str = "NCHW",
+        padding: Any = 0, dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros",
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCHW",
     ) -> None:  # fmt: skip
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0,
-            padding_mode,
-            weight_attr, bias_attr, data_format,
+            padding_mode, weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
         x, padding = self._padded(x)
         return F.conv2d(x, self.weight, self.bias, self._stride, padding, self._dilation,
-        self._groups,
-                        self._data_format)  # fmt: skip
+                        self._groups, self._data_format)  # fmt: skip
 
 
 class Conv1D(_Conv):
@@ -127,21 +124,18 @@ class Conv1D(_Conv):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros", weight_attr: Any = None,
-        bias_attr: Any = None, data_format: str = "NCL",
+        padding: Any = 0, dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros",
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCL",
     ) -> None:  # fmt: skip
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0,
-            padding_mode,
-            weight_attr, bias_attr, data_format,
+            padding_mode, weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
         x, padding = self._padded(x)
         return F.conv1d(x, self.weight, self.bias, self._stride, padding, self._dilation,
-        self._groups,
-                        self._data_format)  # fmt: skip
+                        self._groups, self._data_format)  # fmt: skip
 
 
 class Conv2DTranspose(_Conv):
@@ -156,21 +150,18 @@ class Conv2DTranspose(_Conv):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0, dilation: Any = 1, groups: int = 1, weight_attr: Any = None,
-        bias_attr: Any = None, data_format: str = "NCHW",
+        padding: Any = 0, output_padding: Any = 0, dilation: Any = 1, groups: int = 1,
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCHW",
     ) -> None:  # fmt: skip
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
-            output_padding,
-            "zeros", weight_attr, bias_attr, data_format,
+            output_padding, "zeros", weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
         return F.conv2d_transpose(
             x, self.weight, self.bias, self._stride, self._padding, self._output_padding,
-            self._dilation,
-            self._groups, output_size, self._data_format,
+            self._dilation, self._groups, output_size, self._data_format,
         )  # fmt: skip
 
 
@@ -186,21 +177,18 @@ class Conv1DTranspose(_Conv):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0, groups: int = 1, dilation: Any = 1, weight_attr: Any = None,
-        bias_attr: Any = None, data_format: str = "NCL",
+        padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCL",
     ) -> None:  # fmt: skip
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
-            output_padding,
-            "zeros", weight_attr, bias_attr, data_format,
+            output_padding, "zeros", weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
     def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
         return F.conv1d_transpose(
             x, self.weight, self.bias, self._stride, self._padding, self._output_padding,
-            self._groups,
-            self._dilation, output_size, self._data_format,
+            self._groups, self._dilation, output_size, self._data_format,
         )  # fmt: skip
 
 

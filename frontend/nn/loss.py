@@ -46,13 +46,11 @@ class CrossEntropyLoss(_Loss):
     def __init__(
         self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean",
         soft_label: bool = False, axis: int = -1, use_softmax: bool = True,
-        label_smoothing: float = 0.0,
-        name: str | None = None,
+        label_smoothing: float = 0.0, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             weight=weight, ignore_index=ignore_index, reduction=reduction, soft_label=soft_label,
-            axis=axis,
-            use_softmax=use_softmax, label_smoothing=label_smoothing,
+            axis=axis, use_softmax=use_softmax, label_smoothing=label_smoothing,
         )  # fmt: skip
 
 
@@ -95,9 +93,10 @@ class NLLLoss(_Loss):
 
     function = "nll_loss"
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100,
-    reduction: str = "mean",
-                 name: str | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean",
+        name: str | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
 
 

@@ -21,9 +21,8 @@ class _BatchNorm(Layer):
 
     def __init__(
         self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05,
-        weight_attr: Any = None,
-        bias_attr: Any = None, data_format: str = "NCHW", use_global_stats: bool | None = None,
-        name: str | None = None,
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCHW",
+        use_global_stats: bool | None = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(dtype=None)
         self._num_features, self._momentum, self._epsilon = num_features, momentum, epsilon
@@ -50,8 +49,7 @@ class _BatchNorm(Layer):
         self._check(input)
         return F.batch_norm(
             input, self._mean, self._variance, self.weight, self.bias, self.training,
-            self._momentum,
-            self._epsilon, self._data_format, self._use_global_stats,
+            self._momentum, self._epsilon, self._data_format, self._use_global_stats,
         )  # fmt: skip
 
     def extra_repr(self) -> str:
@@ -73,9 +71,8 @@ class BatchNorm1D(_BatchNorm):
 
     def __init__(
         self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05,
-        weight_attr: Any = None,
-        bias_attr: Any = None, data_format: str = "NCL", use_global_stats: bool | None = None,
-        name: str | None = None,
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCL",
+        use_global_stats: bool | None = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(num_features, momentum, epsilon, weight_attr, bias_attr, data_format,
                          use_global_stats, name)  # fmt: skip
@@ -99,9 +96,8 @@ class BatchNorm3D(_BatchNorm):
 
     def __init__(
         self, num_features: int, momentum: float = 0.9, epsilon: float = 1e-05,
-        weight_attr: Any = None,
-        bias_attr: Any = None, data_format: str = "NCDHW", use_global_stats: bool | None = None,
-        name: str | None = None,
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCDHW",
+        use_global_stats: bool | None = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(num_features, momentum, epsilon, weight_attr, bias_attr, data_format,
                          use_global_stats, name)  # fmt: skip
@@ -116,10 +112,9 @@ class BatchNorm(_BatchNorm):
 
     def __init__(
         self, num_channels: int, act: str | None = None, is_test: bool = False,
-        momentum: float = 0.9,
-        epsilon: float = 1e-05, param_attr: Any = None, bias_attr: Any = None,
-        dtype: Any = "float32",
-        data_layout: str = "NCHW", in_place: bool = False, moving_mean_name: str | None = None,
+        momentum: float = 0.9, epsilon: float = 1e-05, param_attr: Any = None,
+        bias_attr: Any = None, dtype: Any = "float32", data_layout: str = "NCHW",
+        in_place: bool = False, moving_mean_name: str | None = None,
         moving_variance_name: str | None = None, do_model_average_for_mean_and_var: bool = True,
         use_global_stats: bool = False, trainable_statistics: bool = False,
     ) -> None:  # fmt: skip
@@ -155,8 +150,7 @@ class LayerNorm(Layer):
 
     def __init__(
         self, normalized_shape: Any, epsilon: float = 1e-05, weight_attr: Any = None,
-        bias_attr: Any = None,
-        name: str | None = None,
+        bias_attr: Any = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(dtype=None)
         sizes = [normalized_shape] if isinstance(normalized_shape, int) else list(normalized_shape)

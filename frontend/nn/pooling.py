@@ -90,8 +90,7 @@ class AvgPool1D(_Pool):
         ceil_mode: bool = False, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(kernel_size=kernel_size, stride=stride, padding=padding,
-        exclusive=exclusive,
-                         ceil_mode=ceil_mode)  # fmt: skip
+                         exclusive=exclusive, ceil_mode=ceil_mode)  # fmt: skip
 
 
 class AdaptiveAvgPool2D(_Pool):

@@ -94,9 +94,8 @@ class SimpleRNNCell(_Cell):
 
     def __init__(
         self, input_size: int, hidden_size: int, activation: str = "tanh",
-        weight_ih_attr: Any = None,
-        weight_hh_attr: Any = None, bias_ih_attr: Any = None, bias_hh_attr: Any = None,
-        name: str | None = None,
+        weight_ih_attr: Any = None, weight_hh_attr: Any = None, bias_ih_attr: Any = None,
+        bias_hh_attr: Any = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             input_size, hidden_size, weight_ih_attr, weight_hh_attr, bias_ih_attr, bias_hh_attr

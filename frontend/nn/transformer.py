@@ -121,10 +121,9 @@ class TransformerEncoderLayer(_Block):
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int, dropout: float = 0.1,
-        activation: str = "relu",
-        attn_dropout: float | None = None, act_dropout: float | None = None,
-        normalize_before: bool = False,
-        weight_attr: Any = None, bias_attr: Any = None,
+        activation: str = "relu", attn_dropout: float | None = None,
+        act_dropout: float | None = None, normalize_before: bool = False, weight_attr: Any = None,
+        bias_attr: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.normalize_before = normalize_before
@@ -163,10 +162,9 @@ class TransformerDecoderLayer(_Block):
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int, dropout: float = 0.1,
-        activation: str = "relu",
-        attn_dropout: float | None = None, act_dropout: float | None = None,
-        normalize_before: bool = False,
-        weight_attr: Any = None, bias_attr: Any = None,
+        activation: str = "relu", attn_dropout: float | None = None,
+        act_dropout: float | None = None, normalize_before: bool = False, weight_attr: Any = None,
+        bias_attr: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.normalize_before = normalize_before
@@ -185,8 +183,7 @@ class TransformerDecoderLayer(_Block):
 
     def forward(
         self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
-        cache: Any = None,
+        memory_mask: Tensor | None = None, cache: Any = None,
     ) -> Any:  # fmt: skip
         before = self.normalize_before
         x = self.norm1(tgt) if before else tgt
@@ -256,8 +253,7 @@ class TransformerDecoder(Layer):
 
     def forward(
         self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
-        cache: Any = None,
+        memory_mask: Tensor | None = None, cache: Any = None,
     ) -> Any:  # fmt: skip
         tgt_mask, memory_mask = additive_mask(tgt_mask, tgt), additive_mask(memory_mask, memory)
         caches = []
@@ -290,11 +286,10 @@ class Transformer(Layer):
 
     def __init__(
         self, d_model: int = 512, nhead: int = 8, num_encoder_layers: int = 6,
-        num_decoder_layers: int = 6,
-        dim_feedforward: int = 2048, dropout: float = 0.1, activation: str = "relu",
-        attn_dropout: float | None = None, act_dropout: float | None = None,
-        normalize_before: bool = False,
-        weight_attr: Any = None, bias_attr: Any = None, custom_encoder: Layer | None = None,
+        num_decoder_layers: int = 6, dim_feedforward: int = 2048, dropout: float = 0.1,
+        activation: str = "relu", attn_dropout: float | None = None,
+        act_dropout: float | None = None, normalize_before: bool = False, weight_attr: Any = None,
+        bias_attr: Any = None, custom_encoder: Layer | None = None,
         custom_decoder: Layer | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -310,8 +305,7 @@ class Transformer(Layer):
 
     def forward(
         self, src: Tensor, tgt: Tensor, src_mask: Tensor | None = None,
-        tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None,
+        tgt_mask: Tensor | None = None, memory_mask: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         memory = self.encoder(src, src_mask)
         out: Tensor = self.decoder(tgt, memory, tgt_mask, memory_mask)

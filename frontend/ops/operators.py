@@ -166,9 +166,9 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__eq__": _equal, "__ne__": _not_equal,
     "__lt__": _operator("__lt__", "less_than"), "__le__": _operator("__le__", "less_equal"),
     "__gt__": _operator("__gt__", "greater_than"), "__ge__": _operator("__ge__", "greater_equal"),
-    "__and__": _bitwise("logical_and", "bitwise_and"), "__rand__": _bitwise("logical_and",
-    "bitwise_and"),
+    "__and__": _bitwise("logical_and", "bitwise_and"),
+    "__rand__": _bitwise("logical_and", "bitwise_and"),
     "__or__": _bitwise("logical_or", "bitwise_or"), "__ror__": _bitwise("logical_or", "bitwise_or"),
-    "__xor__": _bitwise("logical_xor", "bitwise_xor"), "__rxor__": _bitwise("logical_xor",
-    "bitwise_xor"),
+    "__xor__": _bitwise("logical_xor", "bitwise_xor"),
+    "__rxor__": _bitwise("logical_xor", "bitwise_xor"),
 }  # fmt: skip

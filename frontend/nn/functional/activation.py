@@ -250,11 +250,8 @@ thresholded_relu_ = _inplace(thresholded_relu)
 
 __all__ = [
     "celu", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
-    "hardswish",
-    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_sigmoid", "log_softmax", "maxout",
-    "mish",
-    "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "sigmoid", "silu", "softmax", "softmax_",
-    "softplus", "softshrink", "softsign", "swish", "tanh", "tanh_", "tanhshrink",
-    "thresholded_relu",
-    "thresholded_relu_",
+    "hardswish", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_sigmoid", "log_softmax",
+    "maxout", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "selu", "sigmoid", "silu",
+    "softmax", "softmax_", "softplus", "softshrink", "softsign", "swish", "tanh", "tanh_",
+    "tanhshrink", "thresholded_relu", "thresholded_relu_",
 ]  # fmt: skip

@@ -80,8 +80,7 @@ def one_hot(x: Tensor, num_classes: int, name: str | None = None) -> Tensor:
 
 def dropout(
     x: Tensor, p: float = 0.5, axis: Any = None, training: bool = True,
-    mode: str = "upscale_in_train",
-    name: str | None = None,
+    mode: str = "upscale_in_train", name: str | None = None,
 ) -> Tensor:  # fmt: skip
     """Set elements to 0 with probability p in training.
 
@@ -191,9 +190,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, axis: int = 1, eps: float = 1e-8) 
     return product / run_op("sqrt", run_op("elementwise_max", squares, floor))  # type: ignore[no-any-return]
 
 
-def pairwise_distance(x: Tensor, y: Tensor, p: float = 2.0, epsilon: float = 1e-6,
-keepdim: bool = False,
-                      name: str | None = None) -> Tensor:  # fmt: skip
+def pairwise_distance(
+    x: Tensor, y: Tensor, p: float = 2.0, epsilon: float = 1e-6, keepdim: bool = False,
+    name: str | None = None,
+) -> Tensor:  # fmt: skip
     """The p-norm of x - y + epsilon along the last axis."""
     out: Tensor = run_op("p_norm", x - y + epsilon, porder=float(p), axis=-1, keepdim=keepdim)
     return out
@@ -323,7 +323,6 @@ def bilinear(
 
 __all__ = [
     "alpha_dropout", "bilinear", "cosine_similarity", "dropout", "dropout2d", "dropout3d",
-    "embedding",
-    "label_smooth", "linear", "normalize", "one_hot", "pad", "pairwise_distance", "pixel_shuffle",
-    "sequence_mask", "zeropad2d",
+    "embedding", "label_smooth", "linear", "normalize", "one_hot", "pad", "pairwise_distance",
+    "pixel_shuffle", "sequence_mask", "zeropad2d",
 ]  # fmt: skip

@@ -36,8 +36,7 @@ def paddings(padding: Any, axes: int = 2, channel_last: bool = False) -> tuple[l
 
 def _conv_nd(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any,
-    groups: int,
-    data_format: str,
+    groups: int, data_format: str,
 ) -> Tensor:  # fmt: skip
     need_tensor(x, "conv2d")
     numbers, algorithm = paddings(padding, 2, data_format == "NHWC")
@@ -101,8 +100,7 @@ def conv1d(
     out = conv2d(
         run_op("unsqueeze2", x, axes=[at]), run_op("unsqueeze2", weight, axes=[2]), bias,
         [1, *pair(stride, "stride", 1)], _widened(padding), [1, *pair(dilation, "dilation", 1)],
-        groups,
-        "NHWC" if data_format == "NLC" else "NCHW",
+        groups, "NHWC" if data_format == "NLC" else "NCHW",
     )  # fmt: skip
     return run_op("squeeze2", out, axes=[at])  # type: ignore[no-any-return]
 
@@ -153,8 +151,7 @@ def conv1d_transpose(
         run_op("unsqueeze2", x, axes=[at]), run_op("unsqueeze2", weight, axes=[2]), bias,
         [1, *pair(stride, "stride", 1)], _widened(padding),
         [0, *pair(output_padding, "output_padding", 1)], [1, *pair(dilation, "dilation", 1)],
-        groups,
-        size, "NHWC" if data_format == "NLC" else "NCHW",
+        groups, size, "NHWC" if data_format == "NLC" else "NCHW",
     )  # fmt: skip
     return run_op("squeeze2", out, axes=[at])  # type: ignore[no-any-return]
 

@@ -37,8 +37,7 @@ def softmax_with_cross_entropy(
     label = _column(logits, label, soft_label, axis)
     softmax, loss = run_op(
         "softmax_with_cross_entropy", logits, label, soft_label=soft_label,
-        ignore_index=ignore_index,
-        numeric_stable_mode=numeric_stable_mode, axis=axis,
+        ignore_index=ignore_index, numeric_stable_mode=numeric_stable_mode, axis=axis,
     )  # fmt: skip
     return (loss, softmax) if return_softmax else loss
 
@@ -50,8 +49,8 @@ def _column(logits: Tensor, label: Tensor, soft_label: bool, axis: int) -> Tenso
     if label.ndim != logits.ndim:
         raise OpError(
             f"needs a label of {logits.ndim - 1} or {logits.ndim} dims for input "
-            f"{logits.shape}, got label "
-            f"{label.shape}", "cross_entropy", user_location(),
+            f"{logits.shape}, got label {label.shape}",
+            "cross_entropy", user_location(),
         )  # fmt: skip
     return label
 
@@ -302,8 +301,7 @@ def soft_margin_loss(
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy",
-    "hinge_embedding_loss",
-    "kl_div", "l1_loss", "log_loss", "margin_ranking_loss", "mse_loss", "nll_loss",
-    "smooth_l1_loss",
-    "soft_margin_loss", "softmax_with_cross_entropy", "square_error_cost",
+    "hinge_embedding_loss", "kl_div", "l1_loss", "log_loss", "margin_ranking_loss", "mse_loss",
+    "nll_loss", "smooth_l1_loss", "soft_margin_loss", "softmax_with_cross_entropy",
+    "square_error_cost",
 ]  # fmt: skip

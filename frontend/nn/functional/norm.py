@@ -15,11 +15,12 @@ from ...tensor import Tensor
 def batch_norm(
     x: Tensor, running_mean: Tensor, running_var: Tensor, weight: Tensor | None = None,
     bias: Tensor | None = None, training: bool = False, momentum: float = 0.9,
-    epsilon: float = 1e-05,
-    data_format: str = "NCHW", use_global_stats: bool | None = None, name: str | None = None,
+    epsilon: float = 1e-05, data_format: str = "NCHW", use_global_stats: bool | None = None,
+    name: str | None = None,
 ) -> Tensor:  # fmt: skip
-    """(x - mean) / sqrt(var + epsilon) * weight + bias for each channel of x [N, C, ...] (or [N,
-    ..., C]).
+    """(x - mean) / sqrt(var + epsilon) * weight + bias for each channel of x.
+
+    x is [N, C, ...], or [N, ..., C] by `data_format`.
 
     In training mean and var are the batch's, and the running ones become momentum * running +
     (1 - momentum) * batch; else (or with use_global_stats) the running ones are used.
@@ -34,8 +35,7 @@ def batch_norm(
     layout = "NHWC" if data_format[-1] == "C" and data_format != "NC" else "NCHW"
     out, mean_out, var_out, _, _ = run_op(
         "batch_norm", x, weight, bias, running_mean, running_var, momentum=momentum,
-        epsilon=epsilon,
-        is_test=not training, data_layout=layout, use_global_stats=fixed,
+        epsilon=epsilon, is_test=not training, data_layout=layout, use_global_stats=fixed,
         trainable_statistics=not fixed and not training,
     )  # fmt: skip
     if training and not fixed:
@@ -62,8 +62,7 @@ def layer_norm(
     if x.shape[ndim - len(sizes) :] != sizes or ndim < len(sizes):
         raise OpError(
             f"needs x that ends in normalized_shape {sizes}, got x of shape {x.shape}",
-            "layer_norm",
-            user_location(),
+            "layer_norm", user_location(),
         )  # fmt: skip
     begin = ndim - len(sizes)
     whole = begin == 0

@@ -42,8 +42,8 @@ def interpolate(
     if mode != "nearest" and _LINEAR.get(mode) != len(axes):
         raise OpError(
             f"needs mode nearest, area or {[m for m, n in _LINEAR.items() if n == len(axes)]} "
-            f"for x of shape "
-            f"{x.shape}, got {mode!r}", "interpolate", user_location(),
+            f"for x of shape {x.shape}, got {mode!r}",
+            "interpolate", user_location(),
         )  # fmt: skip
     if mode == "nearest" and align_corners:
         raise ValueError(
