@@ -1,0 +1,91 @@
+"""What docs/migrating.md says of wherry is so: an example for each row of its first table."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wherry as paddle
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migrating.md").read_text()
+NAN, INF = math.nan, math.inf
+
+
+def tensor(*values: Any, dtype: str | None = None) -> Any:
+    return paddle.to_tensor(list(values), dtype=dtype)
+
+
+def gradient(function: Callable[[Any], Any], *values: float) -> list[float]:
+    x = paddle.to_tensor(list(values), stop_gradient=False)
+    function(x).sum().backward()
+    return list(x.grad.tolist())
+
+
+def extremes_of_nan() -> list[Any]:
+    x = tensor(1.0, NAN, 2.0)
+    reduced = [getattr(paddle, name)(x) for name in ("max", "min", "amax", "amin")]
+    pairs = [getattr(paddle, name)(x, x.flip(0))[1:2] for name in ("maximum", "minimum")]
+    return [bool(paddle.isnan(one).all()) for one in reduced + pairs]
+
+
+def drawn_twice() -> bool:
+    draws = []
+    for draw in (paddle.rand, paddle.jit.to_static(lambda shape: paddle.rand(shape))):
+        paddle.seed(3)
+        draws.append(draw([4]).tolist())
+    return draws[0] == draws[1]
+
+
+ROWS: dict[str, tuple[Callable[[], Any], Any]] = {
+    "`maximum`, `minimum`, `max`, `min`, `amax`, `amin` of NaN": (extremes_of_nan, [True] * 6),
+    "`argmax`, `argmin` of NaN": (
+        lambda: [f(tensor(1.0, NAN, 3.0)).item() for f in (paddle.argmax, paddle.argmin)], [1, 1],
+    ),
+    "`logsumexp` of infinities only": (
+        lambda: [paddle.logsumexp(tensor(x, x)).item() for x in (-INF, INF)], [-INF, INF],
+    ),
+    "`heaviside(NaN, y)`": (
+        lambda: paddle.isnan(paddle.heaviside(tensor(NAN), tensor(1.0))).item(), True,
+    ),
+    "float to int out of range, and NaN": (
+        lambda: tensor(3e10, -3e10, NAN).astype("int32").tolist(), [2**31 - 1, -(2**31), 0],
+    ),
+    "float32 to float16": (
+        lambda: tensor(1 + 3 * 2**-12, 1 + 2**-11).astype("float16").tolist(), [1 + 2**-10, 1.0],
+    ),
+    "integer `pow` that overflows": (
+        lambda: (tensor(3, dtype="int32") ** tensor(21, dtype="int32")).tolist(),
+        [(3**21 + 2**31) % 2**32 - 2**31],
+    ),
+    "integer `0 ** -1`": (lambda: (tensor(0) ** tensor(-1)).tolist(), [0]),
+    "gradient of `prod` where x is 0": (
+        lambda: gradient(paddle.prod, 0.0, 2.0, 3.0), [6.0, 0.0, 0.0],
+    ),
+    "gradient of `x ** 0` at 0": (lambda: gradient(lambda x: x**0, 0.0), [0.0]),
+    "gradient of `0.0 ** y` in y": (
+        lambda: gradient(lambda y: paddle.zeros([2]) ** y, 2.0, 0.0), [0.0, 0.0],
+    ),
+    "equal elements in `topk`": (
+        lambda: paddle.topk(tensor(1.0, 2.0, 2.0, 2.0), 2)[1].tolist(), [1, 2],
+    ),
+    "`clip` with min > max": (
+        lambda: paddle.clip(tensor(1.0, 5.0), min=3.0, max=2.0).tolist(), [2.0, 2.0],
+    ),
+    "random numbers": (drawn_twice, True),
+}  # fmt: skip
+
+
+def test_every_row_has_an_example() -> None:
+    table = PAGE.partition("## Numbers")[2].partition("## Sizes")[0]
+    assert re.findall(r"^\| (.*?) \|", table, re.M)[2:] == list(ROWS)
+
+
+@pytest.mark.parametrize("what", ROWS)
+def test_a_row_is_true(what: str) -> None:
+    run, wanted = ROWS[what]
+    assert run() == wanted
