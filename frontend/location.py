@@ -5,7 +5,6 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Callable
 from functools import lru_cache
 from types import FrameType
 
@@ -14,26 +13,13 @@ from wherry.schema.errors import Loc
 # Frames of these modules only pass calls through.
 _TRANSPARENT = frozenset({"wherry", "contextlib", "functools", "importlib"})
 
-# Generated code by its file name: which original place a line of it stands for.
-_ORIGINS: dict[str, Callable[[int], Loc | None]] = {}
-
-
-def register_origin(filename: str, origin: Callable[[int], Loc | None]) -> None:
-    """Say which original line a line of the generated file `filename` came from."""
-    _ORIGINS[filename] = origin
-
 
 def user_location() -> Loc | None:
     """The file, line and text of the user's innermost call; None if no user's frame is active."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        origin = _ORIGINS.get(frame.f_code.co_filename)
-        if origin is not None:
-            found = origin(frame.f_lineno)
-            if found is not None:
-                return found
-        elif module.partition(".")[0] not in _TRANSPARENT:
+        if module.partition(".")[0] not in _TRANSPARENT:
             return location_of(frame.f_code.co_filename, frame.f_lineno)
         frame = frame.f_back
     return None

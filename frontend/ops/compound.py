@@ -160,4 +160,5 @@ def _between(ordered: Tensor, axis: int, q: float) -> Tensor:
         slice(ordered, [axis], [low], [low + 1]),
         slice(ordered, [axis], [high], [high + 1]),
     )
-    return below + (above - below) * (place - low)
+    out: Tensor = below + (above - below) * (place - low)
+    return out

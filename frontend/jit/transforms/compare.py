@@ -1,6 +1,6 @@
-"""Chained comparisons, `is` and `in`: `a < b < c` is `_jst.compare(a, ("<", lambda: b), ("<",
-lambda: c))`.
+"""Chained comparisons, `is` and `in`.
 
+`a < b < c` becomes `_jst.compare(a, ("<", lambda: b), ("<", lambda: c))`.
 Python would ask `a < b` for its truth value, and so lose it on a tensor.
 """
 
