@@ -62,6 +62,6 @@ def _check(program: Program, values: Mapping[str, Array]) -> None:
     written = list(assignments(program))
     if written:
         raise InputError(
-            f"a shared object keeps its weights, got a Program that writes {', '.join(written)};"
-            " put the network into eval mode before it is saved"
+            f"a shared object keeps its weights, got a Program that writes {', '.join(written)}: "
+            "save the network in eval mode, without random numbers in its forward"
         )

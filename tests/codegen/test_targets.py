@@ -81,6 +81,16 @@ def test_a_shared_object_needs_all_values() -> None:
         build_shared_object(program, {}, ["x86-64-v2"])
 
 
+def test_a_program_that_writes_is_not_served() -> None:
+    program = Program()
+    block = program.global_block
+    state = program.add_constant("state", np.zeros(2, np.float32), F32)
+    x = block.add_arg("x", (2,), F32)
+    BlockEmitter(block).assign_persistable(x, state)
+    with pytest.raises(InputError, match=r"writes state: save .* without random numbers"):
+        build_shared_object(program, program.values, ["x86-64-v2"])
+
+
 def test_an_op_without_lowering_is_named_with_its_line() -> None:
     from wherry.ir.opdef import OPS
 
