@@ -269,6 +269,8 @@ def _losses() -> None:
     )
     soft = positive(3, 4) / positive(3, 4).sum(1, keepdims=True)
     case("F.cross_entropy_soft", lambda p, x: ce(p, x, p.to_tensor(soft), soft_label=True), (3, 4))
+    case("F.cross_entropy_constant_label", lambda p, x, y: ce(
+        p, x, p.nn.functional.softmax(y), soft_label=True), (3, 4), (3, 4))  # fmt: skip
     case("F.softmax_with_cross_entropy",
          lambda p, x, y: p.nn.functional.softmax_with_cross_entropy(x, y), (3, 4),
          label.reshape(3, 1))  # fmt: skip

@@ -43,7 +43,7 @@ def softmax_with_cross_entropy(
 
 
 def _column(logits: Tensor, label: Tensor, soft_label: bool, axis: int) -> Tensor:
-    """A label with as many dims as the logits."""
+    """A label with as many dims as the logits; a constant, as in Paddle: no gradient enters it."""
     if label.ndim == logits.ndim - 1 and not soft_label:
         return run_op("unsqueeze2", label, axes=[axis % logits.ndim])  # type: ignore[no-any-return]
     if label.ndim != logits.ndim:
@@ -52,7 +52,7 @@ def _column(logits: Tensor, label: Tensor, soft_label: bool, axis: int) -> Tenso
             f"{logits.shape}, got label {label.shape}",
             "cross_entropy", user_location(),
         )  # fmt: skip
-    return label
+    return label if label.stop_gradient else label.detach()
 
 
 def cross_entropy(
