@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+import wherry
 from wherry.schema.errors import WherryError
 
 EXAMPLES = """examples:
@@ -25,6 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"wherry {wherry.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_run(commands)
     _add_compile(commands)

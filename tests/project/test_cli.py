@@ -1,5 +1,6 @@
 """The command line: what a user sees who gets it right, and who gets it wrong."""
 
+import re
 import subprocess
 import sys
 
@@ -24,6 +25,10 @@ def test_help_shows_examples(wherry):
         done = wherry(*command, "--help")
         assert done.returncode == 0
         assert "example" in done.stdout
+
+
+def test_it_says_its_version(wherry):
+    assert re.fullmatch(r"wherry \d+\.\d+\.\d+\n", wherry("--version").stdout)
 
 
 def test_without_a_command_it_says_how_to_use_it(wherry):
