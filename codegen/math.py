@@ -30,6 +30,7 @@ from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
 from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
 
 from . import math_exp, math_half, math_int, math_pow, math_trig
+from .math_int import instruction
 
 _FLOAT_TYPES = {"float16": ir.FloatType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
 
@@ -236,13 +237,6 @@ def via_float64(fn: Callable[..., Scalar]) -> Callable[..., Scalar]:
     return call
 
 
-def _instruction(name: str) -> Callable[..., Scalar]:
-    def call(b: LLVMScalars, *operands: Scalar) -> Scalar:
-        return b.wrap(getattr(b.builder, name)(*(x.value for x in operands)), operands[0].dtype)
-
-    return call
-
-
 def _intrinsic(name: str) -> Callable[..., Scalar]:
     return lambda b, *operands: b.intrinsic(name, *operands)
 
@@ -273,8 +267,8 @@ def _isfinite(b: LLVMScalars, x: Scalar) -> Scalar:
 _COMPARE = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 _FLOAT: dict[str, Callable[..., Scalar]] = {
-    "add": _instruction("fadd"), "sub": _instruction("fsub"), "mul": _instruction("fmul"),
-    "div": _instruction("fdiv"), "neg": _instruction("fneg"), "abs": _intrinsic("fabs"),
+    "add": instruction("fadd"), "sub": instruction("fsub"), "mul": instruction("fmul"),
+    "div": instruction("fdiv"), "neg": instruction("fneg"), "abs": _intrinsic("fabs"),
     "sqrt": _intrinsic("sqrt"), "rsqrt": lambda b, x: 1 / b.sqrt(x), "floor": _intrinsic("floor"),
     "ceil": _intrinsic("ceil"), "round": _intrinsic("rint"), "trunc": _intrinsic("trunc"),
     "min": _extremum("lt"), "max": _extremum("gt"), "sign": _sign, "isnan": _isnan,

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 Formula = Callable[..., Scalar]
 
 
-def _instruction(name: str) -> Formula:
+def instruction(name: str) -> Formula:
+    """The scalar function that is one instruction of this name, on values of any dtype."""
+
     def call(b: LLVMScalars, *operands: Scalar) -> Scalar:
         return b.wrap(getattr(b.builder, name)(*(x.value for x in operands)), operands[0].dtype)
 
@@ -46,7 +48,7 @@ def _divide(b: LLVMScalars, x: Scalar, y: Scalar) -> tuple[Scalar, Scalar]:
     b.failed.append(b.any_lane(by_zero.value))
     trap = by_zero | ((x == _lowest(x)) & (y == -1)) if _is_signed(x) else by_zero
     safe = b.select(trap, 1, y)
-    quotient = _instruction("sdiv" if _is_signed(x) else "udiv")(b, x, safe)
+    quotient = instruction("sdiv" if _is_signed(x) else "udiv")(b, x, safe)
     return quotient, x - quotient * safe
 
 
@@ -76,15 +78,15 @@ def _in_width(b: LLVMScalars, x: Scalar, count: Scalar) -> Scalar:
 
 def _shl(b: LLVMScalars, x: Scalar, count: Scalar) -> Scalar:
     fits = _in_width(b, x, count)
-    return b.select(fits, _instruction("shl")(b, x, b.select(fits, count, 0)), 0)
+    return b.select(fits, instruction("shl")(b, x, b.select(fits, count, 0)), 0)
 
 
 def _shr(b: LLVMScalars, x: Scalar, count: Scalar) -> Scalar:
     fits = _in_width(b, x, count)
     if not _is_signed(x):
-        return b.select(fits, _instruction("lshr")(b, x, b.select(fits, count, 0)), 0)
+        return b.select(fits, instruction("lshr")(b, x, b.select(fits, count, 0)), 0)
     # Shifting by width - 1 leaves the sign: 0 or -1.
-    return _instruction("ashr")(b, x, b.select(fits, count, x.dtype.itemsize * 8 - 1))
+    return instruction("ashr")(b, x, b.select(fits, count, x.dtype.itemsize * 8 - 1))
 
 
 def _pow(b: LLVMScalars, x: Scalar, y: Scalar) -> Scalar:
@@ -126,19 +128,19 @@ def _pick(compare: str) -> Formula:
 
 
 INT: dict[str, Formula] = {
-    "add": _instruction("add"), "sub": _instruction("sub"), "mul": _instruction("mul"),
-    "floordiv": _floordiv, "mod": _mod, "fmod": _fmod, "neg": _instruction("neg"), "abs": _abs,
+    "add": instruction("add"), "sub": instruction("sub"), "mul": instruction("mul"),
+    "floordiv": _floordiv, "mod": _mod, "fmod": _fmod, "neg": instruction("neg"), "abs": _abs,
     "sign": _sign, "min": _pick("lt"), "max": _pick("gt"), "pow": _pow,
     "floor": lambda b, x: x, "ceil": lambda b, x: x, "round": lambda b, x: x,
-    "trunc": lambda b, x: x, "and_": _instruction("and_"), "or_": _instruction("or_"),
-    "xor": _instruction("xor"), "not_": _instruction("not_"), "shl": _shl, "shr": _shr,
+    "trunc": lambda b, x: x, "and_": instruction("and_"), "or_": instruction("or_"),
+    "xor": instruction("xor"), "not_": instruction("not_"), "shl": _shl, "shr": _shr,
     "isnan": _constant(False), "isinf": _constant(False), "isfinite": _constant(True),
 }  # fmt: skip
 
 # Bools add and multiply as numpy's do: or, and.
 BOOL: dict[str, Formula] = {
-    "add": _instruction("or_"), "mul": _instruction("and_"), "max": _instruction("or_"),
-    "min": _instruction("and_"), "and_": _instruction("and_"), "or_": _instruction("or_"),
-    "xor": _instruction("xor"), "not_": _instruction("not_"), "abs": lambda b, x: x,
+    "add": instruction("or_"), "mul": instruction("and_"), "max": instruction("or_"),
+    "min": instruction("and_"), "and_": instruction("and_"), "or_": instruction("or_"),
+    "xor": instruction("xor"), "not_": instruction("not_"), "abs": lambda b, x: x,
     "isnan": _constant(False), "isinf": _constant(False), "isfinite": _constant(True),
 }  # fmt: skip
