@@ -30,7 +30,6 @@ class Format(NamedTuple):
     exp_low: float  # below: exp is 0
     exp_high: float  # above: exp is inf
     exp_tail: tuple[float, ...]  # (exp(r) - 1 - r) / r**2
-    tiny: float  # below it f(x) = x for the odd functions
 
 
 def _factorials(last: int) -> tuple[float, ...]:
@@ -42,9 +41,9 @@ def _factorials(last: int) -> tuple[float, ...]:
 
 
 _F32 = Format(23, 127, 12582912.0, 0x4B400000, 0.693359375, -2.12194440054690583e-4, -105.0, 89.0,
-              _factorials(7), 2.0**-13)  # fmt: skip
+              _factorials(7))  # fmt: skip
 _F64 = Format(52, 1023, 6755399441055744.0, 0x4338000000000000, 6.93147180369123816490e-01,
-              1.90821492927058770002e-10, -746.0, 710.0, _factorials(13), 2.0**-28)  # fmt: skip
+              1.90821492927058770002e-10, -746.0, 710.0, _factorials(13))  # fmt: skip
 
 
 def format_of(x: Scalar) -> Format:

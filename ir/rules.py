@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wherry.schema.dtypes import DType, as_dtype
+from wherry.schema.dtypes import DType
 
 from .dims import Dim
 from .infer import Shape, TensorType, axis_in, broadcast_shapes, fail, fail_type, require
-
-FLOATS = tuple(as_dtype(name) for name in ("float16", "float32", "float64"))
 
 
 def floats(x: TensorType, slot: str = "X") -> TensorType:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from wherry.ir.opdef import get_op
-from wherry.ir.program import OpDesc, Variable
+from wherry.ir.program import OpDesc
 from wherry.ir.scalar import Scalar
 
 from ..builder import KernelBuilder
 from ..operand import Operand
 from ..space import Space, joint_shape
 from .registry import lowers
-
-Values = Mapping[Variable, Scalar]
 
 
 @lowers("map", inplace=True)

@@ -3,7 +3,7 @@
     rule(mul(X, 1), lambda F, m: m.x)                                 x * 1 = x
     rule(transpose(transpose(X)), lambda F, m: F.transpose2(...))     one transpose for two
 
-A pattern is a tree of op types, `X` and `Y` stand for any Variable, a number for a `fill_constant`
+A pattern is a tree of op types, `X` stands for any Variable, a number for a `fill_constant`
 of that value. A row whose result has another type than the op (x * 1 may broadcast x) is not
 applied.
 """
@@ -21,7 +21,7 @@ from ..program import Block, OpDesc, Program, Variable
 from .base import each_block, rewrite, rule_attrs
 
 Tree: TypeAlias = Union["Node", str, int, float]
-X, Y = "x", "y"
+X = "x"
 
 
 @dataclass(frozen=True)
