@@ -1,5 +1,4 @@
-"""The chain of transformers from the user's function to one that calls `_jst` where a tensor may
-decide.
+"""The transformers that make the user's function call `_jst` where a tensor may decide.
 
 Each transformer does one thing to a gast tree; the order matters and stands in `CHAIN`. `transform`
 is pure: tree in, tree out.
@@ -23,9 +22,8 @@ from .stores import Stores
 from .ternary import Ternary
 from .while_loop import WhileLoop
 
-# Jumps become flags first, then expressions are converted, and last the statements that move code
-# into
-# nested functions.
+# Jumps become flags first, then expressions are converted, and last the statements that move
+# code into nested functions.
 CHAIN: Final = (
     ClassScope, EarlyReturn, BreakContinue, Assertion, Stores, Logical, Compare, Ternary, Call,
     ForLoop, WhileLoop, IfElse,

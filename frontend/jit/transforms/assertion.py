@@ -11,16 +11,10 @@ from typing import Any
 import gast
 
 from .logical import movable
-from .scope import Context, at, constant, jst, thunk
+from .scope import Transformer, at, constant, jst, thunk
 
 
-class Assertion(gast.NodeTransformer):  # type: ignore[misc]
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
-
+class Assertion(Transformer):
     def visit_Assert(self, node: Any) -> Any:
         self.generic_visit(node)
         message = node.msg if node.msg is not None else constant(None)

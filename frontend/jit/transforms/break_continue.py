@@ -17,17 +17,11 @@ from typing import Any
 import gast
 
 from .jumps import contains, lower
-from .scope import Context, assign, at, constant, load
+from .scope import Transformer, assign, at, constant, load
 
 
-class BreakContinue(gast.NodeTransformer):  # type: ignore[misc]
+class BreakContinue(Transformer):
     """Works from the inner loops outwards."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
 
     def visit_For(self, node: Any) -> Any:
         return self._loop(node)

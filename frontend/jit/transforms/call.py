@@ -10,19 +10,13 @@ from typing import Any
 
 import gast
 
-from .scope import Context, at, jst
+from .scope import Transformer, at, jst
 
 # These look at the frame that calls them.
 _FRAME_BOUND = frozenset({"super", "locals", "vars", "dir", "eval", "exec", "globals"})
 
 
-class Call(gast.NodeTransformer):  # type: ignore[misc]
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
-
+class Call(Transformer):
     def visit_FunctionDef(self, node: Any) -> Any:
         # Decorators and defaults run when the function is defined: nothing to convert there.
         node.body = [self.visit(child) for child in node.body]

@@ -11,7 +11,7 @@ from typing import Any
 import gast
 
 from .logical import movable
-from .scope import Context, at, constant, jst, thunk
+from .scope import Transformer, at, constant, jst, thunk
 
 SYMBOLS = {
     gast.Lt: "<", gast.LtE: "<=", gast.Gt: ">", gast.GtE: ">=", gast.Eq: "==", gast.NotEq: "!=",
@@ -19,14 +19,8 @@ SYMBOLS = {
 }  # fmt: skip
 
 
-class Compare(gast.NodeTransformer):  # type: ignore[misc]
+class Compare(Transformer):
     """A single arithmetic comparison stays: the operator is overloaded."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
 
     def visit_Compare(self, node: Any) -> Any:
         self.generic_visit(node)

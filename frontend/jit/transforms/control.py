@@ -15,6 +15,7 @@ import gast
 
 from .scope import (
     Context,
+    Transformer,
     assigned,
     at,
     constant,
@@ -26,18 +27,15 @@ from .scope import (
 )  # fmt: skip
 
 
-class ControlFlow(gast.NodeTransformer):  # type: ignore[misc]
+class ControlFlow(Transformer):
     """Visits statements with the function around them at hand; `managed` collects its state."""
 
     def __init__(self, context: Context) -> None:
-        self.context = context
+        super().__init__(context)
         self.globals: set[str] = set()
         self.hidden: set[str] = set()
         self.bound: set[str] = set()
         self.managed: set[str] | None = None
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
 
     def visit_Lambda(self, node: Any) -> Any:
         return node

@@ -16,17 +16,11 @@ from typing import Any
 import gast
 
 from .jumps import always_jumps, contains, lower
-from .scope import LOOPS, Context, assign, at, constant, load, own_nodes
+from .scope import LOOPS, Transformer, assign, at, constant, load, own_nodes
 
 
-class EarlyReturn(gast.NodeTransformer):  # type: ignore[misc]
+class EarlyReturn(Transformer):
     """Leaves functions alone whose returns already stand outside of every branch and loop."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
 
     def visit_Lambda(self, node: Any) -> Any:
         return node

@@ -6,7 +6,7 @@ from typing import Any
 
 import gast
 
-from .scope import Context, at, jst, thunk
+from .scope import Transformer, at, jst, thunk
 
 
 def movable(expression: Any) -> bool:
@@ -15,14 +15,8 @@ def movable(expression: Any) -> bool:
     return not any(isinstance(node, kinds) for node in gast.walk(expression))
 
 
-class Logical(gast.NodeTransformer):  # type: ignore[misc]
+class Logical(Transformer):
     """What cannot be moved into a lambda stays as it is: Python decides it."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
 
     def visit_BoolOp(self, node: Any) -> Any:
         self.generic_visit(node)

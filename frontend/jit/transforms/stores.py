@@ -12,16 +12,10 @@ from typing import Any
 
 import gast
 
-from .scope import Context, at, constant, jst
+from .scope import Transformer, at, constant, jst
 
 
-class Stores(gast.NodeTransformer):  # type: ignore[misc]
-    def __init__(self, context: Context) -> None:
-        self.context = context
-
-    def visit_ClassDef(self, node: Any) -> Any:
-        return node
-
+class Stores(Transformer):
     def visit_Assign(self, node: Any) -> Any:
         return self._announced(node, node.targets)
 
