@@ -73,8 +73,7 @@ def _check_history(tensor: Tensor) -> None:
     if tensor.history != tensor.storage.tracked:
         raise RuntimeError(
             f"Tensor {tensor.name} of shape {tensor.shape} was changed in place through a view "
-            f"of it, "
-            "which its own gradient history does not contain; write to the tensor itself "
+            "of it, which its own gradient history does not contain; write to the tensor itself "
             "(x[...] = value), or use the view's result instead"
         )
 
@@ -341,8 +340,7 @@ class _TargetEngine(Engine):
                 return None
             raise ValueError(
                 f"(InvalidArgument) The {index}-th input does not appear in the backward graph. "
-                f"Please "
-                "check the input tensor or set allow_unused=True to get None result."
+                "Please check the input tensor or set allow_unused=True to get None result."
             )
         if total is not None and tensor.hooks:
             value = call_hooks(tensor.hooks, value)

@@ -211,8 +211,7 @@ def write(target: Tensor, value: Tensor) -> Tensor:
     if target.stop_gradient is False and target.node is None and grad_enabled.get():
         raise ValueError(
             f"(InvalidArgument) Leaf Var ({target.name}) that doesn't stop gradient can't use "
-            f"inplace "
-            "strategy; write inside paddle.no_grad(), or to a result of it"
+            "inplace strategy; write inside paddle.no_grad(), or to a result of it"
         )
     if value.array.shape != target.array.shape or value.array.dtype != target.array.dtype:
         raise OpError(

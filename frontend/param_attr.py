@@ -56,6 +56,5 @@ class ParamAttr:
             return ParamAttr(regularizer=spec)
         raise TypeError(
             "a parameter's attr must be a ParamAttr, a name, an initializer, a regularizer or "
-            "False, "
-            f"got {type(spec).__name__}"
+            f"False, got {type(spec).__name__}"
         )

@@ -95,8 +95,7 @@ class PyLayer:
         if taped and tracer.get() is not None:
             raise OpError(
                 f"the PyLayer {cls.__name__} has a gradient in Python, which a compiled Program "
-                f"cannot "
-                "hold; keep it out with paddle.jit.not_to_static", loc=user_location(),
+                "cannot hold; keep it out with paddle.jit.not_to_static", loc=user_location(),
             )  # fmt: skip
         context = PyLayerContext()
         with grad_mode(False):

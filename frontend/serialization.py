@@ -103,8 +103,7 @@ def _write_whole(path: str, data: bytes) -> None:
     if not name:
         raise ValueError(
             "The input path MUST be format of dirname/filename [dirname\\filename in Windows "
-            "system], "
-            f"but received {path!r}: the filename is empty string."
+            f"system], but received {path!r}: the filename is empty string."
         )
     os.makedirs(directory or ".", exist_ok=True)
     handle, pending = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
@@ -206,8 +205,7 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) not in _ALLOWED:
             raise ModelFormatError(
                 f"the file wants to load {module}.{name}, which is neither a numpy array nor a "
-                f"Python "
-                "container: paddle.load runs no code of a file"
+                "Python container: paddle.load runs no code of a file"
             )
         return _ALLOWED[module, name]
 

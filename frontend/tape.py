@@ -60,8 +60,7 @@ def overwritten_error(op_type: str, value: Overwritten) -> RuntimeError:
         f"`{op_type}` "
         f"needs has been modified by an inplace operation. Its version is {value.written} but the "
         f"expected version is {value.was}. Please fix your code to void calling an inplace "
-        f"operator "
-        "after using the Tensor which will used in gradient computation."
+        "operator after using the Tensor which will used in gradient computation."
     )
 
 

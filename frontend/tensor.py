@@ -172,8 +172,7 @@ class Tensor:
         if not index and array.size != 1:
             raise OneElementError(
                 "(InvalidArgument) only one element tensors can be converted to Python scalars "
-                "when no "
-                f"input coordinates, got shape {self.shape}; give an index, or use tolist()"
+                f"when no input coordinates, got shape {self.shape}; give an index, or use tolist()"
             )
         return array.item(*index)
 
@@ -199,8 +198,7 @@ class Tensor:
         if self.size != 1:
             raise OneElementError(
                 "When Variable is used as the condition of if/while , Variable can only contain "
-                "one "
-                f"element, got shape {self.shape}; use .any() or .all()"
+                f"one element, got shape {self.shape}; use .any() or .all()"
             )
         return bool(self.item())
 

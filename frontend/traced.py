@@ -222,8 +222,7 @@ class Traced(Tensor):
             f"{self!r} is a tensor of a Program that is being built: it has no value yet, so it "
             f"cannot "
             f"be used as {what} here. Use tensor operations, `if`/`while`/`for` statements in a "
-            f"function "
-            "that to_static converts, or keep this code out of the Program with "
+            "function that to_static converts, or keep this code out of the Program with "
             f"paddle.jit.not_to_static{_at_line()}"
         )
 

@@ -73,8 +73,7 @@ def _decorated(function: Any, input_spec: Any) -> Any:
         if not isinstance(function.__self__, Layer):
             raise TypeError(
                 "When using 'to_static' to convert method of a class, please ensure the class "
-                "inherits "
-                f"from nn.Layer, got a method of {type(function.__self__).__name__}"
+                f"inherits from nn.Layer, got a method of {type(function.__self__).__name__}"
             )
         return StaticFunction(function.__func__, input_spec, function.__self__)
     if getattr(function, MARK, False):

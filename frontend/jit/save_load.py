@@ -83,8 +83,7 @@ def _functions(layer: Any, input_spec: Any) -> Iterator[tuple[Any, str]]:
         if others and input_spec is not None:
             raise ValueError(
                 "If there are static functions other than 'forward' that need to be saved, the "
-                "input "
-                "'input_spec' should be None, but received the type of 'input_spec' is "
+                "input 'input_spec' should be None, but received the type of 'input_spec' is "
                 f"{type(input_spec)}."
             )
         forward: Any = layer.forward
@@ -100,16 +99,14 @@ def _functions(layer: Any, input_spec: Any) -> Iterator[tuple[Any, str]]:
         raise ValueError(
             "No valid transformed program for function: decorated(python_func), input_spec: None. "
             "to_static(input_spec=[...]) without a Layer or function returns a decorator, which "
-            "cannot "
-            "be saved: write net = to_static(net, input_spec=[...])"
+            "cannot be saved: write net = to_static(net, input_spec=[...])"
         )
     elif isinstance(layer, (types.FunctionType, types.MethodType)):
         yield _static(layer), ""
     else:
         raise TypeError(
             "The input of paddle.jit.save should be 'Layer' or 'Function', but received input "
-            "type is "
-            f"{type(layer)}."
+            f"type is {type(layer)}."
         )
 
 
@@ -152,8 +149,7 @@ def _spec_to_use(function: StaticFunction, input_spec: Any) -> Sequence[Any] | N
         if both and ours.dtype is not given.dtype:
             raise ValueError(
                 f"The `input_spec`: {input_spec} used to construct concrete_program is conflict "
-                f"with "
-                f"the `input_spec`: {own} in `@paddle.jit.to_static`"
+                f"with the `input_spec`: {own} in `@paddle.jit.to_static`"
             )
     return own
 
@@ -205,8 +201,7 @@ def load(path: Any, **configs: Any) -> TranslatedLayer:
     if not model and not _exists(text):
         raise ModelFormatError(
             f"The ``path`` ({text}) to load model not exists. Please make sure that *.pdmodel "
-            f"exists "
-            "or don't using ``skip_forward=True`` to jit.save."
+            "exists or don't using ``skip_forward=True`` to jit.save."
         )
     program, file = load_program(str(source), str(weights) if weights else None)
     layer = TranslatedLayer(program, file.info, file.meta)

@@ -200,6 +200,5 @@ def _undecided(size: Size, what: str) -> BaseException:
     at = f"\n  at {loc}" if loc else ""
     return ConversionError(
         f"the size {plain(size)} is not known before the call, so it cannot be used as {what} "
-        f"here; "
-        f"give the size in the InputSpec, or use it in an `if`, a `range` or a shape{at}"
+        f"here; give the size in the InputSpec, or use it in an `if`, a `range` or a shape{at}"
     )

@@ -156,8 +156,7 @@ class StaticFunction:
         if converted is None:
             raise OSError(
                 f"the source of {getattr(function, '__name__', function)!r} is not in a file, so "
-                f"it was "
-                "not converted"
+                "it was not converted"
             )
         return converted.text
 
@@ -180,8 +179,7 @@ class StaticFunction:
             raise ValueError(
                 f"No valid transformed program for function: {self.function_spec.name}({names}), "
                 "input_spec: None.\n\t    Please specific `input_spec` in `@paddle.jit.to_static` "
-                "or feed "
-                "input tensor to call the decorated function at once."
+                "or feed input tensor to call the decorated function at once."
             )
         return last.concrete
 
@@ -255,8 +253,7 @@ def _need_layer(instance: Any, function: Callable[..., Any]) -> None:
             "When using 'to_static' to convert method of a class, please ensure the class "
             "inherits from "
             f"nn.Layer; {type(instance).__name__}.{function.__name__} is a method of a plain "
-            f"class. Make "
-            "it a Layer, or a function"
+            "class. Make it a Layer, or a function"
         )
 
 

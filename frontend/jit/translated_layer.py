@@ -113,8 +113,7 @@ class _Method:
         if tracer.get() is not None:
             raise NotImplementedError(
                 "a loaded model inside a function that to_static converts is not supported; call "
-                "it "
-                "outside, or convert the original Layer"
+                "it outside, or convert the original Layer"
             )
         training = self.layer.training
         if training not in self.runners:

@@ -23,8 +23,7 @@ def will_write(owner: Any, attribute: str | None = None) -> None:
     elif build.in_branch and not isinstance(owner, Tensor):
         raise ConversionError(
             f"writing an item of a {type(owner).__name__} inside a branch or loop that depends on "
-            f"a "
-            f"tensor is not converted; use a list, a dict or a tensor{at_line()}"
+            f"a tensor is not converted; use a list, a dict or a tensor{at_line()}"
         )
 
 
@@ -34,6 +33,5 @@ def will_write_unknown() -> None:
     if build is not None and build.in_branch:
         raise ConversionError(
             "writing to the result of a call inside a branch or loop that depends on a tensor is "
-            "not "
-            f"converted; give the object a name first{at_line()}"
+            f"not converted; give the object a name first{at_line()}"
         )

@@ -20,8 +20,7 @@ class _Loss(Layer):
         if reduction not in ("sum", "mean", "none", "batchmean"):
             raise ValueError(
                 f"The value of 'reduction' in {type(self).__name__} should be 'sum', 'mean' or "
-                f"'none', "
-                f"but received {reduction}, which is not allowed."
+                f"'none', but received {reduction}, which is not allowed."
             )
         self._arguments = arguments
         for name, value in arguments.items():

@@ -69,8 +69,7 @@ def _to_array(data: Any, dtype: Any) -> np.ndarray[Any, Any]:
     except ValueError as error:
         raise ValueError(
             "\n\tFailed to convert input data to a regular ndarray :\n\t - Usually this means "
-            "the input "
-            f"data contains nested lists with different lengths: {error}"
+            f"the input data contains nested lists with different lengths: {error}"
         ) from None
     if array.dtype == object or array.dtype.kind not in "biuf":
         raise ValueError(

@@ -131,8 +131,7 @@ def _item(item: Any) -> Any:
     if not isinstance(item, Tensor):
         raise ValueError(
             "Valid index accept int / bool / slice / ellipsis / list / Tuple / Ndarray / "
-            "Tensor, but "
-            f"received {type(item).__name__}."
+            f"Tensor, but received {type(item).__name__}."
         )
     if item.dtype.is_float:
         raise IndexError(f"an index Tensor must be an integer or bool, got {item.dtype.name}")
@@ -325,8 +324,7 @@ def _set_traced(x: Tensor, index: Any, value: Tensor) -> None:
     if plan.axes or plan.new_axes or axes != list(range(len(axes))):
         raise OpError(
             "a traced x[index] = value takes ints and slices, a mask with one number, or index "
-            "Tensors for "
-            "the first axes; write the rest with paddle.where or paddle.scatter_nd_add",
+            "Tensors for the first axes; write the rest with paddle.where or paddle.scatter_nd_add",
             loc=user_location(),
         )
     indices = [_wrapped(one, x.shape[axis]) for axis, one in plan.advanced]

@@ -95,8 +95,7 @@ def reshaping(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         if self.node is None and not self.stop_gradient and autograd.is_grad_enabled():
             raise ValueError(
                 f"(InvalidArgument) Leaf Var ({self.name}) that doesn't stop gradient can't use "
-                f"inplace "
-                "strategy; use the function without the underscore"
+                "inplace strategy; use the function without the underscore"
             )
         result = function(self, *args, **kwargs)
         if tracer.get() is not None:
@@ -190,8 +189,7 @@ def set_value(self: Tensor, value: Any) -> None:
     if source.shape != self.shape:
         raise ValueError(
             f"Variable Shape not match, Variable [ {self.name} ] need tensor with shape "
-            f"{self.shape} "
-            f"but load set tensor with shape {source.shape}"
+            f"{self.shape} but load set tensor with shape {source.shape}"
         )
     if source.dtype is not self.dtype:
         raise ValueError(

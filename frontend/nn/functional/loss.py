@@ -18,8 +18,7 @@ def reduce_loss(loss: Tensor, reduction: str, function: str) -> Tensor:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(
             f"The value of 'reduction' in {function} should be 'sum', 'mean' or 'none', but "
-            f"received "
-            f"{reduction}, which is not allowed."
+            f"received {reduction}, which is not allowed."
         )
     if reduction == "none":
         return loss

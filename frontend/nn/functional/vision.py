@@ -48,8 +48,7 @@ def interpolate(
     if mode == "nearest" and align_corners:
         raise ValueError(
             "align_corners option can only be set with the interpolating modes: linear | "
-            "bilinear | "
-            "bicubic | trilinear"
+            "bilinear | bicubic | trilinear"
         )
     for axis, wanted, scale in zip(axes, sizes, scales, strict=True):
         x = _resized(x, axis, wanted, scale, mode, align_corners, align_mode)
