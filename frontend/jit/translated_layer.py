@@ -79,9 +79,7 @@ class TranslatedLayer(Layer):
     def set_state_dict(
         self, state_dict: Mapping[str, Any], use_structured_name: bool = True
     ) -> tuple[list[str], list[str]]:
-        """Write values into the parameters and buffers, by structured name or as `param_0`,
-        `param_1`, ...
-        """
+        """Set parameters and buffers, by structured name or as `param_0`, `param_1`, ..."""
         numbered = {f"param_{i}": name for i, name in enumerate(self.state_dict())}
         named = {numbered.get(key, key): value for key, value in state_dict.items()}
         return super().set_state_dict(named, use_structured_name)
