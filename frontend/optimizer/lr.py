@@ -73,7 +73,7 @@ class NoamDecay(LRScheduler):
         verbose: bool = False,
     ) -> None:
         if d_model <= 0:
-            raise ValueError("d_model should be grater than 0")
+            raise ValueError("d_model should be greater than 0")
         self.d_model, self.warmup_steps = d_model, warmup_steps
         super().__init__(learning_rate, last_epoch, verbose)
 
