@@ -82,7 +82,7 @@ def _add_slice(x: Tensor, plan: Plan, axis: int, item: Any) -> int:
         raise IndexError(
             f"(OutOfRange) The starting index {item} of slice is out of bounds in tensor "
             f"{axis}-th axis, it "
-            f"shound be in the range of [{-size}, {size})."
+            f"should be in the range of [{-size}, {size})."
         )
     _enter(plan, axis, item, item + 1 if not isinstance(item, int) or item != -1 else FAR, 1)
     plan.decrease.append(axis)
