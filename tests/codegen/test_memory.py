@@ -60,9 +60,10 @@ def sub_block(block: Block, types: list[Variable]) -> Block:
 
 
 def branch(block: Block, x: Variable, y: Variable) -> list[Variable]:
-    """Where the sum of x is positive (cumsum(x), y), else (x + y twice)."""
+    """Where the sum of x is above 0.37 (cumsum(x), y), else (x + y twice)."""
     F = BlockEmitter(block)
-    go = F.greater_than(F.reduce_sum(x), F.full((), 0.0, F32))
+    # Not 0: centred columns sum to 0 up to rounding, which must not decide.
+    go = F.greater_than(F.reduce_sum(x), F.full((), 0.37, F32))
     yes, no = sub_block(block, [x, y]), sub_block(block, [x, y])
     a, b = yes.args
     yes.results.extend([simple(BlockEmitter(yes), "cumsum", a, b), b])
