@@ -17,7 +17,8 @@ stride 1 and call nothing are vectorized by LLVM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +34,7 @@ from wherry.schema.dtypes import DType, int64
 
 from .ctx import CtxFields
 from .index import I32, I64, POINTER, Index, IndexBuilder, Value, i64
+from .machine import Machine
 from .math import LLVMScalars, storage_type
 from .operand import Operand
 
@@ -42,19 +44,21 @@ class KernelBuilder(IndexBuilder):
 
     `inputs` and `outputs` are its Operands in the order of `op.in_vars` and `op.out_vars`;
     Variables that share memory share the function's parameter, so that LLVM may take the others as
-    distinct. `scratch` points to the working memory that the lowering asked for.
+    distinct. `scratch` points to the working memory that the lowering asked for. `machine` says
+    what the target's vectors are like.
     """
 
     def __init__(
         self,
         function: Value,
         op: OpDesc,
+        machine: Machine,
         symbols: Mapping[str, int],
         pointers: Mapping[Variable, Value],
         scratch: Value | None = None,
     ) -> None:
         super().__init__(function, function.args[-2], symbols)
-        self.op, self.attrs = op, op.attrs
+        self.op, self.attrs, self.machine = op, op.attrs, machine
         self.ctx = CtxFields(self, function.args[0])
         self.site = function.args[-1]
         self.scratch = scratch
@@ -126,6 +130,15 @@ class KernelBuilder(IndexBuilder):
         for d in dims:
             total = self.mul(total, d)
         return total
+
+    @contextmanager
+    def parallel(self, stop: Index) -> Iterator[Index]:
+        """`for i in range(stop)`: the kernel's outermost loop, whose rounds are independent.
+
+        At most one in a kernel. What stands before it only computes registers.
+        """
+        with self.loop(stop) as i:
+            yield i
 
     def fail_if(self, wrong: Value, code: int, element: Index = 0, value: Index = 0) -> None:
         """End the kernel with an error of this op if the i1 is true.

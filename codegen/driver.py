@@ -85,7 +85,7 @@ def compile_prepared(
     plan = plan_memory(program, outputs, [*program.inputs, *persistables], constants)
     places = {symbol.name: i for i, symbol in enumerate(signature.symbols)}
     machine = target.machine()
-    module = ModuleBuilder(name, machine.triple, str(machine.target_data), places)
+    module = ModuleBuilder(name, machine.triple, str(machine.target_data), target.vectors, places)
     plan_name, run_name = f"{name}_plan{suffix}", f"{name}_run{suffix}"
     emit_plan(module, plan_name, program.guards, outputs, plan.arena_size)
     weights, offsets = pack_weights([embed[var.name] for var in constants], constants)

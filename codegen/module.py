@@ -17,6 +17,7 @@ from wherry.ir.program import Block, OpDesc, Variable
 from .builder import KernelBuilder, kernel_type
 from .index import Value
 from .kernels.registry import find_lowering
+from .machine import Machine
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,12 @@ class Kernel:
 class ModuleBuilder:
     """Collects the functions of a module. `symbols` gives each symbol's place in `dims`."""
 
-    def __init__(self, name: str, triple: str, layout: str, symbols: Mapping[str, int]) -> None:
+    def __init__(
+        self, name: str, triple: str, layout: str, machine: Machine, symbols: Mapping[str, int]
+    ) -> None:
         self.module: Any = ir.Module(name=name, context=ir.Context())
         self.module.triple, self.module.data_layout = triple, layout
-        self.symbols = symbols
+        self.machine, self.symbols = machine, symbols
         self._kernels: dict[str, Kernel] = {}
 
     @property
@@ -68,7 +71,7 @@ class ModuleBuilder:
             argument.add_attribute("noalias")
         pointers = {var: buffers[place] for var, place in places.items()}
         builder = KernelBuilder(
-            function, op, self.symbols, pointers, buffers[-1] if scratch else None
+            function, op, self.machine, self.symbols, pointers, buffers[-1] if scratch else None
         )
         find_lowering(op).emit(builder)
         builder.finish()

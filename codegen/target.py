@@ -13,12 +13,16 @@ import llvmlite.binding as llvm
 
 from wherry.schema.errors import TargetError
 
-# The name of an ISA level -> LLVM's triple and cpu.
+from .machine import Machine, machine_of
+
+# LLVM would use half of an AVX-512 register only.
+_WHOLE_VECTORS = "-prefer-256-bit"
+# The name of an ISA level -> LLVM's triple, cpu and features.
 _LEVELS = {
-    "x86-64-v2": ("x86_64-unknown-linux-gnu", "x86-64-v2"),
-    "x86-64-v3": ("x86_64-unknown-linux-gnu", "x86-64-v3"),
-    "x86-64-v4": ("x86_64-unknown-linux-gnu", "x86-64-v4"),
-    "aarch64": ("aarch64-unknown-linux-gnu", "generic"),
+    "x86-64-v2": ("x86_64-unknown-linux-gnu", "x86-64-v2", ""),
+    "x86-64-v3": ("x86_64-unknown-linux-gnu", "x86-64-v3", ""),
+    "x86-64-v4": ("x86_64-unknown-linux-gnu", "x86-64-v4", _WHOLE_VECTORS),
+    "aarch64": ("aarch64-unknown-linux-gnu", "generic", ""),
 }
 
 
@@ -44,7 +48,14 @@ class Target:
         """This machine, with all features that it has."""
         _initialize()
         features = llvm.get_host_cpu_features().flatten()
+        if "+avx512vl" in features.split(","):
+            features += f",{_WHOLE_VECTORS}"
         return Target("host", llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
+
+    @property
+    def vectors(self) -> Machine:
+        """What kernels must know of it."""
+        return machine_of(self.name, self.features)
 
     @cache  # noqa: B019  (targets are few and immutable)
     def machine(self) -> Any:

@@ -1,0 +1,49 @@
+"""What kernels must know of the machine that they are made for: one table, no branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wherry.schema.dtypes import DType
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The vectors of a target, and the tile of registers that a contraction works in.
+
+    A tile is `tile_rows` broadcast numbers by `tile_vectors` vectors: its sums, the vectors and one
+    broadcast fit into the registers without a spill.
+    """
+
+    name: str
+    vector_bytes: int
+    registers: int
+    tile_rows: int
+    tile_vectors: int
+
+    def lanes(self, dtype: DType) -> int:
+        """Elements of the dtype in one vector."""
+        return self.vector_bytes // dtype.itemsize
+
+
+MACHINES = {
+    machine.name: machine
+    for machine in (
+        Machine("avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2),
+        Machine("avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2),
+        Machine("sse", vector_bytes=16, registers=16, tile_rows=6, tile_vectors=2),
+        Machine("neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3),
+    )
+}
+_LEVELS = {"x86-64-v2": "sse", "x86-64-v3": "avx2", "x86-64-v4": "avx512", "aarch64": "neon"}
+# What LLVM says of this CPU, from the strongest on.
+_FEATURES = {"avx512": "+avx512vl", "avx2": "+fma", "neon": "+neon"}
+
+
+def machine_of(target: str, features: str) -> Machine:
+    """The machine of an ISA level by name; of the host by LLVM's list of its features."""
+    if target in _LEVELS:
+        return MACHINES[_LEVELS[target]]
+    present = set(features.split(","))
+    found = (name for name, feature in _FEATURES.items() if feature in present)
+    return MACHINES[next(found, "sse")]
