@@ -23,6 +23,7 @@ from ..static.input_spec import InputSpec
 from .arguments import Arguments, FunctionSpec, Leaf, check_structure, leaf_of_value
 from .concrete import ConcreteProgram, dims_of_spec, trace
 from .execute import Runner
+from .layer_mode import Mode
 from .sizes import NeedsSizes
 from .state import flatten
 
@@ -66,16 +67,15 @@ class ProgramCache:
         """Forget everything that was traced."""
         self.__init__(self.spec)  # type: ignore[misc]
 
-    def find(self, arguments: Arguments, mode: Key, function: Callable[..., Any]) -> Entry:
+    def find(self, arguments: Arguments, mode: Mode, function: Callable[..., Any]) -> Entry:
         """The entry for a call, traced now if there is none."""
-        inputs = arguments.inputs
-        key = (arguments.structure, arguments.constants, mode, *map(_signature, inputs))
-        entry = self.entries.get(key)
+        fixed = arguments.structure, arguments.constants, *map(_signature, arguments.inputs)
+        entry = self.entries.get((mode.key, *fixed))
         if entry is None or entry.concrete.outdated():
             if entry is not None:
                 self.clear()
-            entry = self._make(arguments, mode, function, key)
-            self.entries[key] = entry
+            entry = self._make(arguments, mode, function, fixed)
+            self.entries[mode.key, *fixed] = entry
             self._warn()
         self.last = entry
         return entry
@@ -86,36 +86,44 @@ class ProgramCache:
             logging.getLogger("wherry.jit").warning(_TOO_MANY, len(self), _MANY - 1)
 
     def _make(
-        self, arguments: Arguments, mode: Key, function: Callable[..., Any], key: Key
+        self, arguments: Arguments, mode: Mode, function: Callable[..., Any], fixed: Key
     ) -> Entry:
+        # A trace may let `mode` watch more Layers, so its key is read where it is used.
         specs = self._specs(arguments)
         if specs is not None:
-            by_spec = (arguments.structure, arguments.constants, mode, tuple(specs))
-            if by_spec not in self._by_spec:
-                self._by_spec[by_spec] = Entry(trace(function, arguments, specs))
-            self._signatures.add(by_spec)
-            return self._by_spec[by_spec]
-        self._signatures.add(key)
+            by_spec = arguments.structure, arguments.constants, tuple(specs)
+            entry = self._by_spec.get((mode.key, *by_spec))
+            if entry is None:
+                entry = _traced(mode, function, arguments, specs)
+                self._by_spec[mode.key, *by_spec] = entry
+            self._signatures.add((mode.key, *by_spec))
+            return entry
+        entry = self._for_sizes(arguments, mode, function)
+        self._signatures.add((mode.key, *fixed))
+        return entry
+
+    def _for_sizes(self, arguments: Arguments, mode: Mode, function: Callable[..., Any]) -> Entry:
+        """An entry whose leading sizes are open, where it serves this call; else one for it."""
         leaves = static_leaves(arguments)
         opened, sizes = _opened(leaves)
         if not sizes:
-            return Entry(trace(function, arguments, leaves))
-        shared = (arguments.structure, arguments.constants, mode, tuple(opened))
-        entry = self._open.get(shared)
+            return _traced(mode, function, arguments, leaves)
+        shared = arguments.structure, arguments.constants, tuple(opened)
+        entry = self._open.get((mode.key, *shared))
         if entry is not None and _fits(entry.concrete, sizes) and not entry.concrete.outdated():
             return entry
         if entry is None:
-            entry = self._trace_open(arguments, function, opened)
+            entry = self._trace_open(arguments, mode, function, opened)
             if entry is not None and _fits(entry.concrete, sizes):
-                self._open[shared] = entry
+                self._open[mode.key, *shared] = entry
                 return entry
-        return Entry(trace(function, arguments, leaves))
+        return _traced(mode, function, arguments, leaves)
 
-    def _trace_open(self, arguments: Arguments, function: Callable[..., Any],
+    def _trace_open(self, arguments: Arguments, mode: Mode, function: Callable[..., Any],
                     leaves: Sequence[Leaf]) -> Entry | None:  # fmt: skip
         """Trace with open sizes; None where the code needs the sizes, or fails without them."""
         try:
-            return Entry(trace(function, arguments, leaves, open_sizes=True))
+            return _traced(mode, function, arguments, leaves, open_sizes=True)
         except (NeedsSizes, WherryError, TypeError, ValueError):
             # Traced again with the sizes as they are, it raises the error again if it was one.
             return None
@@ -141,6 +149,13 @@ class ProgramCache:
                 stop_gradient = leaf_of_value(leaf)[2]
                 leaves.append(made._replace(stop_gradient=stop_gradient))
         return leaves if len(leaves) == len(names) else None
+
+
+def _traced(mode: Mode, function: Callable[..., Any], arguments: Arguments,
+            leaves: Sequence[Leaf], open_sizes: bool = False) -> Entry:  # fmt: skip
+    concrete = trace(function, arguments, leaves, open_sizes)
+    mode.watch(concrete.layers)
+    return Entry(concrete)
 
 
 def leaf_for_spec(spec: InputSpec, place: tuple[str, int, int]) -> Leaf:

@@ -46,6 +46,8 @@ class ConcreteProgram:
         # After the function's results the Program gives the new values of the inputs `written`.
         self.n_outputs = len(program.outputs)
         self.written: list[int] = []
+        # The Layers that the trace called.
+        self.layers: list[Any] = []
 
     @property
     def inputs(self) -> list[Variable]:
@@ -124,6 +126,7 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     concrete.arguments = arguments
     concrete.n_outputs = len(results)
     concrete.written = [place for place, _ in written]
+    concrete.layers = list(build.layers.values())
     return concrete
 
 

@@ -18,6 +18,7 @@ from .branch import active_tracer
 from .cache import Entry, ProgramCache, leaf_for_spec
 from .concrete import ConcreteProgram, trace
 from .convert_call import convert_call
+from .layer_mode import Mode
 from .source import conversion_of
 
 _enabled = True
@@ -59,6 +60,7 @@ class StaticFunction:
         self._cache: ProgramCache | None = None
         self._quick: dict[Any, Entry] = {}
         self._replaced = Layer.replaced
+        self._mode = Mode(instance)
         functools.update_wrapper(self, function)
 
     # A decorated method is a descriptor: each instance has its own programs.
@@ -88,8 +90,8 @@ class StaticFunction:
             self._programs.last = entry
             return entry.runner(args)
         arguments = Arguments(self.function_spec.bind(args, kwargs))
-        entry = self._programs.find(arguments, _mode_of(self._instance), self.dynamic)
-        if quick is not None:
+        entry = self._programs.find(arguments, self._mode, self.dynamic)
+        if not kwargs and (quick := self._quick_key(args)) is not None:
             self._quick[quick] = entry
         return entry.runner(arguments.inputs)
 
@@ -101,7 +103,7 @@ class StaticFunction:
                 return None
             array = value.array
             key += array.shape, array.dtype, value.stop_gradient
-        return _mode_of(self._instance), *key
+        return self._mode.key, *key
 
     def _inside_a_trace(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         active = active_tracer()
@@ -255,19 +257,3 @@ def _need_layer(instance: Any, function: Callable[..., Any]) -> None:
             f"nn.Layer; {type(instance).__name__}.{function.__name__} is a method of a plain "
             "class. Make it a Layer, or a function"
         )
-
-
-def _mode_of(instance: Any) -> tuple[Any, ...]:
-    """train or eval, of the Layer and all in it."""
-    if instance is None:
-        return ()
-    found: list[bool] = []
-
-    def walk(layer: Any) -> None:
-        found.append(layer.training)
-        for child in layer._sub_layers.values():
-            if child is not None:
-                walk(child)
-
-    walk(instance)
-    return tuple(found)

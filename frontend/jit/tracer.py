@@ -27,6 +27,7 @@ from wherry.tensor import Parameter, Tensor
 
 from ..autograd import grad_enabled
 from ..location import user_location
+from ..nn.layer import Layer
 from ..traced import Traced, ViewOf
 from .sizes import Size, as_tensor, plain
 from .state import BufferPlace, Journal, Place, TensorPlace, at_line, is_poison
@@ -54,6 +55,7 @@ class ProgramTracer:
         self.captured: dict[int, tuple[Tensor, Variable]] = {}
         self.current: dict[int, Traced] = {}
         self.journals: list[Journal] = []
+        self.layers: dict[int, Layer] = {}
 
     # What dispatch calls.
 
@@ -112,6 +114,9 @@ class ProgramTracer:
         """What a Layer calls instead of its own forward."""
         from .convert_call import convert_call
 
+        layer = getattr(function, "__self__", None) or getattr(function, "_instance", None)
+        if isinstance(layer, Layer):
+            self.layers[id(layer)] = layer
         return convert_call(function)
 
     def names_for(self, opdef: OpDef) -> Mapping[str, Sequence[str]] | None:

@@ -47,6 +47,8 @@ class Layer(LayerState):
 
     # How often a parameter or sub-layer of any Layer was replaced by another.
     replaced: ClassVar[int] = 0
+    # How often any Layer changed in what a traced Program depends on: mode, parts, hooks.
+    changes: ClassVar[int] = 0
     training: bool
     _parameters: OrderedDict[str, Parameter | None]
     _buffers: OrderedDict[str, Tensor | None]
@@ -125,6 +127,7 @@ class Layer(LayerState):
                 )
             self._buffers[name] = value
         else:
+            Layer.changes += name == "training"
             object.__setattr__(self, name, value)
 
     def _set_kind(self, table: Any, name: str, value: Any, kind: str, wanted: str) -> None:
@@ -137,6 +140,7 @@ class Layer(LayerState):
 
     def _forget(self, name: str) -> None:
         """Take the name out of wherever it stands, so that it means one thing."""
+        Layer.changes += 1
         if name in self._parameters or name in self._sub_layers:
             # Programs that were traced with the old part must not be used any more.
             Layer.replaced += 1
@@ -214,6 +218,7 @@ class Layer(LayerState):
         """Register a sub-layer under a name; returns it."""
         if sublayer is not None and not isinstance(sublayer, Layer):
             raise TypeError(f"the sublayer must be a Layer, got {type(sublayer).__name__}")
+        Layer.changes += 1
         self._sub_layers[str(name)] = sublayer
         return sublayer
 
@@ -351,7 +356,16 @@ class Layer(LayerState):
         return head + ", ".join(extra) + "\n  " + "\n  ".join(parts) + "\n)"
 
 
+class _LayerHook(HookHandle):
+    """The handle of a hook that a traced Program depends on."""
+
+    def remove(self) -> bool:
+        Layer.changes += 1
+        return super().remove()
+
+
 def _add_hook(hooks: OrderedDict[int, Hook], hook: Hook) -> HookHandle:
+    Layer.changes += 1
     key = max(hooks, default=-1) + 1
     hooks[key] = hook
-    return HookHandle(hooks, key)
+    return _LayerHook(hooks, key)
