@@ -22,8 +22,8 @@ demo: $(READY)  ## train, compile and serve a LeNet on handwritten digits
 test: $(READY)  ## run the whole test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
-bench: $(READY)  ## time wherry beside its peers (ONLY=lenet, PEERS=all|none|jax,..., THREADS=2)
-	@$(BIN)/python benchmarks/bench.py --only '$(ONLY)' --peers '$(PEERS)' --threads $(or $(THREADS),1)
+bench: $(READY)  ## time wherry beside its peers (ONLY=lenet, PEERS=all|none|jax,..., THREADS=1,2)
+	@$(BIN)/python benchmarks/bench.py --only '$(ONLY)' --peers '$(PEERS)' $(if $(THREADS),--threads $(THREADS))
 
 check: types  ## ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check .

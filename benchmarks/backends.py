@@ -1,4 +1,4 @@
-"""The frameworks: each has its operations, and `build(workload, folder)`, a function to time.
+"""The frameworks: `build(workload, folder, threads)` gives a function to time.
 
 A builder returns a call without arguments that runs the workload on its inputs, which are already
 in the framework's form, and gives the output. Each process imports the framework it was started
@@ -9,87 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from workloads import Array, Workload
+from operations import Jax, PaddleStyle, Reference, Torch
+from workloads import TABLE, Array, Workload
 
 Call = Callable[[], Any]
 
 
-class Reference:
-    """The operations in numpy, in the inputs' precision, counting the contractions' FLOPs."""
+class Expected(NamedTuple):
+    """A workload's output in float64, its contractions' FLOPs, and the bytes that it reads."""
 
-    def __init__(self) -> None:
-        self.flops = 0
-
-    def matmul(self, x: Array, y: Array) -> Array:
-        self.flops += 2 * x.shape[-2] * x.shape[-1] * y.shape[-1]
-        return np.asarray(x @ y)
-
-    def linear(self, x: Array, w: Array, b: Array) -> Array:
-        return self.matmul(x, w) + b
-
-    def conv2d(self, x: Array, k: Array, b: Array, padding: int = 0, groups: int = 1) -> Array:
-        border = ((0, 0), (0, 0), (padding, padding), (padding, padding))
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, border), k.shape[2:], (2, 3))
-        parts = zip(np.split(windows, groups, 1), np.split(k, groups, 0), strict=True)
-        out = np.concatenate(
-            [np.tensordot(p, q, ((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2) for p, q in parts], 1
-        )
-        self.flops += 2 * out.size * k[0].size
-        return np.asarray(out + b[:, None, None])
-
-    def max_pool2d(self, x: Array, size: int) -> Array:
-        n, c, h, w = x.shape
-        return np.asarray(x.reshape(n, c, h // size, size, w // size, size).max((3, 5)))
-
-    def relu(self, x: Array) -> Array:
-        return np.maximum(x, 0)
-
-    def flatten(self, x: Array) -> Array:
-        return x.reshape(len(x), -1)
-
-    def softmax(self, x: Array) -> Array:
-        shifted = np.exp(x - x.max(-1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(-1, keepdims=True))
-
-    def layer_norm(self, x: Array, scale: Array, bias: Array) -> Array:
-        centred = x - x.mean(-1, keepdims=True)
-        variance = np.square(centred).mean(-1, keepdims=True)
-        return np.asarray(centred / np.sqrt(variance + 1e-5) * scale + bias)
+    output: Array
+    flops: int
+    read: int
 
 
-def reference(workload: Workload) -> tuple[Array, int]:
-    """The output in float64, and the FLOPs of the workload's contractions."""
+def reference(workload: Workload) -> Expected:
+    """What numpy makes of the workload."""
     inputs, weights = workload.values()
     f = Reference()
     wide = {name: value.astype(np.float64) for name, value in weights.items()}
-    return workload.forward(f, wide, *(x.astype(np.float64) for x in inputs)), f.flops
-
-
-class PaddleStyle:
-    """The operations of wherry and of Paddle, whose API is the same."""
-
-    def __init__(self, paddle: Any) -> None:
-        functional = paddle.nn.functional
-        self.matmul, self.linear, self.relu = paddle.matmul, functional.linear, functional.relu
-        self.max_pool2d, self.softmax = functional.max_pool2d, functional.softmax
-        self.functional, self.paddle = functional, paddle
-
-    def conv2d(self, x: Any, k: Any, b: Any, padding: int = 0, groups: int = 1) -> Any:
-        return self.functional.conv2d(x, k, b, padding=padding, groups=groups)
-
-    def flatten(self, x: Any) -> Any:
-        return self.paddle.flatten(x, 1)
-
-    def layer_norm(self, x: Any, scale: Any, bias: Any) -> Any:
-        return self.functional.layer_norm(x, x.shape[-1:], scale, bias, 1e-5)
+    floats = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in inputs]
+    output = workload.forward(f, wide, *floats)
+    read = sum(array.nbytes for array in [*inputs, *weights.values()]) - 4 * f.unread
+    return Expected(output, f.flops, read)
 
 
 def save_paddle_style(paddle: Any, workload: Workload, prefix: Path) -> None:
     """Write the workload with `jit.save`, its weights as buffers of a Layer."""
-    _, weights = workload.values()
+    inputs, weights = workload.values()
     operations = PaddleStyle(paddle)
 
     class Net(paddle.nn.Layer):  # type: ignore[misc]
@@ -106,14 +56,14 @@ def save_paddle_style(paddle: Any, workload: Workload, prefix: Path) -> None:
     net = Net()
     net.eval()
     specs = [
-        paddle.static.InputSpec(list(shape), "float32", f"x{index}")
-        for index, shape in enumerate(workload.inputs)
+        paddle.static.InputSpec(list(value.shape), value.dtype.name, f"x{index}")
+        for index, value in enumerate(inputs)
     ]
     paddle.jit.save(net, str(prefix), input_spec=specs)
 
 
 def build_wherry(workload: Workload, folder: Path, threads: int) -> Call:
-    """The ahead-of-time way: save, compile, load in the runtime."""
+    """The ahead-of-time way: save, compile, load in the runtime; threads by the environment."""
     import wherry
     import wherry.runtime
     from wherry.aot import compile_model
@@ -148,30 +98,6 @@ def build_paddle(workload: Workload, folder: Path, threads: int) -> Call:
     return call
 
 
-class Torch:
-    """The operations of torch; matrices lie transposed, as in torch's own Linear."""
-
-    def __init__(self, torch: Any) -> None:
-        functional = torch.nn.functional
-        self.matmul, self.relu, self.max_pool2d = torch.matmul, torch.relu, functional.max_pool2d
-        self.functional = functional
-
-    def linear(self, x: Any, w: Any, b: Any) -> Any:
-        return self.functional.linear(x, w.T, b)
-
-    def conv2d(self, x: Any, k: Any, b: Any, padding: int = 0, groups: int = 1) -> Any:
-        return self.functional.conv2d(x, k, b, padding=padding, groups=groups)
-
-    def flatten(self, x: Any) -> Any:
-        return x.flatten(1)
-
-    def softmax(self, x: Any) -> Any:
-        return self.functional.softmax(x, -1)
-
-    def layer_norm(self, x: Any, scale: Any, bias: Any) -> Any:
-        return self.functional.layer_norm(x, x.shape[-1:], scale, bias, 1e-5)
-
-
 def build_torch(workload: Workload, folder: Path, threads: int) -> Call:
     """torch, eager, without gradients."""
     import torch
@@ -181,37 +107,11 @@ def build_torch(workload: Workload, folder: Path, threads: int) -> Call:
     inputs, weights = workload.values()
     tensors = [torch.from_numpy(x) for x in inputs]
     held = {name: torch.from_numpy(value) for name, value in weights.items()}
-    held = {k: v.T.contiguous().T if v.ndim == 2 else v for k, v in held.items()}
+    for name, value in held.items():
+        if value.ndim == 2 and not name.endswith(TABLE):
+            held[name] = value.T.contiguous().T
     operations = Torch(torch)
     return lambda: workload.forward(operations, held, *tensors)
-
-
-class Jax:
-    """The operations of jax."""
-
-    def __init__(self, jax: Any) -> None:
-        self.lax, self.jax, self.np = jax.lax, jax, jax.numpy
-        self.relu, self.softmax, self.matmul = jax.nn.relu, jax.nn.softmax, jax.numpy.matmul
-
-    def linear(self, x: Any, w: Any, b: Any) -> Any:
-        return x @ w + b
-
-    def conv2d(self, x: Any, k: Any, b: Any, padding: int = 0, groups: int = 1) -> Any:
-        border = [(padding, padding)] * 2
-        out = self.lax.conv_general_dilated(x, k, (1, 1), border, feature_group_count=groups)
-        return out + b[:, None, None]
-
-    def max_pool2d(self, x: Any, size: int) -> Any:
-        window = (1, 1, size, size)
-        return self.lax.reduce_window(x, -self.np.inf, self.lax.max, window, window, "VALID")
-
-    def flatten(self, x: Any) -> Any:
-        return x.reshape(x.shape[0], -1)
-
-    def layer_norm(self, x: Any, scale: Any, bias: Any) -> Any:
-        centred = x - x.mean(-1, keepdims=True)
-        variance = self.np.square(centred).mean(-1, keepdims=True)
-        return centred * self.lax.rsqrt(variance + 1e-5) * scale + bias
 
 
 def build_jax(workload: Workload, folder: Path, threads: int) -> Call:

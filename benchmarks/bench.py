@@ -1,6 +1,6 @@
 """Time wherry beside its peers, in turn in one run, and say how near the machine's limit it is.
 
-usage: python benchmarks/bench.py [--only TEXT] [--peers all] [--threads N]      (or `make bench`)
+usage: python benchmarks/bench.py [--only TEXT] [--peers all] [--threads 1,2]      (or `make bench`)
 
 Every framework has a process of its own, all pinned to the same CPUs, and one runs at a time.
 """
@@ -13,12 +13,13 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import numpy as np
-from backends import reference
+from backends import Expected, reference
 from limits import Machine
 from peers import Framework, PeerError, chosen, set_up
 from workloads import WORKLOADS, Array, Workload
@@ -58,7 +59,6 @@ class Result:
             "peers": {name: us for name, us in self.us.items() if name != OURS},
             "ratio": self.ratio,
             "limit_share": self.limit_share,
-            "failed": self.failed,
         }
 
 
@@ -70,26 +70,41 @@ class Progress:
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
 
-class Bench:
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options, self.progress = options, Progress()
-        self.peers = chosen(options.peers)
-        self.absent: dict[str, str] = {}
-        pythons: dict[str, Path | str] = {OURS: sys.executable}
-        for name in self.peers:
+@dataclass
+class Installed:
+    """The interpreters of the frameworks that can be used, and why the others cannot."""
+
+    pythons: dict[str, Path | str]
+    absent: dict[str, str]
+
+    @staticmethod
+    def of(peers: Sequence[str], environments: Path, say: Progress) -> Installed:
+        found = Installed({OURS: sys.executable}, {})
+        for name in peers:
             try:
-                pythons[name] = set_up(name, options.environments, self.progress)
+                found.pythons[name] = set_up(name, environments, say)
             except PeerError as error:
-                self.absent[name] = str(error)
-        # Only now: setting up may use every CPU. The frameworks' processes inherit it.
-        cpus = sorted(os.sched_getaffinity(0))[-options.threads :]
-        os.sched_setaffinity(0, cpus)
-        self.machine = Machine()
-        self.frameworks = [Framework(n, p, options.threads) for n, p in pythons.items()]
+                found.absent[name] = str(error)
+        return found
+
+
+class Bench:
+    """Times on so many threads, on as many CPUs; the frameworks' processes inherit these."""
+
+    def __init__(self, options: argparse.Namespace, installed: Installed, threads: int) -> None:
+        self.options, self.threads, self.progress = options, threads, Progress()
+        self.peers, self.absent = chosen(options.peers), installed.absent
+        os.sched_setaffinity(0, options.cpus[-threads:])
+        self.machine = Machine(threads)
+        self.frameworks = [Framework(n, p, threads) for n, p in installed.pythons.items()]
 
     def run(self, indices: list[int]) -> list[Result]:
         self.progress("")
-        print(self.line(["us, median", "batch", OURS, *self.peers, "ratio", "of limit"]))
+        print(
+            self.line(
+                [f"us, {count_of(self.threads)}", "batch", OURS, *self.peers, "ratio", "of limit"]
+            )
+        )
         results = []
         for count, index in enumerate(indices, 1):
             at = f"{count}/{len(indices)} {WORKLOADS[index].name} {WORKLOADS[index].batch}"
@@ -100,19 +115,19 @@ class Bench:
         return results
 
     def measure(self, index: int, at: str) -> Result:
-        result = Result(WORKLOADS[index], self.options.threads, failed=dict(self.absent))
+        result = Result(WORKLOADS[index], self.threads, failed=dict(self.absent))
         self.progress(f"{at}: reference")
-        want, flops = reference(result.workload)
+        expected = reference(result.workload)
         able = []
         for framework in self.frameworks:
             self.progress(f"{at}: {framework.name}")
             try:
-                check(framework, index, want)
+                check(framework, index, expected.output)
                 able.append(framework)
             except PeerError as error:
                 result.failed[framework.name] = str(error)
         self.take_turns(able, result, at)
-        result.limit_us = self.limit_us(result.workload, flops, want.size) / result.threads
+        result.limit_us = self.limit_us(expected)
         return result
 
     def take_turns(self, able: list[Framework], result: Result, at: str) -> None:
@@ -141,12 +156,10 @@ class Bench:
             result.failed[framework.name] = str(error)
             return None
 
-    def limit_us(self, workload: Workload, flops: int, outputs: int) -> float:
+    def limit_us(self, expected: Expected) -> float:
         """What FMAs or memory take at least: the FLOPs at the peak, or each byte moved once."""
-        inputs, weights = workload.values()
-        read = sum(array.nbytes for array in [*inputs, *weights.values()])
-        moving = self.machine.touch_us(read, 4 * outputs)
-        return max(flops / self.machine.flops_per_us(), moving)
+        moving = self.machine.touch_us(expected.read, 4 * expected.output.size)
+        return max(expected.flops / self.machine.flops_per_us(), moving)
 
     def cells(self, result: Result) -> list[str]:
         names = [OURS, *self.peers]
@@ -184,19 +197,30 @@ def selected(only: str) -> list[int]:
     return found
 
 
+def count_of(threads: int) -> str:
+    return f"{threads} thread" + "s" * (threads > 1)
+
+
+def numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
 def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="parts of names, with commas between them")
     parser.add_argument("--peers", default="", help="all, none, or names with commas between them")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=numbers, help="numbers with commas between; 1,2")
     parser.add_argument("--rounds", type=int, default=30, help="at most so many")
     parser.add_argument("--seconds", type=float, default=2.0, help="at most so long for each peer")
     parser.add_argument("--output", type=Path, default=BUILD / "bench.json")
     parser.add_argument("--environments", type=Path, default=BUILD / "peers")
     options = parser.parse_args(arguments)
-    usable = len(os.sched_getaffinity(0))
-    if not 1 <= options.threads <= usable:
-        parser.error(f"--threads needs 1 to {usable}, the CPUs of this process: {options.threads}")
+    options.cpus = sorted(os.sched_getaffinity(0))
+    usable = len(options.cpus)
+    options.threads = options.threads or [1, 2][:usable]
+    for threads in options.threads:
+        if not 1 <= threads <= usable:
+            parser.error(f"--threads needs 1 to {usable}, the CPUs of this process: {threads}")
     if options.rounds < 1:
         parser.error(f"--rounds needs at least 1: {options.rounds}")
     return options
@@ -206,14 +230,19 @@ def main(arguments: list[str]) -> int:
     """Print the table and write the file; 1 where wherry itself failed at a workload."""
     options = parse(arguments)
     indices = selected(options.only)
-    bench = Bench(options)
-    try:
-        results = bench.run(indices)
-    finally:
-        bench.close()
+    # First of all: setting up may use every CPU.
+    installed = Installed.of(chosen(options.peers), options.environments, Progress())
+    results = []
+    for threads in options.threads:
+        bench = Bench(options, installed, threads)
+        try:
+            results += bench.run(indices)
+        finally:
+            bench.close()
     for result in results:
         for name, reason in result.failed.items():
-            print(f"{name} failed at {result.workload.name} {result.workload.batch}: {reason}")
+            at = f"{result.workload.name} {result.workload.batch}, {count_of(result.threads)}"
+            print(f"{name} failed at {at}: {reason}")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps([result.record() for result in results], indent=1) + "\n")
     return int(any(OURS in result.failed for result in results))

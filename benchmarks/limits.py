@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -89,9 +90,10 @@ def stream_source(name: str, lanes: int) -> str:
 
 
 class Machine:
-    """Runs the kernels on this thread; the caller has pinned it."""
+    """Runs the kernels on so many threads; the caller has pinned the process to as many CPUs."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        self.threads, self.pool = threads, ThreadPoolExecutor(threads)
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         features = llvm.get_host_cpu_features()
@@ -114,34 +116,50 @@ class Machine:
         )
         return kind(self.engine.get_function_address(name))
 
+    def on_all(self, work: Callable[[int], object]) -> None:
+        """`work(number)` on each thread at once."""
+        if self.threads == 1:
+            work(0)
+        else:
+            list(self.pool.map(work, range(self.threads)))
+
     def flops_per_us(self) -> float:
-        """FLOPs a microsecond of one thread, the best of several short runs."""
-        out = np.zeros(64, np.float32)
-        steps = 20_000
-        best = best_us(lambda: self.functions["fma"](out.ctypes.data, None, steps, 1), 10)
-        return steps * CHAINS * self.lanes * 2 / best
+        """FLOPs a microsecond of all threads, the best of several short runs."""
+        sums = np.zeros((self.threads, 64), np.float32)
+        steps = 40_000 * self.threads  # starting the threads must not count
+
+        def multiply(number: int) -> None:
+            self.functions["fma"](sums[number].ctypes.data, None, steps, 1)
+
+        best = best_us(lambda: self.on_all(multiply), 10)
+        return steps * CHAINS * self.lanes * 2 * self.threads / best
 
     def touch_us(self, read: int, written: int) -> float:
-        """The least time to read and to write so many bytes, again and again, in microseconds."""
-        return self.touched(-(-read // (4 * BLOCK)), -(-written // (4 * BLOCK)))
+        """The least time to read and to write so many bytes, again and again, in microseconds.
+
+        Each thread moves its part, in memory of its own.
+        """
+        part = 4 * BLOCK * self.threads
+        return self.touched(-(-read // part), -(-written // part))
 
     def measure_touch(self, read: int, written: int) -> float:
-        source = np.zeros(max(read, 1) * BLOCK, np.float32)
-        target = np.zeros(max(written, 1) * BLOCK, np.float32)
+        """The same in blocks for each thread."""
+        sources = np.zeros((self.threads, max(read, 1) * BLOCK), np.float32)
+        targets = np.zeros((self.threads, max(written, 1) * BLOCK), np.float32)
         both, step = min(read, written), 4 * BLOCK
         rest = "read" if read > written else "fill"
         rounds = max(1, 200_000 // (read + written))
-        # The rest lies behind what was copied; a read stores its sums over the target's start.
-        to = target.ctypes.data + (0 if rest == "read" else both * step)
-        origin = source.ctypes.data + both * step
 
-        def touch() -> None:
+        def move(number: int) -> None:
+            origin, target = sources[number].ctypes.data, targets[number].ctypes.data
             if both:
-                self.functions["copy"](target.ctypes.data, source.ctypes.data, both, rounds)
+                self.functions["copy"](target, origin, both, rounds)
             if read != written:
-                self.functions[rest](to, origin, abs(read - written), rounds)
+                # The rest lies behind what was copied; a read stores its sums over the start.
+                to = target + (0 if rest == "read" else both * step)
+                self.functions[rest](to, origin + both * step, abs(read - written), rounds)
 
-        return best_us(touch, 5) / rounds
+        return best_us(lambda: self.on_all(move), 5) / rounds
 
 
 def best_us(call: Callable[[], object], times: int) -> float:

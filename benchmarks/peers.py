@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,12 +62,16 @@ def last_line(text: str) -> str:
 
 
 class Framework:
-    """A worker process; every method raises PeerError where it fails or is gone."""
+    """A worker process; every method raises PeerError where it fails or is gone.
+
+    It is stopped whenever it is not asked: some libraries' idle threads spin, on our CPUs.
+    """
 
     def __init__(self, name: str, python: Path | str, threads: int) -> None:
         self.name = name
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open as long as the process)
-        limits = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        libraries = ("WHERRY", "OMP", "MKL", "OPENBLAS")
+        limits = [f"{library}_NUM_THREADS" for library in libraries]
         self.process = subprocess.Popen(
             [str(python), str(HERE / "worker.py"), name, str(threads)],
             stdin=subprocess.PIPE,
@@ -87,6 +92,7 @@ class Framework:
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin and self.process.stdout
+        self.process.send_signal(signal.SIGCONT)
         try:
             self.process.stdin.write(json.dumps(request) + "\n")
         except OSError:  # it has ended; its last words are in self.errors
@@ -97,6 +103,7 @@ class Framework:
         line = self.process.stdout.readline()
         if not line:
             raise PeerError(f"its process ended: {self.last_words()}")
+        self.process.send_signal(signal.SIGSTOP)
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise PeerError(answer["error"])

@@ -1,6 +1,7 @@
 """`make bench`: its table, its file, its selection, and what it says of peers that fail."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,13 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = {"workload", "batch", "threads", "ours_us", "peers", "ratio", "limit_share", "failed"}
+KEYS = {"workload", "batch", "threads", "ours_us", "peers", "ratio", "limit_share"}
 
 
 @pytest.fixture
 def bench(tmp_path):
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(ROOT / "benchmarks/bench.py"), "--rounds=2"]
+        command = [sys.executable, str(ROOT / "benchmarks/bench.py"), "--rounds=2", "--threads=1"]
         places = [f"--output={tmp_path}/bench.json", f"--environments={tmp_path}"]
         return subprocess.run(
             [*command, *places, *arguments], capture_output=True, text=True, timeout=120
@@ -37,7 +38,7 @@ def test_ours_alone_gives_a_table_and_a_record_each(bench, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""  # no progress where nobody looks
     header, *rows = done.stdout.splitlines()
-    assert header.split() == ["us,", "median", "batch", "wherry", "ratio", "of", "limit"]
+    assert header.split() == ["us,", "1", "thread", "batch", "wherry", "ratio", "of", "limit"]
     records = json.loads((tmp_path / "bench.json").read_text())
     assert [(r["workload"], r["batch"]) for r in records] == [
         ("lenet", 1),
@@ -47,7 +48,7 @@ def test_ours_alone_gives_a_table_and_a_record_each(bench, tmp_path):
     for row, record in zip(rows, records, strict=True):
         assert set(record) == KEYS
         assert record["ours_us"] > 0 and record["limit_share"] > 0 and record["threads"] == 1
-        assert record["peers"] == {} and record["ratio"] is None and record["failed"] == {}
+        assert record["peers"] == {} and record["ratio"] is None
         assert row.split()[:3] == [
             record["workload"],
             str(record["batch"]),
@@ -62,10 +63,9 @@ def test_a_peer_that_cannot_start_or_answers_wrongly_is_named(bench, tmp_path):
     done = bench("--only=matmul-64", "--peers=jax,torch")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" in done.stdout.splitlines()[1]
-    assert "jax failed at matmul-64 1: its process ended: no such library" in done.stdout
-    assert "torch failed at matmul-64 1: ModuleNotFoundError" in done.stdout
+    assert "jax failed at matmul-64 1, 1 thread: its process ended: no such library" in done.stdout
+    assert "torch failed at matmul-64 1, 1 thread: ModuleNotFoundError" in done.stdout
     (record,) = json.loads((tmp_path / "bench.json").read_text())
-    assert set(record["failed"]) == {"jax", "torch"}
     assert record["ours_us"] > 0 and record["peers"] == {}
 
 
@@ -89,4 +89,15 @@ def test_a_peer_that_cannot_be_installed_is_named(bench, tmp_path):
     done = bench("--only=matmul-64", "--peers=jax")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "failed" in done.stdout.splitlines()[1]
-    assert "jax failed at matmul-64 1: not installed: Error: " in done.stdout
+    assert "jax failed at matmul-64 1, 1 thread: not installed: Error: " in done.stdout
+
+
+def test_each_number_of_threads_has_its_table(bench, tmp_path):
+    if len(os.sched_getaffinity(0)) < 2:
+        bench_threads, want = "--threads=1,1", [1, 1]
+    else:
+        bench_threads, want = "--threads=1,2", [1, 2]
+    done = bench("--only=matmul-64", "--peers=none", bench_threads)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("of limit") == 2
+    assert [r["threads"] for r in json.loads((tmp_path / "bench.json").read_text())] == want
