@@ -10,13 +10,14 @@ from llvmlite import ir
 from wherry.ir.dims import Dim
 from wherry.ir.infer import Guard
 from wherry.ir.program import Block, OpDesc, Program, Variable
+from wherry.ir.work import byte_size
 from wherry.runtime.abi import ERROR_ASSERT
 from wherry.schema.native import Site
 
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, IndexBuilder, Value, i64
 from .kernels.views import EFFECTS, VIEWS
-from .memory import Buffer, MemoryPlan, byte_size, resolve
+from .memory import Buffer, MemoryPlan, resolve
 from .module import ModuleBuilder
 
 PLAN_TYPE = ir.FunctionType(I32, [POINTER] * 3)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from wherry.ir.dims import Dim, SymDim, always_le, evaluate, symbols_of
 from wherry.ir.program import Block, OpDesc, Program, Variable
+from wherry.ir.work import byte_size
 from wherry.runtime.abi import ARENA_ALIGNMENT
 
 from .kernels.registry import find_lowering
@@ -72,11 +73,6 @@ def resolve(buffer: Buffer) -> Buffer:
     while buffer.merged is not None:
         buffer = buffer.merged
     return buffer
-
-
-def byte_size(var: Variable) -> Dim:
-    """The bytes of a Variable's elements."""
-    return var.type.size * var.dtype.itemsize
 
 
 def plan_memory(
@@ -140,8 +136,9 @@ class _Planner:
         for var in op.out_vars:
             self.plan.buffers[var] = self.new(byte_size(var))
         lowering = find_lowering(op)
-        if lowering.scratch is not None:
-            self.plan.scratch[op] = self.new(lowering.scratch(op))
+        scratch = lowering.scratch(op)
+        if scratch is not None:
+            self.plan.scratch[op] = self.new(scratch)
         if lowering.inplace(op):
             self.inplace.append((op, self.position))
 
@@ -220,8 +217,9 @@ class _Planner:
 
     def _same_index(self, op: OpDesc, source: Buffer, out: Variable) -> bool:
         """Whether the op reads these bytes only at the index at which it writes."""
+        in_step = set(find_lowering(op).inplace(op))
         readers = [var for var in op.in_vars if self.plan.of(var) is source]
-        return all(var.shape == out.shape for var in readers)
+        return all(var in in_step and var.shape == out.shape for var in readers)
 
     def assign_slots(self) -> None:
         """Give each buffer of the arena a slot; disjoint lives share one."""

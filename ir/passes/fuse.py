@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..cost import cost_of
 from ..dims import product
 from ..infer import Shape
 from ..opdef import get_op
 from ..program import Block, OpDesc, Program, Variable
 from .base import is_pure, live_blocks, rule_attrs
-from .cost import cost_of
 
 MAX_OPS = 48
 MAX_INPUTS = 24

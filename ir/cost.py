@@ -6,10 +6,9 @@ from typing import Any
 
 from wherry.schema.dtypes import DType
 
-from ..opdef import get_op
-from ..program import OpDesc
-from ..scalar import TRANSCENDENTAL, Scalar, ScalarBuilder
-from .base import packed_inputs, rule_attrs
+from .opdef import get_op
+from .program import OpDesc
+from .scalar import TRANSCENDENTAL, Scalar, ScalarBuilder
 
 # In multiplications, roughly; what is not named costs 1.
 _COSTS = {"div": 4, "sqrt": 6, "rsqrt": 6, "floordiv": 20, "mod": 20, "fmod": 20, "pow": 40}
@@ -39,6 +38,7 @@ def cost_of(op: OpDesc) -> int:
     opdef = get_op(op.type)
     assert opdef.scalar is not None, f"{op.type} is not pointwise"
     builder = CostScalars()
-    operands = [None if v is None else Scalar(builder, None, v.dtype) for v in packed_inputs(op)]
-    opdef.scalar(builder, *operands, **rule_attrs(op))
+    inputs = opdef.pack(op.inputs)
+    operands = [None if v is None else Scalar(builder, None, v.dtype) for v in inputs]
+    opdef.scalar(builder, *operands, **opdef.bind(op.attrs))
     return builder.cost
