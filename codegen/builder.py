@@ -72,6 +72,12 @@ class KernelBuilder(IndexBuilder):
         """The builder of scalar functions."""
         return LLVMScalars(self.b)
 
+    def show(self, op: OpDesc, operands: Mapping[Variable, Operand]) -> None:
+        """From here on the kernel is that of `op`, an inner one whose inputs lie there."""
+        self.op, self.attrs = op, op.attrs
+        self._operands = dict(operands)
+        self.inputs, self.outputs = [self._operands[var] for var in op.in_vars], []
+
     def operand(self, var: Variable) -> Operand:
         """Where a Variable of this op lies."""
         return self._operands[var]

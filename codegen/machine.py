@@ -12,7 +12,8 @@ class Machine:
     """The vectors of a target, and the tile of registers that a contraction works in.
 
     A tile is `tile_rows` broadcast numbers by `tile_vectors` vectors: its sums, the vectors and one
-    broadcast fit into the registers without a spill.
+    broadcast fit into the registers without a spill. `masked_bytes` is the size of the smallest
+    element of which some of a vector can be loaded and stored in one instruction; 0 if none can.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Machine:
     registers: int
     tile_rows: int
     tile_vectors: int
+    masked_bytes: int = 0
 
     def lanes(self, dtype: DType) -> int:
         """Elements of the dtype in one vector."""
@@ -29,8 +31,10 @@ class Machine:
 MACHINES = {
     machine.name: machine
     for machine in (
-        Machine("avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2),
-        Machine("avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2),
+        Machine(
+            "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, masked_bytes=1
+        ),
+        Machine("avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, masked_bytes=4),
         Machine("sse", vector_bytes=16, registers=16, tile_rows=6, tile_vectors=2),
         Machine("neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from wherry.ir.dims import Dim, product
@@ -9,11 +10,13 @@ from wherry.ir.infer import Shape
 from wherry.ir.program import OpDesc, Variable
 
 from ..builder import KernelBuilder
-from ..index import Index
+from ..epilogue import Result, Surface
+from ..index import Index, Value
+from ..lanes import Lanes
 from ..operand import Operand
-from .move import Stride, dense, loops, register
-from .product import FEW, Direct, Left, Product, Result, panel_columns, sum_dtype
-from .registry import lowers
+from .move import Stride, loops, register
+from .product import FEW, Direct, Left, Product, panel_columns, sum_dtype
+from .registry import lowers_head
 
 
 @dataclass(frozen=True)
@@ -57,24 +60,25 @@ def _variable(op: OpDesc, slot: str) -> Variable:
     return found
 
 
-@lowers("matmul_v2", scratch=_scratch)
-def matmul(kb: KernelBuilder) -> None:
+@lowers_head("matmul_v2", scratch=_scratch)
+def matmul(kb: KernelBuilder, result: Result) -> None:
     """[..., M, K] by [..., K, N]; the stacks broadcast."""
-    x, y, out = kb.input("X"), kb.input("Y"), kb.output()
+    x, y, shape = kb.input("X"), kb.input("Y"), result.shape
     left = matrix(x, kb.attrs["trans_x"], True)
     right = matrix(y, kb.attrs["trans_y"], False)
-    batch = out.shape[: out.ndim - (x.ndim > 1) - (y.ndim > 1)]
-    target = Matrix(out, left.rows, right.columns, right.columns, 1)
+    batch = shape[: len(shape) - (x.ndim > 1) - (y.ndim > 1)]
+    rows_and_columns = int(x.ndim > 1), int(y.ndim > 1)
     if y.ndim <= 2 and x.ndim > 2 and not kb.attrs["trans_x"]:
         # A stack times one matrix is one long matrix times it.
-        rows = product(batch) * left.rows
-        left, target, batch = replace(left, rows=rows), replace(target, rows=rows), ()
-    matrices = [stride * (target.rows * target.columns) for stride in dense(batch)]
-    strides = [_batch_strides(x, batch), _batch_strides(y, batch), matrices]
+        left = replace(left, rows=product(batch) * left.rows)
+        rows_and_columns = len(batch) + 1, int(y.ndim > 1)
+        batch = ()
+    surface = result.over(*[1] * len(batch), *rows_and_columns)
+    strides = [_batch_strides(x, batch), _batch_strides(y, batch)]
     with loops(kb, batch) as index:
         bases = [kb.offset(index, [register(kb, s) for s in own]) for own in strides]
-        stack = zip((left, right, target), bases, strict=True)
-        _emit_product(kb, *(replace(one, base=base) for one, base in stack))
+        stack = zip((left, right), bases, strict=True)
+        _emit_product(kb, *(replace(one, base=base) for one, base in stack), surface, index)
 
 
 def _batch_strides(operand: Operand, batch: Shape) -> list[Stride]:
@@ -87,23 +91,31 @@ def _batch_strides(operand: Operand, batch: Shape) -> list[Stride]:
     return list(operand.strides[: len(batch)])
 
 
-def _emit_product(kb: KernelBuilder, left: Matrix, right: Matrix, out: Matrix) -> None:
-    if _is_narrow(out.columns) and not _is_narrow(out.rows):
+def _emit_product(
+    kb: KernelBuilder, left: Matrix, right: Matrix, surface: Surface, batch: Sequence[Index]
+) -> None:
+    dtype = sum_dtype(left.operand.dtype)
+    flipped = _is_narrow(right.columns) and not _is_narrow(left.rows)
+    if flipped:
         # Few columns would leave most of a panel empty: the transposed product has many.
-        left, right, out = right.flipped, left.flipped, out.flipped
+        left, right = right.flipped, left.flipped
     dim = kb.dim
     direct = None
-    if right.column == 1 and right.operand.dtype is sum_dtype(right.operand.dtype):
+    if right.column == 1 and right.operand.dtype is dtype:
         few = kb.lt(dim(left.rows), FEW)
         direct = Direct(right.operand, right.base, 0, dim(right.row), few)
 
     def pack(start: Index, count: Index, panel: Operand) -> None:
         _pack(kb, right, start, count, panel)
 
+    def store(i: Index, j: Index, sums: Value, lanes: Lanes) -> None:
+        index = (*batch, j, i) if flipped else (*batch, i, j)
+        surface.store(sums, dtype, index, lanes, -2 if flipped else -1)
+
     Product(
-        kb, dim(out.rows), dim(out.columns), 1, dim(left.columns),
+        kb, dim(left.rows), dim(right.columns), 1, dim(left.columns),
         Left(left.operand, left.base, dim(left.row), 0, dim(left.column)), pack,
-        Result(out.operand, out.base, dim(out.row), dim(out.column)), direct,
+        store, direct, surface.result.is_long,
     ).emit()  # fmt: skip
 
 

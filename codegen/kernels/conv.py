@@ -18,11 +18,13 @@ from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import DType, int64
 
 from ..builder import KernelBuilder
-from ..index import Index, i64
+from ..epilogue import Result
+from ..index import Index, Value, i64
+from ..lanes import Lanes, Place
 from ..operand import Operand
 from .move import dense, loops
-from .product import FEW, Direct, Left, Product, Result, lanes, panel_columns, sum_dtype
-from .registry import lowers
+from .product import FEW, Direct, Left, Product, lanes, panel_columns, sum_dtype
+from .registry import lowers, lowers_head
 
 
 def _geometry(op: OpDesc, sizes: Shape, kernel: Shape) -> Geometry:
@@ -99,13 +101,14 @@ def _filter_grad_scratch(op: OpDesc) -> Dim:
 # -- the three -------------------------------------------------------------------------------------
 
 
-@lowers("conv2d", scratch=_forward_scratch)
-def conv2d(kb: KernelBuilder) -> None:
+@lowers_head("conv2d", scratch=_forward_scratch)
+def conv2d(kb: KernelBuilder, result: Result) -> None:
     """out[o, p] = filter[o, (c, tap)] times windows[(c, tap), p], for each image and group."""
-    x, w, out = kb.input("Input"), kb.input("Filter"), kb.output("Output")
+    x, w = kb.input("Input"), kb.input("Filter")
     place = _geometry(kb.op, x.shape[2:], w.shape[2:])
-    depth, pixels = product(w.shape[1:]), product(out.shape[2:])
-    rows = w.shape[0] // place.groups
+    depth, sizes = product(w.shape[1:]), result.shape[2:]
+    rows, pixels = w.shape[0] // place.groups, product(sizes)
+    surface = result.over(1, 1, 2)
     with _images_and_groups(kb, x.shape[0], place) as (image, group):
         planes = _Gather(kb, _padded(x.shape, place), depth, x.dtype)
         source = kb.mul(kb.add(kb.mul(image, place.groups), group), _group_size(kb, x, place))
@@ -118,18 +121,21 @@ def conv2d(kb: KernelBuilder) -> None:
             planes.fill_padded(x, source, place)
 
         def column(j: Index) -> Index:
-            return planes.at(0, *_times(kb, _unravel(kb, j, out.shape[2:]), place.strides))
+            return planes.at(0, *_times(kb, _unravel(kb, j, sizes), place.strides))
 
         def row(c: Index, i: Index, j: Index) -> Index:
             return planes.at(c, *_times(kb, (i, j), place.dilations))
 
+        def store(i: Index, j: Index, sums: Value, chosen: Lanes) -> None:
+            channel = kb.add(kb.mul(group, kb.dim(rows)), i)
+            surface.store(sums, planes.dtype, (image, channel, j), chosen)
+
         base = kb.mul(group, kb.dim(rows * depth))
-        to = kb.mul(kb.add(kb.mul(image, place.groups), group), kb.dim(rows * pixels))
         Product(
             kb, kb.dim(rows), kb.dim(pixels), 1, kb.dim(depth),
             Left(w, base, kb.dim(depth), 0, 1),
             planes.packer(column, row, w.shape[1:], kb.dim(pixels)),
-            Result(out, to, kb.dim(pixels), 1), direct,
+            store, direct, result.is_long,
         ).emit()  # fmt: skip
 
 
@@ -157,7 +163,7 @@ def input_grad(kb: KernelBuilder) -> None:
             kb, kb.dim(channels), kb.dim(pixels), kb.dim(outputs), kb.dim(taps),
             Left(w, base, kb.dim(taps), kb.dim(channels * taps), 1),
             planes.packer(column, row, (outputs, *w.shape[2:]), kb.dim(pixels)),
-            Result(out, kb.mul(number, kb.dim(channels * pixels)), kb.dim(pixels), 1),
+            _Matrix(kb, out, kb.mul(number, kb.dim(channels * pixels)), kb.dim(pixels)).store,
         ).emit()  # fmt: skip
 
 
@@ -186,11 +192,35 @@ def filter_grad(kb: KernelBuilder) -> None:
             kb, kb.dim(rows), kb.dim(columns), 1, kb.dim(pixels),
             Left(g, kb.mul(number, kb.dim(rows * pixels)), kb.dim(pixels), 0, 1),
             planes.packer(column, row, g.shape[2:], kb.dim(columns)),
-            Result(totals, kb.mul(group, kb.dim(rows * columns)), kb.dim(columns), 1, add=True),
+            _Matrix(kb, totals, kb.mul(group, kb.dim(rows * columns)), kb.dim(columns)).add,
         ).emit()  # fmt: skip
     if totals is not out:
         with kb.loop(kb.dim(out.size)) as i:
             out.store_at(kb.scalars.cast(totals.load_at(i), out.dtype), i)
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """A matrix of results: (i, j) at base + i * row + j."""
+
+    kb: KernelBuilder
+    operand: Operand
+    base: Index
+    row: Index
+
+    def _place(self, i: Index, j: Index) -> Place:
+        start = self.kb.add(self.kb.add(self.base, self.kb.mul(i, self.row)), j)
+        return lambda lane: self.kb.add(start, lane)
+
+    def store(self, i: Index, j: Index, sums: Value, chosen: Lanes) -> None:
+        total = chosen.scalars.wrap(sums, sum_dtype(self.operand.dtype))
+        value = chosen.scalars.cast(total, self.operand.dtype)
+        chosen.store(self.operand, value, self._place(i, j), 1)
+
+    def add(self, i: Index, j: Index, sums: Value, chosen: Lanes) -> None:
+        before = chosen.load(self.operand, self._place(i, j), 1)
+        total = before + chosen.scalars.wrap(sums, before.dtype)
+        chosen.store(self.operand, total, self._place(i, j), 1)
 
 
 @contextmanager

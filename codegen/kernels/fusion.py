@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from wherry.ir.dims import Dim
 from wherry.ir.program import Block, OpDesc, Variable
 from wherry.ir.scalar import Scalar
 
 from ..builder import KernelBuilder
+from ..epilogue import Result, head_of, read_by_ops_alone
 from .pointwise import formula, pointwise_loop
 from .reduce import Reduction, emit_reduction
-from .registry import lowers
+from .registry import find_lowering, lowers
 
 
-@lowers("fusion", inplace=lambda op: op.attrs["kind"] == "loop")
+def _inplace(op: OpDesc) -> Collection[Variable]:
+    kind = op.attrs["kind"]
+    if kind == "contract":
+        return read_by_ops_alone(op)
+    return op.in_vars if kind == "loop" else ()
+
+
+def _scratch(op: OpDesc) -> Dim | None:
+    if op.attrs["kind"] != "contract":
+        return None
+    head = head_of(op)
+    return find_lowering(head).scratch(head)
+
+
+@lowers("fusion", inplace=_inplace, scratch=_scratch)
 def fusion(kb: KernelBuilder) -> None:
-    """A loop that stores all results, or one that reduces what the pointwise ops give."""
+    """A contraction with its epilogue, a loop that stores all results, or one that reduces them."""
     block: Block = kb.attrs["block"]
+    if kb.attrs["kind"] == "contract":
+        emit = find_lowering(block.ops[0]).head
+        assert emit is not None, block.ops[0].type
+        emit(kb, Result.fused(kb))
+        return
     if kb.attrs["kind"] == "loop":
         pointwise_loop(
             kb,

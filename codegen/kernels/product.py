@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from llvmlite import ir
-
 from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import DType, float16, float32
 
 from ..builder import KernelBuilder
-from ..index import I32, Cell, Index, Value
+from ..index import Cell, Index, Value
+from ..lanes import Lanes, splat
 from ..math import LLVMScalars
 from ..operand import Operand
 
@@ -65,15 +64,8 @@ class Direct:
     wanted: Value
 
 
-@dataclass(frozen=True)
-class Result:
-    """Where (i, j) goes: base + i * row + j * column; `add` adds to what is there."""
-
-    operand: Operand
-    base: Index
-    row: Index
-    column: Index
-    add: bool = False
+# Stores a vector of sums: store(i, j, vector, lanes) for the elements (i, j), (i, j + 1), ...
+Store = Callable[[Index, Index, Value, Lanes], None]
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ class Product:
     """One product. k runs over `outer` times `inner`; `pack(start, count, panel)` packs a panel.
 
     A panel is an Operand [outer * inner, columns] of the sum's dtype; what its columns from `count`
-    on hold does not matter.
+    on hold does not matter. `in_loops` says that the code of `store` is long.
     """
 
     kb: KernelBuilder
@@ -91,8 +83,9 @@ class Product:
     inner: Index
     left: Left
     pack: Callable[[Index, Index, Operand], None]
-    result: Result
+    store: Store
     direct: Direct | None = None
+    in_loops: bool = False
 
     @property
     def dtype(self) -> DType:
@@ -196,50 +189,36 @@ class _Tile:
         return kb.scalars.cast(value, self.product.dtype)
 
     def _store(self, sums: list[list[Cell]]) -> None:
-        kb, result = self.product.kb, self.product.result
-        contiguous = isinstance(result.column, int) and result.column == 1
-        if contiguous and not result.add:
-            full = kb.eq(self.count, self.vectors * lanes(self.product.dtype))
-            kb.either(full, lambda: self._store_vectors(sums), lambda: self._store_some(sums))
+        kb, width = self.product.kb, self.vectors * lanes(self.product.dtype)
+        unrolled = not self.product.in_loops
+        whole = self._store_unrolled if unrolled else lambda sums: self._store_in_loops(sums, width)
+        if isinstance(self.count, int) and self.count == width:
+            whole(sums)
         else:
-            self._store_some(sums)
+            full = kb.eq(self.count, width)
+            some = self._store_in_loops
+            kb.either(full, lambda: whole(sums), lambda: some(sums, self.count))
 
-    def _at(self, r: int, column: Index) -> Index:
-        kb, result = self.product.kb, self.product.result
-        row = kb.mul(kb.add(self.row, r), result.row)
-        place = kb.add(kb.add(result.base, row), kb.mul(self.start, result.column))
-        return kb.add(place, kb.mul(column, result.column))
-
-    def _store_vectors(self, sums: list[list[Cell]]) -> None:
-        kb, out = self.product.kb, self.product.result.operand
-        width = lanes(self.product.dtype)
-        scalars = LLVMScalars(kb.b, width)
+    def _store_unrolled(self, sums: list[list[Cell]]) -> None:
+        kb, width = self.product.kb, lanes(self.product.dtype)
         for r, cells in enumerate(sums):
             for u, cell in enumerate(cells):
-                total = scalars.cast(scalars.wrap(cell.get(), self.product.dtype), out.dtype)
-                out.store_vector(scalars.to_storage(total), self._at(r, u * width))
+                at = kb.add(self.row, r), kb.add(self.start, u * width)
+                self.product.store(*at, cell.get(), Lanes(kb, width, width))
 
-    def _store_some(self, sums: list[list[Cell]]) -> None:
-        """The first `count` columns, one by one."""
-        kb, result, width = self.product.kb, self.product.result, lanes(self.product.dtype)
-        buffer = kb.buffer(self.product.dtype, self.vectors * width)
+    def _store_in_loops(self, sums: list[list[Cell]], count: Index) -> None:
+        """The first `count` columns, by way of the stack."""
+        kb, width = self.product.kb, lanes(self.product.dtype)
+        line = self.vectors * width
+        buffer = kb.buffer(self.product.dtype, self.rows * line)
         for r, cells in enumerate(sums):
             for u, cell in enumerate(cells):
-                buffer.store_vector(cell.get(), u * width)
-            with kb.loop(self.count, plain=True) as j:
-                total = buffer.load_at(j)
-                at = self._at(r, j)
-                if result.add:
-                    total = kb.scalars.cast(result.operand.load_at(at), total.dtype) + total
-                result.operand.store_at(kb.scalars.cast(total, result.operand.dtype), at)
-
-
-def splat(kb: KernelBuilder, value: Value, width: int) -> Value:
-    """A vector of one value."""
-    kind = ir.VectorType(value.type, width)
-    one = kb.b.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
-    mask = ir.Constant(ir.VectorType(I32, width), [0] * width)
-    return kb.b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
+                buffer.store_vector(cell.get(), r * line + u * width)
+        with kb.loop(self.rows) as r, kb.loop(count, 0, width, plain=True) as j:
+            whole = isinstance(count, int) and count % width == 0
+            chosen = Lanes(kb, width, width if whole else kb.sub(count, j))
+            vector = buffer.load_vector(kb.add(kb.mul(r, line), j), width)
+            self.product.store(kb.add(self.row, r), kb.add(self.start, j), vector, chosen)
 
 
 def multiply_add(

@@ -8,10 +8,12 @@ from ..infer import TensorType, fail
 from ..opdef import REQUIRED, op
 from ..program import Block
 
+KINDS = ("loop", "reduce", "contract")
+
 
 def _infer(xs: list[TensorType], *, kind: str, block: Block) -> list[TensorType]:
-    if kind not in ("loop", "reduce"):
-        fail(f"needs kind to be 'loop' or 'reduce', got {kind!r}")
+    if kind not in KINDS:
+        fail(f"needs kind to be {' or '.join(map(repr, KINDS))}, got {kind!r}")
     needed = [var.type for var in block.args]
     if list(xs) != needed:
         fail(f"needs inputs {_show(needed)} as its block, got {_show(xs)}")

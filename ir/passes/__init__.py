@@ -22,11 +22,13 @@ from .drop_broadcasts import DropBroadcasts
 from .fold_batch_norm import FoldBatchNorm
 from .fold_constants import FoldConstants
 from .fuse import Fuse
+from .fuse_contract import FuseContract
 from .infer_shape import InferShape
 from .simplify import Simplify
 
 OPTIONAL_PASSES = (
-    "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "fuse",
+    "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts",
+    "fuse_contract", "fuse",
 )  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def disabled_passes() -> set[str]:
 def _pipeline(inference: bool) -> list[Pass]:
     cleanup: list[Pass] = [Simplify(), FoldConstants(inference=inference), Cse(), Dce()]
     before: list[Pass] = [FoldBatchNorm()] if inference else []
-    passes = [*before, *cleanup, Decompose(), DropBroadcasts(), *cleanup, Fuse()]
+    passes = [*before, *cleanup, Decompose(), DropBroadcasts(), *cleanup, FuseContract(), Fuse()]
     disabled = disabled_passes()
     return [one for one in passes if one.name not in disabled]
 
@@ -83,6 +85,7 @@ __all__ = [
     "FoldBatchNorm",
     "FoldConstants",
     "Fuse",
+    "FuseContract",
     "InferShape",
     "Pass",
     "Simplify",
