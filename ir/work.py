@@ -81,6 +81,12 @@ def _conv(op: OpDesc) -> Dim:
     return 2 * op.out_vars[0].type.size * product(filters.shape[1:])
 
 
+def _conv_blocked(op: OpDesc) -> Dim:
+    """A packed filter is [blocks of outputs, blocks, h, w, channels of a block, 16]."""
+    _, filters = op.in_vars
+    return 2 * op.out_vars[0].type.size * product(filters.shape[1:5])
+
+
 def _conv_input_grad(op: OpDesc) -> Dim:
     filters, grad = op.in_vars
     return 2 * grad.type.size * product(filters.shape[1:])
@@ -106,7 +112,9 @@ def _sort(op: OpDesc) -> Dim:
 _FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
     "fusion": _fusion, "matmul_v2": _matmul,
     "conv2d": _conv, "conv2d_input_grad": _conv_input_grad, "conv2d_filter_grad": _conv_filter_grad,
+    "conv2d_blocked": _conv_blocked, "depthwise_blocked": _conv_blocked,
     "avg_pool2d": _pool, "max_pool2d_with_index": _pool,
+    "max_pool2d": _pool, "pool2d_blocked": _pool,
     "avg_pool2d_grad": _inputs, "max_pool2d_grad": _inputs,
     "reduce_sum": _inputs, "reduce_max": _inputs, "reduce_min": _inputs, "reduce_prod": _inputs,
     "reduce_all": _inputs, "reduce_any": _inputs, "sum_to": _inputs,

@@ -18,6 +18,7 @@ from wherry.schema.dtypes import DType, int32
 from ..builder import KernelBuilder
 from ..index import Cell, Index
 from ..operand import Operand
+from .pool_blocked import pool_plain
 from .product import sum_dtype
 from .registry import lowers
 
@@ -179,6 +180,27 @@ def max_pool(kb: KernelBuilder) -> None:
         mask.store_at(kb.scalar(where.get(), int32), place)
 
 
+@lowers("max_pool2d")
+def max_pool_alone(kb: KernelBuilder) -> None:
+    """The largest cell, or a NaN, of each window."""
+    x, out = kb.input("X"), kb.output()
+    pool = _Pooling.of(kb, x.shape)
+    if not pool.place.adaptive and sum_dtype(x.dtype) is x.dtype:
+        pool_plain(kb, x, out, mean=False)
+        return
+    lowest = kb.const(float("-inf"), x.dtype)
+    with pool.windows() as (plane, number, rows, columns):
+        best = kb.cell(lowest.value)
+
+        def compare(cell: Index, plane: Index = plane, best: Cell = best) -> None:
+            value = x.load_at(kb.add(kb.mul(plane, pool.area), cell))
+            best.set(kb.scalars.max(kb.scalar(best.get(), x.dtype), value).value)
+
+        pool.each_cell(rows, columns, compare)
+        place = kb.add(kb.mul(plane, pool.count), number)
+        out.store_at(kb.scalar(best.get(), x.dtype), place)
+
+
 def _better(
     kb: KernelBuilder, value: Scalar, cell: Index, top: Scalar, at: Scalar
 ) -> tuple[Scalar, Scalar]:
@@ -208,8 +230,8 @@ def avg_pool(kb: KernelBuilder) -> None:
     """The mean of each window's cells."""
     x, out = kb.input("X"), kb.output()
     pool, dtype = _Pooling.of(kb, x.shape), sum_dtype(x.dtype)
-    if pool.cut and dtype is out.dtype:
-        _avg_pool_lines(pool, x, out)
+    if not pool.place.adaptive and dtype is out.dtype:
+        pool_plain(kb, x, out, mean=True)
         return
     with pool.windows() as (plane, number, rows, columns):
         total = kb.cell(kb.const(0, dtype).value)
@@ -222,21 +244,6 @@ def avg_pool(kb: KernelBuilder) -> None:
         mean = kb.scalar(total.get(), dtype) / _divisor(pool, rows, columns, dtype)
         place = kb.add(kb.mul(plane, pool.count), number)
         out.store_at(kb.scalars.cast(mean, out.dtype), place)
-
-
-def _avg_pool_lines(pool: _Pooling, x: Operand, out: Operand) -> None:
-    kb, count = pool.kb, pool.columns
-    with pool.lines() as (plane, i):
-        start = kb.add(kb.mul(plane, pool.count), kb.mul(i, count))
-        with kb.loop(count) as j:
-            out.store_at(kb.const(0, out.dtype), kb.add(start, j))
-        with pool.taps(i) as (j, cell):
-            value, at = x.load_at(kb.add(kb.mul(plane, pool.area), cell)), kb.add(start, j)
-            out.store_at(out.load_at(at) + value, at)
-        rows = pool.span(0, i)
-        with kb.loop(count) as j:
-            at = kb.add(start, j)
-            out.store_at(out.load_at(at) / _divisor(pool, rows, pool.span(1, j), out.dtype), at)
 
 
 def _divisor(pool: _Pooling, rows: _Span, columns: _Span, dtype: DType) -> Scalar:

@@ -17,7 +17,7 @@ from .base import live_blocks
 from .fuse import is_fusible, make_fusion
 
 # The ops whose lowerings give their results to an epilogue.
-HEADS: Final = frozenset({"matmul_v2", "conv2d"})
+HEADS: Final = frozenset({"matmul_v2", "conv2d", "conv2d_blocked", "depthwise_blocked"})
 MAX_OPS = 24
 MAX_OPERANDS = 8
 # An integer division by zero stops the call with an error; in registers nobody looks for it.

@@ -22,6 +22,7 @@ COUNTED = {0: None}  # the op gives one tensor for each element along the axis
 DEPTH = {1: (-1,)}  # the last dim of the index says how many dims of X it counts off
 KERNEL = {1: (2, 3)}  # a kernel's height and width are written out in the loops
 LEFT = {0: (0,)}  # squeeze leaves a dim other than 1 alone, which a symbol could not tell
+LANES = {0: (1, -1)}  # blocks of channels
 KNOWN: dict[str, dict[int, tuple[int, ...] | None]] = {
     "squeeze2": LEFT,
     "unstack": COUNTED,
@@ -32,6 +33,14 @@ KNOWN: dict[str, dict[int, tuple[int, ...] | None]] = {
     "depthwise_conv2d": KERNEL,
     "conv2d_transpose": KERNEL,
     "conv2d_input_grad": {0: (2, 3), **KERNEL},
+    # Channels and kernels of blocked convolutions are written out; images may be of any size.
+    "to_blocked": {0: (1,)},
+    "from_blocked": LANES,
+    "pad_planes": {0: (1, 4)},
+    "pack_filter": {0: None},
+    "conv2d_blocked": {**LANES, 1: None},
+    "depthwise_blocked": {**LANES, 1: None},
+    "pool2d_blocked": LANES,
 }
 
 

@@ -1,0 +1,259 @@
+"""conv2d_blocked: a direct convolution in tiles of registers.
+
+A tile is some pixels by some vectors of outputs. A step multiplies one number of each pixel with
+the vectors of one channel's weights, for each tap and channel. Pixels are a row's, or the plane's
+where the kernel is 1 x 1, so that small images fill the tile too. The image may be plain or
+blocked: single numbers are read from it, and only their distances differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wherry.ir.dims import Dim, product
+from wherry.ir.ops.blocked import BLOCK
+from wherry.schema.dtypes import float32
+
+from ..builder import KernelBuilder
+from ..epilogue import Result
+from ..index import Cell, Index
+from ..lanes import Lanes, splat
+from ..math import LLVMScalars
+from .registry import lowers_head
+from .tiling import Row, Run, transpose
+
+# Pixels that one round of the parallel loop computes: their inputs stay in the cache while the
+# weights pass by.
+_BAND = 224
+# Weights larger than this pass by once for all images, not once for each.
+_LARGE = 1 << 19
+
+
+def tile_of(kb: KernelBuilder, length: Dim, vectors: int) -> tuple[int, int]:
+    """(pixels, vectors) of a tile, for rows of this length and so many vectors in a group.
+
+    Two vectors, so that a number that is read is used twice; more where rows are short.
+    """
+    sums = kb.machine.tile_rows * kb.machine.tile_vectors
+    count = 2
+    while vectors % count:
+        count //= 2
+    while isinstance(length, int) and 2 * count * length <= sums and vectors % (2 * count) == 0:
+        count *= 2
+    return max(sums // count, 1), count
+
+
+class _Conv:
+    """The sizes of one convolution, and its loops."""
+
+    def __init__(self, kb: KernelBuilder, result: Result) -> None:
+        self.kb, self.result, attrs = kb, result, kb.attrs
+        self.x, self.w = kb.input("Input"), kb.input("Filter")
+        self.strides, self.dilations = attrs["strides"], attrs["dilations"]
+        self.outputs, self.groups = attrs["out_channels"], attrs["groups"]
+        self.channels = attrs["in_channels"] // self.groups
+        _, self.blocks, *self.kernel, self.block, _ = map(int, self.w.shape)
+        self.plain = self.x.ndim == 4
+        self.images, (self.high, self.wide) = result.shape[0], result.shape[2:4]
+        self.lanes = min(kb.machine.lanes(float32), BLOCK)
+        self.flat = list(self.kernel) == [1, 1] and list(self.strides) == [1, 1]
+        length = product([self.high, self.wide]) if self.flat else self.wide
+        per_group = -(-self.outputs // self.groups // BLOCK) * (BLOCK // self.lanes)
+        self.pixels, self.vectors = tile_of(kb, length, per_group)
+        self.row = Row.cut(kb, length, self.pixels)
+        self.surface = result.over(1, 1, 2) if attrs["plain"] else result.over(1, 1, 2, 1)
+
+    # -- distances in the input, in elements ---------------------------------------------------
+
+    @property
+    def pixel(self) -> int:
+        return 1 if self.plain else BLOCK
+
+    @property
+    def line(self) -> Index:
+        return self.kb.dim(self.x.shape[3] * self.pixel)
+
+    @property
+    def plane(self) -> Index:
+        """From one channel of plain images to the next, from one block of others."""
+        return self.kb.dim(self.x.shape[2] * self.x.shape[3] * self.pixel)
+
+    @property
+    def channel(self) -> Index:
+        return self.plane if self.plain else 1
+
+    # -- loops ---------------------------------------------------------------------------------
+
+    def emit(self) -> None:
+        kb = self.kb
+        columns = -(-self.outputs // BLOCK) * BLOCK // (self.vectors * self.lanes)
+        rows = self.row.tiles if self.flat else kb.dim(self.high)
+        per_row = self.pixels if self.flat else self._usual_width()
+        height = max(_BAND // per_row, 1)
+        bands = kb.div(kb.add(rows, height - 1), height)
+        images = kb.dim(self.images)
+        weights = product(self.w.shape)
+        with kb.parallel(kb.mul(kb.mul(images, bands), columns)) as number:
+            if isinstance(weights, int) and weights * 4 > _LARGE:
+                each = kb.mul(images, bands)
+                column, place = kb.div(number, each), kb.rem(number, each)
+            else:
+                column, place = kb.rem(number, columns), kb.div(number, columns)
+            image, band = kb.div(place, bands), kb.rem(place, bands)
+            first = kb.mul(band, height)
+            stop = kb.minimum(kb.add(first, height), rows)
+            if self.flat:
+                self.tiles(image, column, 0, first, stop)
+            else:
+                with kb.loop(stop, first) as y:
+                    self.tiles(image, column, y, 0, self.row.tiles)
+
+    def _usual_width(self) -> int:
+        return max(self.wide, 1) if isinstance(self.wide, int) else 4 * self.pixels
+
+    def tiles(self, image: Index, column: Index, y: Index, first: Index, stop: Index) -> None:
+        """The tiles of one row with the numbers in [first, stop)."""
+        for run in self.row.runs:
+            with self.row.each(run, first, stop) as pixel:
+                sums = self.sums(run, image, column, y, pixel)
+                place = self.kb.add(self.kb.mul(y, self.kb.dim(self.wide)), pixel)
+                if self.kb.attrs["plain"]:
+                    self.store_plain(sums, image, column, place)
+                else:
+                    self.store_blocked(sums, image, column, place)
+
+    def sums(
+        self, run: Run, image: Index, column: Index, y: Index, pixel: Index
+    ) -> list[list[Cell]]:
+        """The tile's sums [pixels][vectors], over all taps and channels."""
+        kb, (high, wide) = self.kb, self.kernel
+        zero = LLVMScalars(kb.b, self.lanes).const(0, float32).value
+        sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(run.size)]
+        origin, weights = self.origin(image, column, y, pixel), self.weights(column)
+        taps = high * wide * self.block * BLOCK
+        with kb.loop(self.blocks) as b:
+            source = kb.add(origin, kb.mul(b, kb.mul(self.block, self.channel)
+                                           if self.plain else self.plane))  # fmt: skip
+            filters = kb.add(weights, kb.mul(b, taps))
+            with kb.loop(high) as i, kb.loop(wide) as j:
+                down = kb.mul(i, kb.mul(self.line, self.dilations[0]))
+                at = kb.add(kb.add(source, down), kb.mul(j, self.dilations[1] * self.pixel))
+                tap = kb.add(kb.mul(i, wide), j)
+                self.tap(sums, at, kb.add(filters, kb.mul(tap, self.block * BLOCK)), b)
+        return sums
+
+    def tap(self, sums: list[list[Cell]], source: Index, filters: Index, b: Index) -> None:
+        """Add one tap's products over the channels of block b."""
+        kb, scalars = self.kb, LLVMScalars(self.kb.b, self.lanes)
+        count = self.block
+        if self.channels % self.block:
+            count = kb.minimum(kb.sub(self.channels, kb.mul(b, self.block)), self.block)
+        step = self.strides[1] * self.pixel
+        with kb.loop(count, unroll=2) as c:
+            at = kb.add(source, kb.mul(c, self.channel))
+            row = kb.add(filters, kb.mul(c, BLOCK))
+            vectors = [
+                self.w.load_vector(kb.add(row, self.beside(v)), self.lanes)
+                for v in range(self.vectors)
+            ]
+            for p, cells in enumerate(sums):
+                number = splat(kb, self.x.load_at(kb.add(at, p * step)).value, self.lanes)
+                for cell, vector in zip(cells, vectors, strict=True):
+                    x, w, total = (
+                        scalars.wrap(value, float32) for value in (number, vector, cell.get())
+                    )
+                    cell.set(scalars.fma(x, w, total).value)
+
+    def origin(self, image: Index, column: Index, y: Index, pixel: Index) -> Index:
+        """Where the tile's first window begins in the input."""
+        kb = self.kb
+        planes = self.x.shape[1]
+        at = kb.mul(image, kb.mul(kb.dim(planes), self.plane))
+        if self.groups > 1:
+            per_group = self.outputs // self.groups // (self.vectors * self.lanes)
+            own = self.channels if self.plain else self.blocks
+            at = kb.add(at, kb.mul(kb.div(column, per_group), kb.mul(own, self.plane)))
+        at = kb.add(at, kb.mul(y, kb.mul(self.line, self.strides[0])))
+        return kb.add(at, kb.mul(pixel, self.strides[1] * self.pixel))
+
+    # -- vectors of outputs --------------------------------------------------------------------
+
+    def weights(self, column: Index) -> Index:
+        """Where the weights of a column of tiles begin."""
+        block, lane = self.lane(column)
+        return self.kb.add(self.kb.mul(block, self.filters), lane)
+
+    @property
+    def filters(self) -> int:
+        """The weights of one block of outputs."""
+        return self.blocks * self.kernel[0] * self.kernel[1] * self.block * BLOCK
+
+    def beside(self, v: int) -> int:
+        """From the weights of the tile's first vector to those of another one."""
+        block, lane = divmod(v * self.lanes, BLOCK)
+        return block * self.filters + lane
+
+    def lane(self, column: Index) -> tuple[Index, Index]:
+        """The block and the lane in it of the first vector of a column of tiles."""
+        kb, wide = self.kb, self.vectors * self.lanes
+        if wide >= BLOCK:
+            return kb.mul(column, wide // BLOCK), 0
+        return kb.div(column, BLOCK // wide), kb.mul(kb.rem(column, BLOCK // wide), wide)
+
+    def store_blocked(
+        self, sums: Sequence[Sequence[Cell]], image: Index, column: Index, place: Index
+    ) -> None:
+        kb, lanes = self.kb, Lanes(self.kb, self.lanes, self.lanes)
+        block, lane = self.lane(column)
+
+        def store(v: int, value: object, p: Index) -> None:
+            more, beside = divmod(v * self.lanes, BLOCK)
+            index = [image, kb.add(block, more), kb.add(place, p), kb.add(lane, beside)]
+            self.surface.store(value, float32, index, lanes)
+
+        if not self.result.is_long:
+            for p, cells in enumerate(sums):
+                for v, cell in enumerate(cells):
+                    store(v, cell.get(), p)
+            return
+        for v in range(self.vectors):
+            buffer = kb.buffer(float32, len(sums) * self.lanes)
+            for p, cells in enumerate(sums):
+                buffer.store_vector(cells[v].get(), p * self.lanes)
+            with kb.loop(len(sums), plain=True) as q:
+                store(v, buffer.load_vector(kb.mul(q, self.lanes), self.lanes), q)
+
+    def store_plain(
+        self, sums: Sequence[Sequence[Cell]], image: Index, column: Index, place: Index
+    ) -> None:
+        """The tile turned round: vectors of pixels, one for each channel."""
+        kb, wide = self.kb, self.vectors * self.lanes
+        base = kb.mul(column, wide)
+        for start in range(0, len(sums), self.lanes):
+            part = sums[start : start + self.lanes]
+            lanes = Lanes(kb, self.lanes, len(part))
+            at = kb.add(place, start)
+            turned = [
+                line
+                for v in range(self.vectors)
+                for line in transpose(kb, [cells[v].get() for cells in part])
+            ]
+
+            def store(value: object, channel: Index, at: Index = at, lanes: Lanes = lanes) -> None:
+                self.surface.store(value, float32, [image, kb.add(base, channel), at], lanes)
+
+            if self.outputs % wide == 0 and not self.result.is_long:
+                for channel, value in enumerate(turned):
+                    store(value, channel)
+                continue
+            buffer = kb.buffer(float32, wide * self.lanes)
+            for channel, value in enumerate(turned):
+                buffer.store_vector(value, channel * self.lanes)
+            count = kb.minimum(kb.sub(self.outputs, base), wide)
+            with kb.loop(count, plain=True) as q:
+                store(buffer.load_vector(kb.mul(q, self.lanes), self.lanes), q)
+
+
+@lowers_head("conv2d_blocked")
+def conv2d_blocked(kb: KernelBuilder, result: Result) -> None:
+    _Conv(kb, result).emit()

@@ -1,0 +1,220 @@
+"""Images and filters into blocks of 16 channels and back, and planes with zeros around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+from wherry.ir.dims import Dim
+from wherry.ir.ops.blocked import BLOCK
+from wherry.schema.dtypes import bool_
+
+from ..builder import KernelBuilder
+from ..index import Index, Value
+from ..lanes import Lanes
+from ..math import storage_type
+from ..operand import Operand
+from .registry import lowers
+from .tiling import transpose
+
+
+def _lanes(kb: KernelBuilder, operand: Operand) -> int:
+    return min(kb.machine.lanes(operand.dtype), BLOCK)
+
+
+def _zeros(kb: KernelBuilder, operand: Operand, start: Index, count: Index) -> None:
+    """Zeros from an offset on."""
+    with kb.loop(count) as i:
+        operand.store_at(kb.const(0, operand.dtype), kb.add(start, i))
+
+
+class _Frame:
+    """Planes with `paddings` around them, written line by line."""
+
+    def __init__(self, kb: KernelBuilder, out: Operand, paddings: Sequence[Dim], lane: int) -> None:
+        self.kb, self.out, self.lane = kb, out, lane
+        self.top, self.bottom, self.left, self.right = map(kb.dim, paddings)
+        self.high, self.wide = kb.dim(out.shape[2]), kb.dim(out.shape[3])
+
+    @property
+    def plane(self) -> Index:
+        return self.kb.mul(self.kb.mul(self.high, self.wide), self.lane)
+
+    def borders(self, plane: Index) -> None:
+        """Zeros above and below."""
+        kb, line = self.kb, self.kb.mul(self.wide, self.lane)
+        _zeros(kb, self.out, plane, kb.mul(self.top, line))
+        below = kb.add(plane, kb.mul(kb.sub(self.high, self.bottom), line))
+        _zeros(kb, self.out, below, kb.mul(self.bottom, line))
+
+    def line(self, plane: Index, y: Index) -> Index:
+        """Zeros at both ends of line y; gives where its first pixel lies."""
+        kb = self.kb
+        start = kb.add(plane, kb.mul(kb.mul(kb.add(y, self.top), self.wide), self.lane))
+        _zeros(kb, self.out, start, kb.mul(self.left, self.lane))
+        end = kb.add(start, kb.mul(kb.sub(self.wide, self.right), self.lane))
+        _zeros(kb, self.out, end, kb.mul(self.right, self.lane))
+        return kb.add(start, kb.mul(self.left, self.lane))
+
+
+@lowers("pad_planes")
+def pad_planes(kb: KernelBuilder) -> None:
+    """Line by line; the planes are independent."""
+    x, out = kb.input("X"), kb.output()
+    lane = BLOCK if x.ndim == 5 else 1
+    frame = _Frame(kb, out, kb.attrs["paddings"], lane)
+    high, line = kb.dim(x.shape[2]), kb.dim(x.shape[3] * lane)
+    with kb.parallel(kb.dim(x.shape[0] * x.shape[1])) as plane:
+        target = kb.mul(plane, frame.plane)
+        frame.borders(target)
+        with kb.loop(high) as y:
+            source = kb.mul(kb.add(kb.mul(plane, high), y), line)
+            to = frame.line(target, y)
+            with kb.loop(line) as i:
+                out.store_at(x.load_at(kb.add(source, i)), kb.add(to, i))
+
+
+@lowers("to_blocked")
+def to_blocked(kb: KernelBuilder) -> None:
+    """Squares of pixels and channels, turned round in registers."""
+    x, out = kb.input("X"), kb.output()
+    channels, area = int(x.shape[1]), kb.dim(x.shape[2] * x.shape[3])
+    padded = any(side != 0 for side in kb.attrs["paddings"])
+    frame = _Frame(kb, out, kb.attrs["paddings"], BLOCK)
+    high, wide = (kb.dim(x.shape[2]), kb.dim(x.shape[3])) if padded else (1, area)
+    blocks = out.shape[1]
+    with kb.parallel(kb.dim(x.shape[0] * blocks)) as number:
+        image, block = kb.div(number, kb.dim(blocks)), kb.rem(number, kb.dim(blocks))
+        first = kb.mul(block, BLOCK)
+        source = kb.mul(kb.add(kb.mul(image, channels), first), area)
+        target = kb.mul(number, frame.plane)
+        turn = _Turn(kb, x, out, area, kb.sub(channels, first), channels % BLOCK == 0)
+        if padded:
+            frame.borders(target)
+        with kb.loop(high) as y:
+            to = frame.line(target, y) if padded else target
+            turn.inwards(kb.add(source, kb.mul(y, wide)), to, wide)
+
+
+@lowers("from_blocked")
+def from_blocked(kb: KernelBuilder) -> None:
+    x, out = kb.input("X"), kb.output()
+    channels, area = int(kb.attrs["channels"]), kb.dim(x.shape[2] * x.shape[3])
+    blocks = x.shape[1]
+    with kb.parallel(kb.dim(x.shape[0] * blocks)) as number:
+        image, block = kb.div(number, kb.dim(blocks)), kb.rem(number, kb.dim(blocks))
+        first = kb.mul(block, BLOCK)
+        target = kb.mul(kb.add(kb.mul(image, channels), first), area)
+        turn = _Turn(kb, out, x, area, kb.sub(channels, first), channels % BLOCK == 0)
+        turn.outwards(kb.mul(kb.mul(number, area), BLOCK), target, area)
+
+
+class _Turn:
+    """Moves pixels of one block between planes, `area` apart, and blocked pixels.
+
+    The block has `channels` channels, all 16 where `full`.
+    """
+
+    def __init__(
+        self, kb: KernelBuilder, planes: Operand, pixels: Operand, area: Index, channels: Index,
+        full: bool,
+    ) -> None:  # fmt: skip
+        self.kb, self.planes, self.pixels, self.area = kb, planes, pixels, area
+        self.channels, self.full = channels, full
+        self.width = _lanes(kb, planes)
+
+    def inwards(self, source: Index, target: Index, count: Index) -> None:
+        """Planes to pixels."""
+        kb, width = self.kb, self.width
+
+        def square(lane: int, at: Index, lanes: Lanes) -> None:
+            rows = [self.row(kb.add(source, at), lane + c, lanes) for c in range(width)]
+            to = kb.add(target, kb.add(kb.mul(at, BLOCK), lane))
+            turned = transpose(kb, rows)
+            self.each_pixel(lanes, turned, to)
+
+        self.squares(count, square)
+
+    def row(self, at: Index, channel: int, lanes: Lanes) -> Value:
+        """Pixels of one channel; zeros where there is no such channel."""
+        kb, kind = self.kb, storage_type(self.planes.dtype, self.width)
+        place = kb.add(at, kb.mul(channel, self.area))
+        if self.full:
+            return lanes.load(self.planes, lambda j: kb.add(place, j), 1).value
+        cell = kb.cell(ir.Constant(kind, None))
+        with kb.when(kb.lt(channel, self.channels)):
+            cell.set(lanes.load(self.planes, lambda j: kb.add(place, j), 1).value)
+        return cell.get()
+
+    def each_pixel(self, lanes: Lanes, turned: Sequence[Value], to: Index) -> None:
+        kb = self.kb
+        if lanes.full:
+            for p, value in enumerate(turned):
+                self.pixels.store_vector(value, kb.add(to, p * BLOCK))
+            return
+        for p, value in enumerate(turned):
+            with kb.when(kb.lt(p, lanes.count)):
+                self.pixels.store_vector(value, kb.add(to, p * BLOCK))
+
+    def outwards(self, source: Index, target: Index, count: Index) -> None:
+        """Pixels to planes."""
+        kb, width = self.kb, self.width
+
+        def square(lane: int, at: Index, lanes: Lanes) -> None:
+            place = kb.add(source, kb.add(kb.mul(at, BLOCK), lane))
+            last = width if lanes.full else kb.sub(lanes.count, 1)
+            rows = [
+                self.pixels.load_vector(
+                    kb.add(place, kb.mul(p if lanes.full else kb.minimum(p, last), BLOCK)), width
+                )
+                for p in range(width)
+            ]
+            for c, value in enumerate(transpose(kb, rows)):
+                self.out_row(kb.add(target, at), lane + c, lanes, value)
+
+        self.squares(count, square)
+
+    def out_row(self, at: Index, channel: int, lanes: Lanes, value: Value) -> None:
+        kb, planes = self.kb, self.planes
+        place = kb.add(at, kb.mul(channel, self.area))
+        scalar = lanes.wrap(value, planes)
+        if self.full:
+            lanes.store(planes, scalar, lambda j: kb.add(place, j), 1)
+            return
+        with kb.when(kb.lt(channel, self.channels)):
+            lanes.store(planes, scalar, lambda j: kb.add(place, j), 1)
+
+    def squares(self, count: Index, square: Callable[[int, Index, Lanes], None]) -> None:
+        """`square(first lane, first pixel, lanes)` for all pixels; the last ones may be fewer."""
+        kb, width = self.kb, self.width
+        whole = kb.mul(kb.div(count, width), width)
+        for lane in range(0, BLOCK, width):
+            with kb.loop(whole, 0, width) as at:
+                square(lane, at, Lanes(kb, width, width))
+            rest = kb.sub(count, whole)
+            if isinstance(rest, int) and rest == 0:
+                continue
+            with kb.when(kb.lt(0, rest)):
+                some = Lanes(kb, width, rest)
+                assert some.mask is not None  # made here, before the branches that use it
+                square(lane, whole, some)
+
+
+@lowers("pack_filter")
+def pack_filter(kb: KernelBuilder) -> None:
+    """One number after the other: filters of a model are packed when it is compiled."""
+    w, out = kb.input("Filter"), kb.output()
+    outputs, channels, high, wide = map(int, w.shape)
+    count, blocks, *_, block, _ = map(int, out.shape)
+    taps = high * wide
+    with kb.parallel(count * blocks) as number:
+        o, b = kb.mul(kb.div(number, blocks), BLOCK), kb.mul(kb.rem(number, blocks), block)
+        with kb.loop(taps) as tap, kb.loop(block) as c, kb.loop(BLOCK) as lane:
+            row, column = kb.add(o, lane), kb.add(b, c)
+            inside = kb.b.and_(kb.lt(row, outputs), kb.lt(column, channels))
+            place = kb.add(kb.mul(kb.add(kb.mul(row, channels), column), taps), tap)
+            value = w.load_at(kb.select(inside, place, 0))
+            value = kb.scalars.select(kb.scalar(inside, bool_), value, kb.const(0, w.dtype))
+            to = kb.add(kb.mul(kb.add(kb.mul(number, taps), tap), block), c)
+            out.store_at(value, kb.add(kb.mul(to, BLOCK), lane))
