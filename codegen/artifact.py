@@ -12,6 +12,7 @@ from wherry.schema.errors import TargetError
 from wherry.schema.native import Signature
 
 from .elf import Table, link
+from .pool import POOL
 
 _SIGNATURE, _TEXTS = "wherry_signature", "wherry_texts"
 
@@ -31,11 +32,13 @@ def build_artifact(
     signature: Signature,
     weights: Mapping[str, bytes | memoryview],
     soname: str,
+    pool: bytes = b"",
 ) -> bytes:
     """The bytes of a shared object that `wherry.runtime.load` loads.
 
-    The objects may refer to `weights` by name as hidden symbols; all levels share them. Raises
-    TargetError for an unknown level and for objects that cannot be linked.
+    The objects may refer to `weights` by name as hidden symbols; all levels share them. `pool` is
+    the thread pool's object; without it calls run on one thread. Raises TargetError for an unknown
+    level and for objects that cannot be linked.
     """
     unknown = [code.level for code in levels if code.level not in cpu.LEVELS]
     if unknown or not levels:
@@ -44,27 +47,32 @@ def build_artifact(
         )
     ordered = sorted(levels, key=lambda code: -len(cpu.LEVELS[code.level]))
     image = link(
-        [(code.level, code.object_code) for code in ordered],
+        [*((code.level, code.object_code) for code in ordered), *([("", pool)] if pool else [])],
         soname=soname,
         exports=[abi.ENTRY],
         weights=weights,
-        tables=_tables(ordered, signature, weights),
+        tables=_tables(ordered, signature, weights, bool(pool)),
     )
     image += _trailer(image)
     return bytes(image)
 
 
 def _tables(
-    levels: Sequence[LevelCode], signature: Signature, weights: Mapping[str, bytes | memoryview]
+    levels: Sequence[LevelCode],
+    signature: Signature,
+    weights: Mapping[str, bytes | memoryview],
+    pool: bool,
 ) -> list[Table]:
     packed, texts = signature.pack(), bytearray()
     sizes = [memoryview(data).nbytes for data in weights.values()]
     content = bytearray(
-        abi.ENTRY_HEAD.pack(abi.VERSION, len(levels), 0, len(packed), 0, sum(sizes))
+        abi.ENTRY_HEAD.pack(abi.VERSION, len(levels), 0, len(packed), 0, sum(sizes), 0)
     )
     pointers = {16: (_SIGNATURE, 0)}
     if weights:
         pointers[32] = (next(iter(weights)), 0)
+    if pool:
+        pointers[48] = (POOL, 0)
     for code in levels:
         at = len(content)
         for offset, text in ((0, code.level), (8, " ".join(cpu.LEVELS[code.level]))):

@@ -1,8 +1,8 @@
 """The builder of kernels: one native function per op.
 
-A kernel is `i32 k(ctx*, buffer..., const i64* dims, i64 site)`; it returns 0, or an error code
-after it has filled ctx's error record. Lowerings get a `KernelBuilder` and are registered with
-`wherry.codegen.kernels.registry.lowers`:
+A kernel is `i32 k(ctx*, buffer..., const i64* dims, i64 site, i64 share, i64 shares)`; it returns
+0, or an error code after it has filled ctx's error record. Lowerings get a `KernelBuilder` and are
+registered with `wherry.codegen.kernels.registry.lowers`:
 
     @lowers("transpose2")
     def transpose(kb: KernelBuilder) -> None:
@@ -57,12 +57,12 @@ class KernelBuilder(IndexBuilder):
         pointers: Mapping[Variable, Value],
         scratch: Value | None = None,
     ) -> None:
-        super().__init__(function, function.args[-2], symbols)
+        dims, self.site, self._share, self._shares = function.args[-4:]
+        super().__init__(function, dims, symbols)
         self.op, self.attrs, self.machine = op, op.attrs, machine
         self.ctx = CtxFields(self, function.args[0])
-        self.site = function.args[-1]
         self.scratch = scratch
-        self.can_fail = False
+        self.can_fail = self.is_shared = False
         self._operands = {v: Operand(self, p, v.dtype, v.shape) for v, p in pointers.items()}
         self.inputs = [self._operands[var] for var in op.in_vars]
         self.outputs = [self._operands[var] for var in op.out_vars]
@@ -141,9 +141,17 @@ class KernelBuilder(IndexBuilder):
     def parallel(self, stop: Index) -> Iterator[Index]:
         """`for i in range(stop)`: the kernel's outermost loop, whose rounds are independent.
 
-        At most one in a kernel. What stands before it only computes registers.
+        Threads share its rounds. All that writes memory is inside (each branch of an `either` may
+        have one); what stands outside only computes registers, and every thread does it.
         """
-        with self.loop(stop) as i:
+        if isinstance(stop, int) and stop <= 1:
+            with self.loop(stop) as i:
+                yield i
+            return
+        self.is_shared = True
+        first = self.div(self.mul(stop, self._share), self._shares)
+        end = self.div(self.mul(stop, self.add(self._share, 1)), self._shares)
+        with self.loop(end, first) as i:
             yield i
 
     def fail_if(self, wrong: Value, code: int, element: Index = 0, value: Index = 0) -> None:
@@ -180,4 +188,4 @@ class KernelBuilder(IndexBuilder):
 
 def kernel_type(buffers: int) -> Any:
     """The function type of a kernel with this many buffers."""
-    return ir.FunctionType(I32, [POINTER, *([POINTER] * buffers), POINTER, I64])
+    return ir.FunctionType(I32, [POINTER, *([POINTER] * buffers), POINTER, I64, I64, I64])

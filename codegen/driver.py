@@ -29,6 +29,7 @@ class CompiledModule:
 
     `persistables` names what the caller hands over after the inputs; `weights` is what the code
     expects at the symbol `wherry_weights`. `program` is what was compiled, after all passes.
+    `is_shared` says whether it may ask for the thread pool.
     """
 
     object_code: bytes
@@ -39,6 +40,7 @@ class CompiledModule:
     memory: MemoryPlan = field(repr=False)
     kernels: int = 0
     weights: bytes = field(default=b"", repr=False)
+    is_shared: bool = False
 
 
 def compile_count() -> int:
@@ -87,13 +89,15 @@ def compile_prepared(
     machine = target.machine()
     module = ModuleBuilder(name, machine.triple, str(machine.target_data), target.vectors, places)
     plan_name, run_name = f"{name}_plan{suffix}", f"{name}_run{suffix}"
-    emit_plan(module, plan_name, program.guards, outputs, plan.arena_size)
     weights, offsets = pack_weights([embed[var.name] for var in constants], constants)
-    signature.sites = RunEmitter(module, run_name, plan, offsets).run(program, outputs)
+    emitter = RunEmitter(module, run_name, plan, offsets)
+    signature.sites = emitter.run(program, outputs)
+    emit_plan(module, plan_name, program.guards, outputs, plan.arena_size, emitter.spare)
     code = emit_object(str(module.module), target)
     return CompiledModule(
-        code, signature, plan_name, run_name, program, plan, module.kernel_count, weights
-    )
+        code, signature, plan_name, run_name, program, plan, module.kernel_count, weights,
+        module.is_shared,
+    )  # fmt: skip
 
 
 def assignments(program: Program) -> dict[str, tuple[Variable, Variable]]:

@@ -6,7 +6,8 @@
     RW  .data.rel.ro, .got and .dynamic (read-only once loaded), then .data and .bss
 
 File offsets equal addresses, so the file is its own memory image. Nothing but `exports` is visible
-from outside; imports are the few functions of the C library that LLVM may call by itself.
+from outside; imports are the few functions of the C library that LLVM may call by itself, and those
+of the thread pool.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from .elf_image import Image, OutputSection
 from .elf_object import Chunk, Relocation, Symbol, read_object
 from .elf_reloc import ABSOLUTE, GOT_SLOT, MACHINES, STUB_SIZE, Machine
 
-IMPORTS: Final = ("free", "malloc", "memcmp", "memcpy", "memmove", "memset")
+# pthread_create and syscall are the thread pool's.
+IMPORTS: Final = (
+    "free", "malloc", "memcmp", "memcpy", "memmove", "memset", "pthread_create", "syscall",
+)  # fmt: skip
 WEIGHT_ALIGNMENT: Final = 64
 
 

@@ -60,7 +60,7 @@ class Image:
 
     def lay_out(self, sections: Sequence[OutputSection]) -> None:
         """Give every section and chunk its address, and copy the contents."""
-        self._names = _StringTable(["libc.so.6"] if self.imports else [], self.soname)
+        self._names = _StringTable(_libraries(self.imports), self.soname)
         for name in [*self.imports, *(symbol.name for symbol in self.exports)]:
             self._names.add(name)
         self._sections = [*self._tables(), *sections]
@@ -170,9 +170,8 @@ class Image:
         return rows
 
     def _dynamic_rows(self, at: Callable[[str], int]) -> list[tuple[int, int]]:
-        needed = [(elf.DT_NEEDED, self._names.add("libc.so.6"))] if self.imports else []
         return [
-            *needed,
+            *((elf.DT_NEEDED, self._names.add(name)) for name in _libraries(self.imports)),
             (elf.DT_SONAME, self._names.add(self.soname)),
             (elf.DT_HASH, at(".hash")),
             (elf.DT_STRTAB, at(".dynstr")),
@@ -238,6 +237,12 @@ class Image:
             elf.HEADER.size, elf.SEGMENT.size, self._segment_count(), elf.SECTION.size, count,
             count - 1,
         )  # fmt: skip
+
+
+def _libraries(imports: Sequence[str]) -> list[str]:
+    """Where the imports are. Before glibc 2.34 threads were in a library of their own."""
+    found = ["libc.so.6"] if imports else []
+    return [*found, "libpthread.so.0"] if "pthread_create" in imports else found
 
 
 class _StringTable:

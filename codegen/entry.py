@@ -15,10 +15,11 @@ from wherry.runtime.abi import ERROR_ASSERT
 from wherry.schema.native import Site
 
 from .ctx import CtxFields
-from .index import I8, I32, I64, POINTER, IndexBuilder, Value, i64
+from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
 from .kernels.views import EFFECTS, VIEWS
 from .memory import Buffer, MemoryPlan, resolve
 from .module import ModuleBuilder
+from .parallel import spare_bytes, steps_of
 
 PLAN_TYPE = ir.FunctionType(I32, [POINTER] * 3)
 RUN_TYPE = ir.FunctionType(I32, [POINTER] * 5)
@@ -29,11 +30,14 @@ DIVISIONS = frozenset({"elementwise_floordiv", "elementwise_mod"})
 
 def emit_plan(
     module: ModuleBuilder, name: str, guards: Sequence[Guard], outputs: Sequence[Variable],
-    arena: Dim,
+    arena: Dim, spare: Sequence[Dim],
 ) -> None:  # fmt: skip
-    """`plan`: checks the guards, writes the outputs' sizes and the arena's."""
+    """`plan`: checks the guards, writes the outputs' sizes, the arena's, and a spare piece's.
+
+    `spare` are the sizes of what each further thread needs, in turn.
+    """
     function = module.export(name, PLAN_TYPE)
-    dims, out_dims, arena_bytes = function.args
+    dims, out_dims, memory = function.args
     builder = IndexBuilder(function, dims, module.symbols)
     for number, guard in enumerate(guards, 1):
         with builder.b.if_then(builder.b.not_(_holds(builder, guard)), likely=False):
@@ -42,7 +46,11 @@ def emit_plan(
     for place, size in enumerate(sizes):
         address = builder.b.gep(out_dims, [i64(place)], True, source_etype=I64)
         builder.b.store(i64(builder.dim(size)), address)
-    builder.b.store(i64(builder.dim(arena)), arena_bytes)
+    largest: Index = 0
+    for piece in spare:
+        largest = builder.maximum(largest, builder.dim(piece))
+    builder.b.store(i64(builder.dim(arena)), memory)
+    builder.b.store(i64(largest), builder.b.gep(memory, [i64(1)], True, source_etype=I64))
     builder.b.ret(ir.Constant(I32, 0))
 
 
@@ -71,6 +79,9 @@ class RunEmitter:
         self.builder = IndexBuilder(self.function, self.dims, module.symbols)
         self.ctx = CtxFields(self.builder, self.ctx_pointer)
         self.sites: list[Site] = []
+        # What lies behind the arena, for further threads: the sizes that kernels need, and where.
+        self.spare: list[Dim] = []
+        self._end = Buffer(0, 0, 0)
         self._pointers: dict[Buffer, Value] = {}
 
     def run(self, program: Program, outputs: Sequence[Variable]) -> list[Site]:
@@ -105,10 +116,17 @@ class RunEmitter:
         scratch = self.plan.scratch.get(op)
         if scratch is not None:
             arguments.append(self.pointer(scratch))
-        kernel = self.module.kernel(op, places, scratch is not None)
+        kernel = self.module.kernel(op, places, None if scratch is None else scratch.size)
         site = self.site(op) if kernel.can_fail else -1
         b = self.builder.b
-        code = b.call(kernel.function, [self.ctx_pointer, *arguments, self.dims, i64(site)])
+        own = [self.ctx_pointer, *arguments, self.dims, i64(site)]
+        if kernel.enter is None:
+            code = b.call(kernel.function, [*own, i64(0), i64(1)])
+        else:
+            if scratch is not None:
+                self.spare.append(spare_bytes(scratch.size))
+            steps = i64(self.builder.dim(steps_of(op)))
+            code = b.call(kernel.enter, [*own, self.pointer(self._end), steps])
         if kernel.can_fail:
             failed = b.icmp_signed("!=", code, ir.Constant(I32, 0))
             with b.if_then(failed, likely=False):
@@ -201,6 +219,8 @@ class RunEmitter:
         return buffer if buffer.place == "arena" else (buffer.place, buffer.index)
 
     def _address(self, buffer: Buffer) -> Value:
+        if buffer is self._end:
+            return self._offset(self.arena, self.builder.dim(self.plan.arena_size))
         if buffer.place == "arena":
             assert buffer.slot is not None
             return self._offset(self.arena, self.builder.dim(buffer.slot.offset))

@@ -13,6 +13,7 @@ from wherry.runtime.executable import Executable
 from wherry.schema.errors import InputError
 
 from .driver import CompiledModule, compile_program
+from .pool import host_pool
 from .target import Target
 
 Array = np.ndarray[Any, Any]
@@ -49,4 +50,5 @@ def load(compiled: CompiledModule, values: Mapping[str, Array]) -> Executable:
         library.export_symbol(symbol)
     tracker = library.link(engine, compiled.signature.name)
     plan, run = tracker[compiled.plan_symbol], tracker[compiled.run_symbol]
-    return Executable(compiled.signature, plan, run, (engine, tracker), arrays)
+    pool = host_pool if compiled.is_shared else None
+    return Executable(compiled.signature, plan, run, (engine, tracker), arrays, pool)

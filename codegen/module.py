@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
+from wherry.ir.dims import Dim
 from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, OpDesc, Variable
 
@@ -18,18 +19,26 @@ from .builder import KernelBuilder, kernel_type
 from .index import Value
 from .kernels.registry import find_lowering
 from .machine import Machine
+from .parallel import SharedKernel, is_small, steps_of
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A native function for some ops; `can_fail` says whether its result must be looked at."""
+    """A native function for some ops; `can_fail` says whether its result must be looked at.
+
+    `enter` is the function that may run it on several threads; None where it has no such loop.
+    """
 
     function: Value
     can_fail: bool
+    enter: Value | None
 
 
 class ModuleBuilder:
-    """Collects the functions of a module. `symbols` gives each symbol's place in `dims`."""
+    """Collects the functions of a module. `symbols` gives each symbol's place in `dims`.
+
+    `is_shared` says whether one of its kernels may ask for the thread pool.
+    """
 
     def __init__(
         self, name: str, triple: str, layout: str, machine: Machine, symbols: Mapping[str, int]
@@ -37,6 +46,7 @@ class ModuleBuilder:
         self.module: Any = ir.Module(name=name, context=ir.Context())
         self.module.triple, self.module.data_layout = triple, layout
         self.machine, self.symbols = machine, symbols
+        self.is_shared = False
         self._kernels: dict[str, Kernel] = {}
 
     @property
@@ -49,33 +59,39 @@ class ModuleBuilder:
         function.attributes.add("nounwind")
         return function
 
-    def kernel(self, op: OpDesc, places: Mapping[Variable, int], scratch: bool) -> Kernel:
+    def kernel(self, op: OpDesc, places: Mapping[Variable, int], scratch: Dim | None) -> Kernel:
         """The kernel for an op whose Variables lie in the buffers that `places` numbers.
 
-        The buffers are the function's parameters, in order; the scratch memory comes last.
+        The buffers are the function's parameters, in order; scratch memory of this size comes last.
         """
         key = f"{describe(op, {})} {[places[var] for var in _vars(op)]}"
         if key not in self._kernels:
             self._kernels[key] = self._build(op, places, scratch)
         return self._kernels[key]
 
-    def _build(self, op: OpDesc, places: Mapping[Variable, int], scratch: bool) -> Kernel:
-        count = len(set(places.values())) + scratch
+    def _build(self, op: OpDesc, places: Mapping[Variable, int], scratch: Dim | None) -> Kernel:
+        count = len(set(places.values())) + (scratch is not None)
         name = f"{op.type}_{len(self._kernels)}"
         function = ir.Function(self.module, kernel_type(count), name)
         function.linkage = "internal"
         function.attributes.add("nounwind")
         function.attributes.add("noinline")
         buffers = function.args[1 : 1 + count]
-        for argument in (*buffers, function.args[-2]):
+        for argument in (*buffers, function.args[1 + count]):
             argument.add_attribute("noalias")
         pointers = {var: buffers[place] for var, place in places.items()}
         builder = KernelBuilder(
-            function, op, self.machine, self.symbols, pointers, buffers[-1] if scratch else None
-        )
+            function, op, self.machine, self.symbols, pointers,
+            None if scratch is None else buffers[-1],
+        )  # fmt: skip
         find_lowering(op).emit(builder)
         builder.finish()
-        return Kernel(function, builder.can_fail)
+        enter = None
+        if builder.is_shared and not is_small(steps_of(op)):
+            self.is_shared = True
+            shared = SharedKernel(function, self.symbols, count, scratch, builder.can_fail)
+            enter = shared.enter()
+        return Kernel(function, builder.can_fail, enter)
 
 
 def _vars(op: OpDesc) -> list[Variable]:

@@ -10,8 +10,9 @@ from wherry.runtime import cpu
 from wherry.schema.errors import InputError
 
 from .artifact import LevelCode, build_artifact
-from .driver import Array, CompiledModule, assignments, compile_prepared, count_compilation
+from .driver import Array, assignments, compile_prepared, count_compilation
 from .entry import WEIGHTS
+from .pool import pool_object
 from .target import Target
 
 
@@ -41,7 +42,9 @@ def build_shared_object(
         LevelCode(target.name, module.object_code, module.plan_symbol, module.run_symbol)
         for target, module in zip(chosen, compiled, strict=True)
     ]
-    return build_artifact(levels, compiled[0].signature, _weights(compiled[0]), f"{name}.so")
+    weights = {WEIGHTS: compiled[0].weights} if compiled[0].weights else {}
+    pool = pool_object(_least(chosen))
+    return build_artifact(levels, compiled[0].signature, weights, f"{name}.so", pool)
 
 
 def default_levels() -> list[str]:
@@ -51,8 +54,9 @@ def default_levels() -> list[str]:
     return ["x86-64-v2", "x86-64-v3", "x86-64-v4"]
 
 
-def _weights(module: CompiledModule) -> dict[str, bytes]:
-    return {WEIGHTS: module.weights} if module.weights else {}
+def _least(targets: Sequence[Target]) -> Target:
+    """The level whose code runs wherever that of one of the others does."""
+    return min(targets, key=lambda target: len(cpu.LEVELS[target.name]))
 
 
 def _check(program: Program, values: Mapping[str, Array]) -> None:

@@ -13,5 +13,15 @@ if not __name__.startswith("wherry"):
 from wherry.schema.errors import InputError, ModelFormatError, RunError, TargetError
 
 from .predictor import Predictor, load
+from .threads import num_threads, set_num_threads
 
-__all__ = ["InputError", "ModelFormatError", "Predictor", "RunError", "TargetError", "load"]
+__all__ = [
+    "InputError",
+    "ModelFormatError",
+    "Predictor",
+    "RunError",
+    "TargetError",
+    "load",
+    "num_threads",
+    "set_num_threads",
+]

@@ -2,19 +2,24 @@
 
 Every field is 8 bytes, little-endian. A compiled model is two functions:
 
-    int32 plan(const int64 *dims, int64 *out_dims, int64 *arena_bytes)
+    int32 plan(const int64 *dims, int64 *out_dims, int64 memory[2])
     int32 run(ctx *, void **inputs, void **outputs, const int64 *dims, void *arena)
 
 `plan` is pure: from the values of the Signature's symbols it gives the sizes of all outputs (one
-after the other) and the bytes of the arena; it returns 0, or 1 + i when guard i does not hold.
+after the other), the bytes of the arena, and how many more it needs for each thread but the first;
+it returns 0, or 1 + i when guard i does not hold.
 `run` returns 0, or an ERROR_* code with the error fields of ctx filled. Inputs are the user's, then
 the persistables; outputs the user's, then the assigned persistables. All are C-contiguous; the
 arena is aligned to ARENA_ALIGNMENT.
 
+`ctx` says on how many threads the call may run, and gives the pool: 0 for none, or the address of a
+struct that begins with `void (*fork_join)(pool *, task, void *args, int64 shares, int64 threads)`.
+One pool serves a process, whichever model brought it.
+
 In a shared object the symbol ENTRY is a constant table:
 
     u64 abi_version, u64 level_count, const u8 *signature, u64 signature_bytes,
-    const u8 *weights, u64 weight_bytes, then per level, the most demanding first:
+    const u8 *weights, u64 weight_bytes, pool *, then per level, the most demanding first:
     const char *name, const char *features, void *plan, void *run
 
 and the file ends in a TRAILER, which names its length and the crc32 of all bytes before the crc.
@@ -33,15 +38,16 @@ ARENA_ALIGNMENT: Final = 64
 # The fields of ctx, in order; the offset of a field is 8 times its index.
 CTX_FIELDS: Final = (
     "version", "pool", "alloc", "free", "print", "host_call",
-    "error_site", "error_code", "error_index", "error_value",
+    "error_site", "error_code", "error_index", "error_value", "threads",
 )  # fmt: skip
+ERROR_FIELDS: Final = CTX_FIELDS[6:10]
 
 ERROR_INDEX: Final = 1
 ERROR_DIVISION: Final = 2
 ERROR_ASSERT: Final = 3
 ERROR_MEMORY: Final = 4
 
-ENTRY_HEAD: Final = struct.Struct("<6Q")
+ENTRY_HEAD: Final = struct.Struct("<7Q")
 ENTRY_LEVEL: Final = struct.Struct("<4Q")
 
 TRAILER: Final = struct.Struct("<8sQII")

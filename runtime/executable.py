@@ -7,7 +7,7 @@ Python does not grow with the network: one pass over the inputs and outputs, and
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,19 +19,24 @@ from wherry.schema.native import Signature
 from . import abi
 from .address import address_of
 from .checks import Array, check_inputs, persistable_table, show_values
+from .threads import num_threads, pool_address
 
 # Shapes whose plans are kept. More than a service sees; little memory if it sees more.
 _KEPT_PLANS: Final = 256
 
 
 class _Plan:
-    """What one set of input shapes needs: symbol values, the outputs' shapes, the arena's bytes."""
+    """What one set of input shapes needs: symbol values, the outputs' shapes, the arena's bytes.
 
-    __slots__ = ("_dims", "address", "arena_bytes", "outputs")
+    `spare_bytes` is what the arena needs in addition for each thread but the first.
+    """
 
-    def __init__(self, dims: Any, outputs: list[tuple[Any, Any]], arena_bytes: int) -> None:
+    __slots__ = ("_dims", "address", "arena_bytes", "outputs", "spare_bytes")
+
+    def __init__(self, dims: Any, outputs: list[tuple[Any, Any]], memory: Sequence[int]) -> None:
         self._dims, self.address = dims, ctypes.addressof(dims)
-        self.outputs, self.arena_bytes = outputs, arena_bytes
+        self.outputs = outputs
+        self.arena_bytes, self.spare_bytes = memory
 
 
 class _Binding:
@@ -68,6 +73,7 @@ class _Call:
             abi.PrintFunction(self._print),
         )
         self.ctx = abi.Ctx(abi.VERSION, 0, *(_code_address(f) for f in self._callbacks))
+        self.ctx.threads = 1
         self.reserve(0)
         self.pointers = tuple(ctypes.addressof(x) for x in (self.ctx, self.sources, self.targets))
 
@@ -110,7 +116,8 @@ class Executable:
 
     It may be called from several threads at once. `persistable_arrays` are read anew by each call,
     in place; after the call those that the Signature assigns hold their new values. `keepalive` is
-    whatever owns the machine code.
+    whatever owns the machine code. `pool` gives the address of a thread pool, should the process
+    have none yet; without it calls run on one thread.
     """
 
     def __init__(
@@ -120,8 +127,10 @@ class Executable:
         run_address: int,
         keepalive: object = None,
         persistable_arrays: Sequence[Array] = (),
+        pool: Callable[[], int] | None = None,
     ) -> None:
         self.signature = signature
+        self._pool = pool
         self._keepalive = keepalive
         self._plan = abi.PlanFunction(plan_address)
         self._run = abi.RunFunction(run_address)
@@ -199,10 +208,19 @@ class Executable:
         for i, array in binding.loose:
             copies.append(np.array(array, order="C", subok=False))
             call.sources[count + i] = address_of(copies[-1])
-        if call.arena_bytes < plan.arena_bytes:
-            call.reserve(plan.arena_bytes)
+        threads = num_threads() if self._pool is not None else 1
+        if threads != call.ctx.threads:
+            self._spread(call, threads)
+        needed = plan.arena_bytes + (threads - 1) * plan.spare_bytes
+        if call.arena_bytes < needed:
+            call.reserve(needed)
         code: int = self._run(*call.pointers, plan.address, call.arena)
         return code
+
+    def _spread(self, call: _Call, threads: int) -> None:
+        """Let the call run on so many threads."""
+        call.ctx.threads = threads
+        call.ctx.pool = pool_address(self._pool) if self._pool is not None and threads > 1 else 0
 
     def _bind(self, persistables: Sequence[Array]) -> _Binding:
         """The binding of these arrays: the one at hand if they are the same objects."""
@@ -221,8 +239,8 @@ class Executable:
         dims = (ctypes.c_int64 * max(len(values), 1))(*values)
         ranks = [len(spec.dims) for spec in self._output_specs]
         sizes = (ctypes.c_int64 * max(sum(ranks), 1))()
-        arena = ctypes.c_int64()
-        failed = self._plan(*(ctypes.addressof(x) for x in (dims, sizes, arena)))
+        memory = (ctypes.c_int64 * 2)()
+        failed = self._plan(*(ctypes.addressof(x) for x in (dims, sizes, memory)))
         if failed:
             guard = self.signature.guards[failed - 1]
             line = f"\n  at {guard.loc}" if guard.loc else ""
@@ -233,7 +251,7 @@ class Executable:
             at += rank
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()
-        plan = self._plans[key] = _Plan(dims, outputs, arena.value)
+        plan = self._plans[key] = _Plan(dims, outputs, list(memory))
         return plan
 
     def _run_error(self, ctx: abi.Ctx, code: int) -> RunError:

@@ -77,8 +77,17 @@ def choose_level(found: NativeFile) -> Level:
     )
 
 
-def load_functions(found: NativeFile, level: Level) -> tuple[int, int, object]:
-    """Map the code: the addresses of plan and run, and the library that must stay."""
+class Mapped(NamedTuple):
+    """Code in memory: the addresses of plan, run and the thread pool; the library must stay."""
+
+    plan: int
+    run: int
+    pool: int
+    library: object
+
+
+def load_functions(found: NativeFile, level: Level) -> Mapped:
+    """Map the code. Raises TargetError where the system cannot."""
     try:
         library = ctypes.CDLL(_fresh_name(found.path))
     except OSError as error:
@@ -87,7 +96,8 @@ def load_functions(found: NativeFile, level: Level) -> tuple[int, int, object]:
     at = entry + abi.ENTRY_HEAD.size + level.number * abi.ENTRY_LEVEL.size
     raw = ctypes.string_at(at, abi.ENTRY_LEVEL.size)
     _, _, plan, run = abi.ENTRY_LEVEL.unpack(raw)
-    return plan, run, library
+    *_, pool = abi.ENTRY_HEAD.unpack(ctypes.string_at(entry, abi.ENTRY_HEAD.size))
+    return Mapped(plan, run, pool, library)
 
 
 _names: dict[str, list[tuple[int, int, int]]] = {}
@@ -151,7 +161,7 @@ def _describe(data: memoryview, where: Where) -> NativeFile:
         head = abi.ENTRY_HEAD.unpack_from(data, entry)
         if head[0] != abi.VERSION:
             where.bad(f"version {abi.VERSION} of the ABI, got version {head[0]}", entry)
-        _, count, signature_at, signature_bytes, _, weight_bytes = head
+        _, count, signature_at, signature_bytes, _, weight_bytes, _ = head
         levels = []
         for index in range(count):
             at = entry + abi.ENTRY_HEAD.size + index * abi.ENTRY_LEVEL.size

@@ -31,8 +31,11 @@ def load(path: str | os.PathLike[str]) -> Predictor:
     """
     found = read_native(os.fspath(path))
     level = choose_level(found)
-    plan, run, library = load_functions(found, level)
-    return Predictor(Executable(found.signature, plan, run, library), level.name)
+    code = load_functions(found, level)
+    executable = Executable(
+        found.signature, code.plan, code.run, code.library, pool=lambda: code.pool
+    )
+    return Predictor(executable, level.name)
 
 
 class Predictor:

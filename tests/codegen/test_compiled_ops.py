@@ -2,6 +2,7 @@
 
 All samples of an op are compiled as one Program, once with static sizes, once with a symbol for
 each size > 1; then no reference may run and nothing is folded: the result is compiled code's own.
+Even the smallest work is shared by threads, which changes no bit.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import numpy as np
 import pytest
 from op_samples import SAMPLED, Symbols, each, flat, map_slots, type_of
 
-from wherry.codegen import jit
+from wherry.codegen import jit, parallel
 from wherry.ir.emit import BlockEmitter, run_reference
 from wherry.ir.infer import TensorType
 from wherry.ir.opdef import OPS, OpDef, Sample
 from wherry.ir.program import Block, Program
+from wherry.runtime import num_threads, set_num_threads
 
 Array = np.ndarray[Any, Any]
 TOLERANCE = {2: (2e-3, 1e-3), 4: (1e-5, 2e-6), 8: (1e-10, 1e-11)}
@@ -57,6 +59,27 @@ class Recorded:
                 equal(next(found), want, sample, f"{self.opdef.type}, sample {number}")
 
 
+@pytest.fixture(autouse=True)
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever can be shared by threads is."""
+    monkeypatch.setattr(parallel, "SHARE_STEPS", 1)
+    before = num_threads()
+    yield
+    set_num_threads(before)
+
+
+def run(recorded: Recorded) -> None:
+    """One, two and four threads give the references' values, and equal bits."""
+    executable = jit(recorded.program)
+    set_num_threads(1)
+    alone = executable(recorded.inputs)
+    recorded.compare(alone)
+    for count in (2, 4):
+        set_num_threads(count)
+        for got, want in zip(executable(recorded.inputs), alone, strict=True):
+            assert got.tobytes() == want.tobytes(), f"{recorded.opdef.type} on {count} threads"
+
+
 def equal(got: Array, want: Array, sample: Sample, what: str) -> None:
     assert (got.shape, got.dtype) == (want.shape, want.dtype), what
     if want.dtype.kind != "f":
@@ -72,7 +95,7 @@ def equal(got: Array, want: Array, sample: Sample, what: str) -> None:
 @pytest.mark.parametrize("type", SAMPLED)
 def test_static_sizes(type: str) -> None:
     recorded = Recorded(OPS[type], symbolic=False)
-    recorded.compare(jit(recorded.program)(recorded.inputs))
+    run(recorded)
 
 
 @pytest.fixture
@@ -99,4 +122,4 @@ def test_symbolic_sizes_without_references(
 ) -> None:
     recorded = Recorded(OPS[type], symbolic=True)
     forbid_references()
-    recorded.compare(jit(recorded.program)(recorded.inputs))
+    run(recorded)
