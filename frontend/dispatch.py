@@ -34,6 +34,9 @@ class Tracer(Protocol):
     def assign(self, target: Tensor, value: Tensor) -> None:
         """From here on `target` stands for `value`; a captured Tensor is written after the call."""
 
+    def note_view(self, source: Any, view: Any, op_type: str, attrs: dict[str, Any]) -> None:
+        """Let writes to `view` go through to `source`, of which it was made, and back."""
+
     def convert_call(self, function: Any) -> Any:
         """Called by a Layer in place of its own forward: the converted one, where that is on."""
 

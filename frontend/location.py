@@ -16,11 +16,17 @@ _TRANSPARENT = frozenset({"wherry", "contextlib", "functools", "importlib"})
 
 def user_location() -> Loc | None:
     """The file, line and text of the user's innermost call; None if no user's frame is active."""
+    frame = user_frame()
+    return None if frame is None else location_of(frame.f_code.co_filename, frame.f_lineno)
+
+
+def user_frame() -> FrameType | None:
+    """The user's innermost frame that is active."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module.partition(".")[0] not in _TRANSPARENT:
-            return location_of(frame.f_code.co_filename, frame.f_lineno)
+            return frame
         frame = frame.f_back
     return None
 

@@ -232,7 +232,7 @@ class ViewOf:
 
     __slots__ = ("attrs", "op_type", "source")
 
-    def __init__(self, source: Traced, op_type: str, attrs: dict[str, Any]) -> None:
+    def __init__(self, source: Tensor, op_type: str, attrs: dict[str, Any]) -> None:
         self.source, self.op_type, self.attrs = source, op_type, attrs
 
 

@@ -61,7 +61,9 @@ def check_guards(program: Program, dims: Mapping[str, int]) -> None:
         if not guard.holds(left, right):
             sizes = ", ".join(f"{name} = {size}" for name, size in dims.items())
             at = f"\n  at {guard.loc}" if guard.loc else ""
-            raise InputError(f"{guard.message} (with {sizes}: {left} and {right}){at}")
+            error = InputError(f"{guard.message} (with {sizes}: {left} and {right}){at}")
+            error.loc = guard.loc
+            raise error
 
 
 def _bind_inputs(program: Program, arrays: list[Array]) -> tuple[Env, dict[str, int]]:
@@ -142,7 +144,10 @@ class _Run:
 
 
 def _at_line(error: RunError, loc: Loc | None) -> RunError:
-    return type(error)(f"{error}\n  at {loc}") if loc and str(loc) not in str(error) else error
+    if loc and str(loc) not in str(error):
+        error = type(error)(f"{error}\n  at {loc}")
+    error.loc = loc
+    return error
 
 
 def _arrays(op: OpDesc, slot: str, env: Env) -> list[Array]:

@@ -244,7 +244,9 @@ class Executable:
         if failed:
             guard = self.signature.guards[failed - 1]
             line = f"\n  at {guard.loc}" if guard.loc else ""
-            raise InputError(f"{guard.message}{show_values(self.signature, values)}{line}")
+            error = InputError(f"{guard.message}{show_values(self.signature, values)}{line}")
+            error.loc = guard.loc
+            raise error
         outputs, at = [], 0
         for spec, rank in zip(self._output_specs, ranks, strict=True):
             outputs.append((tuple(sizes[at : at + rank]), spec.dtype.numpy))
@@ -267,8 +269,10 @@ class Executable:
         }.get(code, f"stopped with code {code}")
         head = f"{site.op}: " if site and site.op else ""
         line = f"\n  at {site.loc}" if site and site.loc else ""
-        error = AssertError if code == abi.ERROR_ASSERT else RunError
-        return error(f"{head}{says}{line}")
+        kind = AssertError if code == abi.ERROR_ASSERT else RunError
+        error = kind(f"{head}{says}{line}")
+        error.loc = site.loc if site else None
+        return error
 
 
 def _code_address(function: Any) -> int:

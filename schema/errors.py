@@ -31,7 +31,9 @@ class Loc(NamedTuple):
 
 
 class WherryError(Exception):
-    """The root of what wherry raises."""
+    """The root of what wherry raises. `loc` is the user's line, where it is known."""
+
+    loc: Loc | None = None
 
 
 class ModelFormatError(WherryError, ValueError):

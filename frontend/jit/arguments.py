@@ -130,6 +130,11 @@ class Arguments:
         """The leaves as a hashable key, with None in the place of each tensor."""
         return tuple(None if is_input(leaf) else constant_key(leaf) for leaf in self.leaves)
 
+    def named_constants(self) -> list[tuple[str, Any]]:
+        """The arguments that hold no tensor, with their parameters."""
+        named = [*zip(self.bound.names, self.bound.args, strict=True), *self.bound.kwargs.items()]
+        return [pair for pair in named if not any(map(is_input, flatten(pair[1])[1]))]
+
     def rebuilt(self, inputs: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """(args, kwargs) with other values in the places of the tensors."""
         leaves = list(self.leaves)

@@ -14,6 +14,7 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .explain import record
 from .merge import Merger
 from .sizes import Size
 from .state import CellPlace, Place, Seen, at_line, cells_of, is_poison, seen
@@ -64,8 +65,10 @@ def convert_ifelse(test: Any, true_fn: Body, false_fn: Body, names: Sequence[str
     """Run one of the two bodies, or record both; the names are what they may bind."""
     chosen = decides(test)
     if not isinstance(chosen, Traced):
+        record("if", str(chosen))
         (true_fn if chosen else false_fn)()
         return
+    record("if", "cond", recorded=True)
     trace_branch(chosen, true_fn, false_fn, cells_of((true_fn, false_fn), names))
 
 
@@ -73,7 +76,9 @@ def convert_ternary(test: Any, true_fn: Body, false_fn: Body) -> Any:
     """`a if test else b`."""
     chosen = decides(test)
     if not isinstance(chosen, Traced):
+        record("a if b else c", str(chosen))
         return true_fn() if chosen else false_fn()
+    record("a if b else c", "cond", recorded=True)
     result = CellPlace(types.CellType(), "the conditional expression")
     trace_branch(chosen, lambda: result.set(true_fn()), lambda: result.set(false_fn()), [result])
     value = result.get()

@@ -17,6 +17,7 @@ from ..autograd import grad_mode
 from ..traced import Traced
 from .arguments import Arguments, Leaf
 from .convert_call import convert_call
+from .explain import Decisions
 from .merge import type_of
 from .report import user_errors
 from .sizes import Size
@@ -48,6 +49,7 @@ class ConcreteProgram:
         self.written: list[int] = []
         # The Layers that the trace called.
         self.layers: list[Any] = []
+        self.decisions = Decisions()
 
     @property
     def inputs(self) -> list[Variable]:
@@ -127,6 +129,7 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     concrete.n_outputs = len(results)
     concrete.written = [place for place, _ in written]
     concrete.layers = list(build.layers.values())
+    concrete.decisions = build.decisions
     return concrete
 
 

@@ -11,6 +11,7 @@ become tensors; what keeps no single type is not carried, and says so when it is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any
 
 from wherry.ir.infer import TensorType, show
@@ -20,6 +21,7 @@ from wherry.tensor import Tensor
 
 from ..traced import Traced
 from .branch import active_tracer, decides, trace_branch
+from .explain import record
 from .iterate import Indexed, indexed
 from .logic import logical_and, logical_not
 from .merge import (
@@ -57,12 +59,14 @@ Body = Callable[[], Any]
 
 def convert_while(test: Body, body: Body, names: Sequence[str]) -> None:
     """Run the loop, or record it from the round on in which its condition is a tensor."""
-    while True:
+    for rounds in count():
         going = decides(test())
         if isinstance(going, Traced):
+            record("while", "while" + f", after {rounds} rounds" * (rounds > 0), recorded=True)
             Loop(going.tracer, test, body, cells_of((test, body), names)).record(going)
             return
         if not going:
+            record("while", f"unrolled, {rounds} rounds")
             return
         body()
 
@@ -75,13 +79,17 @@ def convert_for(
     sequence = indexed(iterable)
     if sequence is None or isinstance(sequence.length, int):
         items = iterable if sequence is None else map(sequence.item, range(sequence.length))
-        _unrolled(items, body, places, stop)
+        rounds = _unrolled(items, body, places, stop)
+        record("for", f"unrolled, {rounds} rounds")
     else:
+        record("for", "while", recorded=True)
         _recorded(sequence, body, places, stop)
 
 
 def _unrolled(items: Any, body: Callable[[Any], Any], places: list[Place],
-              stop: Body | None) -> None:  # fmt: skip
+              stop: Body | None) -> int:  # fmt: skip
+    """Run the body for each item; returns the number of rounds."""
+    rounds = 0
     for item in items:
         stopped = decides(stop()) if stop is not None else False
         if isinstance(stopped, Traced):
@@ -90,9 +98,11 @@ def _unrolled(items: Any, body: Callable[[Any], Any], places: list[Place],
             going = logical_not(stopped)
             trace_branch(going, lambda item=item: body(item), lambda: None, places)  # type: ignore[misc]
         elif stopped:
-            return
+            return rounds
         else:
             body(item)
+        rounds += 1
+    return rounds
 
 
 def _need_length(items: Any) -> None:

@@ -1,10 +1,12 @@
-"""Errors of traced code: the message names the user's own lines, as in
+"""Errors of traced code: the message shows the user's own lines, as in
 
     In transformed code:
 
         File "net.py", line 12, in forward
-            out = self.linear(x)
-            ~~~~~~~~~~~~~~~~~~~~ <--- HERE
+            def forward(self, x):
+                x = self.linear(x)
+                return x.reshape([7, 7])
+                       ~~~~~~~~~~~~~~~~~ <--- HERE
 
 and the traceback leaves wherry's own frames out, unless WHERRY_DEBUG is set.
 """
@@ -15,9 +17,13 @@ import linecache
 import os
 import types
 from collections.abc import Iterator
+from itertools import islice
+from textwrap import dedent
+from typing import NamedTuple
 
-from wherry.schema.errors import ConversionError, OpError
+from wherry.schema.errors import ConversionError, Loc, OpError, WherryError
 
+from ..location import location_of
 from .source import is_library_file
 
 HEAD = "In transformed code:"
@@ -37,25 +43,57 @@ class user_errors:
             describe(error)
 
 
+class Step(NamedTuple):
+    """One of the user's frames, the line it is at, and the instruction."""
+
+    frame: types.FrameType
+    line: int
+    instruction: int
+
+
 def describe(error: BaseException) -> None:
     """Put the user's lines into the message, once, and take our frames out of the traceback."""
-    frames = [
-        (frame, line)
-        for frame, line in _frames(error.__traceback__)
-        if not _is_ours(frame) and not _is_outer_part(frame, error.__traceback__)
-    ]
-    if frames and not getattr(error, "_wherry_described", False):
-        _prepend(error, _text(frames))
+    steps = _users(error.__traceback__)
+    if steps and not getattr(error, "_wherry_described", False):
+        _prepend(error, _text(steps), steps[-1])
+    hide_frames(error)
+
+
+def show_users_lines(error: BaseException) -> None:
+    """For what leaves a static function: the user's lines and frames, where the error is of the
+    user's code or data. One of ours keeps its frames.
+    """
+    if isinstance(error, WherryError):
+        _describe_run(error)
+    if isinstance(error, WherryError) or getattr(error, "_wherry_described", False):
+        hide_frames(error)
+
+
+def hide_frames(error: BaseException) -> None:
+    """Take our frames out of the traceback, unless WHERRY_DEBUG is set."""
     if not os.environ.get("WHERRY_DEBUG"):
         error.with_traceback(_only_users(error.__traceback__))
 
 
+def _describe_run(error: WherryError) -> None:
+    """Put the lines around the one that compiled code stopped at into the message, once."""
+    loc = error.loc
+    if loc is None or getattr(error, "_wherry_described", False):
+        return
+    shown = _excerpt(loc.file, loc.line, None)
+    if shown and not isinstance(error, OpError):
+        error.__dict__["_wherry_described"] = True
+        text = str(error).removesuffix(f"\n  at {loc}")
+        head = f'In transformed code:\n\n    File "{loc.file}", line {loc.line}\n'
+        error.args = (f"{head}{shown}\n\n{text}",)
+
+
 def _endless(error: RecursionError) -> str:
     """The message for a function that calls itself without an end while it is traced."""
-    frames = [one for one in _frames(error.__traceback__) if not _is_ours(one[0])]
-    seen: dict[tuple[types.CodeType, int], tuple[types.FrameType, int]] = {}
-    for frame, line in frames:
-        seen.setdefault((frame.f_code, line), (frame, line))
+    steps = [step for step in _steps(error.__traceback__) if not _is_ours(step.frame)]
+    seen: dict[tuple[types.CodeType, int], Step] = {}
+    for step in steps:
+        seen.setdefault((step.frame.f_code, step.line), step)
     return _text(list(seen.values())) + (
         "these calls do not end while the code is traced: both sides of a condition on a "
         "tensor are traced, so it cannot end a recursion; write a `while` loop, or let "
@@ -63,21 +101,29 @@ def _endless(error: RecursionError) -> str:
     )
 
 
-def _frames(traceback: types.TracebackType | None) -> Iterator[tuple[types.FrameType, int]]:
+def _steps(traceback: types.TracebackType | None) -> Iterator[Step]:
     while traceback is not None:
-        yield traceback.tb_frame, traceback.tb_lineno
+        yield Step(traceback.tb_frame, traceback.tb_lineno, traceback.tb_lasti)
         traceback = traceback.tb_next
 
 
-def _is_outer_part(frame: types.FrameType, traceback: types.TracebackType | None) -> bool:
-    """Whether a further frame runs a body of a branch or loop of the same function: it is shown."""
-    users = [one for one, _ in _frames(traceback) if not _is_ours(one)]
-    following = users[users.index(frame) + 1 : users.index(frame) + 2]
-    return any(
-        frame.f_code is not one.f_code
-        and frame.f_code.co_qualname == one.f_code.co_qualname
-        and frame.f_code.co_filename == one.f_code.co_filename
-        for one in following
+def _users(traceback: types.TracebackType | None) -> list[Step]:
+    """The user's frames; those that run a part of a function stand for the function."""
+    steps = [step for step in _steps(traceback) if not _is_ours(step.frame)]
+    following: list[Step | None] = [*steps[1:], None]
+    return [
+        step for step, after in zip(steps, following, strict=False)
+        if after is None or not _is_part(step.frame, after.frame)
+    ]  # fmt: skip
+
+
+def _is_part(frame: types.FrameType, inner: types.FrameType) -> bool:
+    """Whether `inner` runs a body of a branch or loop of the function that `frame` runs."""
+    outer_code, code = frame.f_code, inner.f_code
+    return (
+        outer_code is not code
+        and outer_code.co_qualname == code.co_qualname
+        and outer_code.co_filename == code.co_filename
     )
 
 
@@ -85,43 +131,70 @@ def _is_ours(frame: types.FrameType) -> bool:
     return is_library_file(frame.f_code.co_filename)
 
 
-def _text(frames: list[tuple[types.FrameType, int]]) -> str:
+def _text(steps: list[Step]) -> str:
     lines = [HEAD, ""]
-    for position, (frame, line) in enumerate(frames):
-        code = frame.f_code
-        lines.append(f'    File "{code.co_filename}", line {line}, in {code.co_name}')
-        text = linecache.getline(code.co_filename, line, frame.f_globals).strip()
-        if text:
-            lines.append(f"        {text}")
-        if position == len(frames) - 1:
-            lines.append("        " + "~" * max(len(text), 4) + " <--- HERE")
+    for step in steps:
+        code = step.frame.f_code
+        lines.append(f'    File "{code.co_filename}", line {step.line}, in {code.co_name}')
+        source = linecache.getline(code.co_filename, step.line, step.frame.f_globals).strip()
+        if step is not steps[-1]:
+            lines += [f"        {source}"] if source else []
+            continue
+        shown = _excerpt(code.co_filename, step.line, _columns(step))
+        lines.append(shown or "        ~~~~ <--- HERE")
     return "\n".join([*lines, "", ""])
 
 
-def _prepend(error: BaseException, text: str) -> None:
+def _columns(step: Step) -> tuple[int, int] | None:
+    """Where the expression that is being evaluated stands in its line, in bytes."""
+    positions = step.frame.f_code.co_positions()
+    first, last, start, end = next(islice(positions, step.instruction // 2, None))
+    if first != step.line or start is None or end is None:
+        return None
+    return start, end if last == first else -1
+
+
+def _excerpt(filename: str, line: int, columns: tuple[int, int] | None) -> str:
+    """The five lines around one, with a marker under the expression; "" without the source."""
+    source = linecache.getlines(filename)
+    if not 0 < line <= len(source):
+        return ""
+    text = source[line - 1].rstrip()
+    code = text.strip()
+    if columns is None:
+        start, end = text.index(code) if code else 0, len(text)
+    else:
+        raw = text.encode()
+        start = len(raw[: columns[0]].decode(errors="ignore"))
+        end = len(raw[: columns[1]].decode(errors="ignore")) if columns[1] >= 0 else len(text)
+    marker = " " * start + "~" * max(end - start, 1) + " <--- HERE"
+    around = [one.rstrip() for one in source[max(line - 3, 0) : line + 2]]
+    around.insert(min(line, 3), marker)
+    shown = dedent("\n".join(around)).strip("\n")
+    return "\n".join(f"        {one}".rstrip() for one in shown.split("\n"))
+
+
+def _prepend(error: BaseException, text: str, last: Step) -> None:
     """Change the message in place where the exception's class shows `args[0]`; else add a note."""
     error.__dict__["_wherry_described"] = True
     if isinstance(error, OpError):
         # The line stands in the text now: shown once is enough.
-        error.message, error.op, error.loc = text + str(error), "", None
+        error.message, error.op, error.loc = text + _without_line(str(error), last), "", None
     elif type(error).__str__ is BaseException.__str__ and len(error.args) == 1:
-        error.args = (f"{text}{error.args[0]}",)
+        error.args = (f"{text}{_without_line(str(error.args[0]), last)}",)
     else:
         error.add_note(text.rstrip())
+
+
+def _without_line(message: str, last: Step) -> str:
+    """The message without the line that the text above it shows."""
+    loc: Loc = location_of(last.frame.f_code.co_filename, last.line)
+    return message.removesuffix(f"\n  at {loc}")
 
 
 def _only_users(traceback: types.TracebackType | None) -> types.TracebackType | None:
     """The traceback without wherry's frames."""
     kept: types.TracebackType | None = None
-    for frame, (last, line) in reversed(list(_positions(traceback))):
-        if not _is_ours(frame) and not _is_outer_part(frame, traceback):
-            kept = types.TracebackType(kept, frame, last, line)
+    for frame, line, instruction in reversed(_users(traceback)):
+        kept = types.TracebackType(kept, frame, instruction, line)
     return kept
-
-
-def _positions(
-    traceback: types.TracebackType | None,
-) -> Iterator[tuple[types.FrameType, tuple[int, int]]]:
-    while traceback is not None:
-        yield traceback.tb_frame, (traceback.tb_lasti, traceback.tb_lineno)
-        traceback = traceback.tb_next

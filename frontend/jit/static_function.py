@@ -13,12 +13,14 @@ from wherry.ir.program import Program, Variable
 from wherry.tensor import Tensor
 
 from ..nn.layer import Layer
-from .arguments import Arguments, FunctionSpec
+from .arguments import Arguments, Bound, FunctionSpec
 from .branch import active_tracer
 from .cache import Entry, ProgramCache, leaf_for_spec
 from .concrete import ConcreteProgram, trace
 from .convert_call import convert_call
+from .explain import Explanation
 from .layer_mode import Mode
+from .report import hide_frames, show_users_lines
 from .source import conversion_of
 
 _enabled = True
@@ -80,6 +82,13 @@ class StaticFunction:
             return self._inside_a_trace(args, kwargs)
         if not _enabled:
             return self.dynamic(*args, **kwargs)
+        try:
+            return self._run(args, kwargs)
+        except Exception as error:
+            show_users_lines(error)
+            raise
+
+    def _run(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if self._replaced != Layer.replaced:
             self._programs.clear()
             self._quick.clear()
@@ -89,11 +98,18 @@ class StaticFunction:
         if entry is not None and not entry.concrete.outdated():
             self._programs.last = entry
             return entry.runner(args)
-        arguments = Arguments(self.function_spec.bind(args, kwargs))
+        arguments = Arguments(self._bind(args, kwargs))
         entry = self._programs.find(arguments, self._mode, self.dynamic)
         if not kwargs and (quick := self._quick_key(args)) is not None:
             self._quick[quick] = entry
         return entry.runner(arguments.inputs)
+
+    def _bind(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Bound:
+        try:
+            return self.function_spec.bind(args, kwargs)
+        except (TypeError, ValueError) as error:
+            hide_frames(error)
+            raise
 
     def _quick_key(self, args: Sequence[Any]) -> Any:
         """A key for calls with plain tensors only, which need not be taken apart; else None."""
@@ -205,6 +221,19 @@ class StaticFunction:
     @property
     def outputs(self) -> list[Variable]:
         return self.concrete_program.outputs
+
+    def explain(self) -> Explanation:
+        """What the last trace baked in as constants, which branches and loops it decided, and which
+        became a part of the Program, each with its line.
+
+        Without a call it is traced from the input_spec; ValueError if there is none.
+        """
+        last = self._programs.last
+        concrete = self.concrete_program if last is None else last.concrete
+        arguments = concrete.arguments
+        inputs = [f"{var.base_name}: {var.type}" for var in concrete.inputs]
+        head = f"{self.function_spec.name}, traced for {', '.join(inputs) or 'no tensors'}"
+        return Explanation(head, arguments.named_constants(), concrete.decisions)
 
     def rollback(self) -> Callable[..., Any]:
         """Give the instance its dynamic method back; returns it."""

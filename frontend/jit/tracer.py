@@ -29,9 +29,10 @@ from ..autograd import grad_enabled
 from ..location import user_location
 from ..nn.layer import Layer
 from ..traced import Traced, ViewOf
+from .explain import Decisions
 from .sizes import Size, as_tensor, plain
-from .state import BufferPlace, Journal, Place, TensorPlace, at_line, is_poison
-from .views import write_through
+from .state import Journal, Place, TensorPlace, at_line, is_poison
+from .views import write_captured, write_through
 
 
 class Frame:
@@ -40,6 +41,10 @@ class Frame:
     def __init__(self, block: Block) -> None:
         self.block = block
         self.captured: dict[Variable, Variable] = {}
+
+    def owns(self, var: Variable) -> bool:
+        """Whether the Variable was made in this block."""
+        return self.block.vars.get(var.name) is var
 
 
 class ProgramTracer:
@@ -56,19 +61,25 @@ class ProgramTracer:
         self.current: dict[int, Traced] = {}
         self.journals: list[Journal] = []
         self.layers: dict[int, Layer] = {}
+        self.captured_views: dict[int, list[weakref.ref[Traced]]] = {}
+        self.decisions = Decisions()
 
     # What dispatch calls.
 
     def run_op(self, opdef: OpDef, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """Record one op on traced or captured Tensors; returns its traced outputs."""
+        if self.converts:
+            self.decisions.note_constants()
         variables = [self._slot(value) for value in inputs]
         emitter = BlockEmitter(self.frames[-1].block, user_location())
         found = emitter.emit(
             opdef, variables, {k: plain(v) for k, v in attrs.items()}, self.names_for(opdef)
         )
         result = self._wrap(found)
-        if opdef.type in VIEW_OPS and isinstance(inputs[0], Traced):
-            self._note_views(inputs[0], opdef.type, attrs, result)
+        if opdef.type in VIEW_OPS:
+            for index, view in enumerate(result if isinstance(result, (list, tuple)) else [result]):
+                if index == 0 or opdef.type == "unbind":
+                    self.note_view(inputs[0], view, opdef.type, {**attrs, "_index": index})
         return result
 
     def assign(self, target: Tensor, value: Tensor) -> None:
@@ -77,9 +88,7 @@ class ProgramTracer:
         if isinstance(target, Traced):
             write_through(self, target, traced)
             return
-        self.capture(target)
-        self.note(BufferPlace(self, target))
-        self.current[id(target)] = traced
+        write_captured(self, target, traced)
 
     def constant(self, array: np.ndarray[Any, Any]) -> Traced:
         """A tensor for data that the code states."""
@@ -173,6 +182,18 @@ class ProgramTracer:
             if guard not in self.program.guards:
                 self.program.guards.append(guard)
 
+    def note_view(self, source: Any, view: Any, op_type: str, attrs: dict[str, Any]) -> None:
+        """Let writes to `view` go through to `source`, of which it was made, and back."""
+        if isinstance(view, Traced) and isinstance(source, Tensor):
+            view.base = ViewOf(source, op_type, attrs)
+            self.views_of(source).append(weakref.ref(view))
+
+    def views_of(self, source: Tensor) -> list[weakref.ref[Traced]]:
+        """The views that were made of a traced or of a captured tensor."""
+        if isinstance(source, Traced):
+            return source.views
+        return self.captured_views.setdefault(id(source), [])
+
     def set_current(self, tensor: Tensor, value: Any) -> None:
         self.current[id(tensor)] = self.as_traced(value)
 
@@ -192,6 +213,10 @@ class ProgramTracer:
     def seen_here(self, var: Variable) -> Variable:
         """A Variable of an outer block as the innermost block sees it."""
         return self._resolve(var, len(self.frames) - 1)
+
+    def sees(self, var: Variable) -> bool:
+        """Whether a Variable belongs to one of the open blocks."""
+        return any(frame.owns(var) for frame in self.frames)
 
     def emit(self, op_type: str, *inputs: Any, **attrs: Any) -> Any:
         """Record an op by its type."""
@@ -225,8 +250,11 @@ class ProgramTracer:
             journal.note(place)
 
     def note_tensor(self, traced: Traced) -> None:
-        if self.journals:
-            self.note(TensorPlace(traced))
+        """`note` for a tensor: the blocks in which it was made keep nothing of it."""
+        owner = next((i for i, frame in enumerate(self.frames) if frame.owns(traced.variable)), 0)
+        first = max(owner + 1 - (len(self.frames) - len(self.journals)), 0)
+        for journal in self.journals[first:]:
+            journal.note(TensorPlace(traced))
 
     @contextmanager
     def journal(self) -> Iterator[Journal]:
@@ -287,7 +315,7 @@ class ProgramTracer:
 
     def _resolve(self, var: Variable, depth: int) -> Variable:
         frame = self.frames[depth]
-        if frame.block.vars.get(var.name) is var:
+        if frame.owns(var):
             return var
         if var in frame.captured:
             return frame.captured[var]
@@ -305,10 +333,3 @@ class ProgramTracer:
         )  # fmt: skip
         frame.captured[var] = arg
         return arg
-
-    def _note_views(self, source: Traced, op_type: str, attrs: dict[str, Any], result: Any) -> None:
-        results = result if isinstance(result, (list, tuple)) else [result]
-        for index, view in enumerate(results):
-            if isinstance(view, Traced) and (index == 0 or op_type == "unbind"):
-                view.base = ViewOf(source, op_type, {**attrs, "_index": index})
-                source.views.append(weakref.ref(view))

@@ -1,9 +1,9 @@
 """`x[index]` and `x[index] = value`: ints, slices, None, Ellipsis, bool masks, integer Tensors and
 lists.
 
-Ints, slices and None are views. Masks need their data, so in a trace they are refused (use
-`paddle.where`). Axes of several index Tensors that stand side by side stay in their place; else
-they come first, as in numpy.
+Ints, slices and None are views. What a mask selects has a size that depends on data, so in a trace
+a mask can be written to only. Axes of several index Tensors that stand side by side stay in their
+place; else they come first, as in numpy.
 """
 
 from __future__ import annotations
@@ -45,15 +45,22 @@ class Plan(NamedTuple):
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]. Raises OpError for an int out of range, IndexError for too many indices."""
     plan = make_plan(x, index)
-    out = _sliced(x, plan)
+    out = sliced(x, plan)
     if plan.new_axes:
         out = run_op("unsqueeze2", out, axes=plan.new_axes)
-    return out if plan.is_basic else _gathered(out, plan.advanced)
+    if plan.is_basic:
+        return out
+    found = _gathered(out, plan.advanced)
+    active = tracer.get()
+    if active is not None and all(one.ndim == 0 for _, one in plan.advanced):
+        # With numbers for these tensors it is a view in dynamic mode.
+        active.note_view(x, found, "getitem", {"index": index})
+    return found
 
 
 def make_plan(x: Tensor, index: Any) -> Plan:
     """Take the index of an x apart. Axes of index Tensors count in the sliced x."""
-    items = _expanded(x, _items(index))
+    items = _expanded(x, items_of(index))
     plan = Plan([], [], [], [], [], [], [])
     axis = kept = 0
     for item in items:
@@ -111,7 +118,7 @@ def _int_of(value: Any) -> Any:
     return value if is_dim(value) else int(value)
 
 
-def _items(index: Any) -> list[Any]:
+def items_of(index: Any) -> list[Any]:
     """The index as a list of None, Ellipsis, ints, slices and index Tensors."""
     given = list(index) if isinstance(index, tuple) else [index]
     return [_item(one) for one in given]
@@ -176,15 +183,16 @@ def _as_indices(item: Tensor) -> list[Tensor]:
         return [item]
     if tracer.get() is not None:
         raise OpError(
-            "indexing with a bool mask gives a shape that depends on data; in a traced function "
-            "use paddle.where(mask, x, other)", loc=user_location(),
+            "indexing with a bool mask gives a shape that depends on data, which a Program cannot "
+            "hold; use paddle.where(mask, x, other), with .sum() and mask.sum() for a sum or a "
+            "mean, or return x and the mask and select outside", loc=user_location(),
         )  # fmt: skip
     if item.ndim == 0:
         raise IndexError("a bool index needs an axis, got a 0-d bool; x[None] adds an axis")
     return [Tensor(positions) for positions in np.nonzero(item.array)]
 
 
-def _sliced(x: Tensor, plan: Plan) -> Tensor:
+def sliced(x: Tensor, plan: Plan) -> Tensor:
     if not plan.axes:
         # `x[:]` is a view too.
         return run_op("slice", x, axes=[], starts=[], ends=[]) if plan.is_basic else x
@@ -198,12 +206,12 @@ def _sliced(x: Tensor, plan: Plan) -> Tensor:
 def _gathered(x: Tensor, advanced: list[tuple[int, Tensor]]) -> Tensor:
     if len(advanced) == 1:
         axis, index = advanced[0]
-        return _gathered_one(x, _wrapped(index, x.shape[axis]), axis)
+        return _gathered_one(x, wrapped(index, x.shape[axis]), axis)
     axes = [axis for axis, _ in advanced]
-    indices = [_wrapped(index, x.shape[axis]) for axis, index in advanced]
+    indices = [wrapped(index, x.shape[axis]) for axis, index in advanced]
     rest = [i for i in range(x.ndim) if i not in axes]
     front = x if axes == list(range(len(axes))) else run_op("transpose2", x, axis=axes + rest)
-    stacked = run_op("stack", _broadcast(indices), axis=-1)
+    stacked = run_op("stack", broadcast(indices), axis=-1)
     out: Tensor = run_op("gather_nd", front, stacked)
     if axes != list(range(axes[0], axes[0] + len(axes))) or not axes[0]:
         return out
@@ -222,7 +230,7 @@ def _gathered_one(x: Tensor, index: Tensor, axis: int) -> Tensor:
     return run_op("reshape2", out, shape=shape)  # type: ignore[no-any-return]
 
 
-def _wrapped(index: Tensor, size: Any) -> Tensor:
+def wrapped(index: Tensor, size: Any) -> Tensor:
     """The index with negative entries counted from the end."""
     if tracer.get() is None:
         if index.size and index.array.min() >= 0:
@@ -234,7 +242,7 @@ def _wrapped(index: Tensor, size: Any) -> Tensor:
     return run_op("where", negative, moved, index)  # type: ignore[no-any-return]
 
 
-def _broadcast(indices: Sequence[Tensor]) -> list[Tensor]:
+def broadcast(indices: Sequence[Tensor]) -> list[Tensor]:
     from .shape import broadcast_tensors
 
     return broadcast_tensors(list(indices))
@@ -246,17 +254,19 @@ def setitem(x: Tensor, index: Any, value: Any) -> None:
         value = scalar(value, x.dtype) if is_number(value) else to_tensor_like(value)
     value = cast_to(value, x.dtype)
     if tracer.get() is not None:
-        _set_traced(x, index, value)
+        from .traced_setitem import set_traced
+
+        set_traced(x, index, value)
         return
     needs_grad = grad_enabled.get() and not (x.stop_gradient and value.stop_gradient)
     plan = make_plan(x, index)
     if needs_grad and plan.is_basic and not plan.new_axes:
-        write(x, _set_value(x, plan, value))
+        write(x, set_value(x, plan, value))
     else:
         _set_eager(x, index, value, needs_grad)
 
 
-def _set_value(x: Tensor, plan: Plan, value: Tensor) -> Tensor:
+def set_value(x: Tensor, plan: Plan, value: Tensor) -> Tensor:
     return run_op(  # type: ignore[no-any-return]
         "set_value", x, _fitted(x, plan, value), axes=plan.axes, starts=plan.starts, ends=plan.ends,
         steps=plan.steps, decrease_axes=plan.decrease,
@@ -307,47 +317,6 @@ def _cleared(x: Tensor, index: Any) -> None:
 
 
 def _numpy_index(index: Any) -> Any:
-    items = _items(index)
+    items = items_of(index)
     plain = [item.array if isinstance(item, Tensor) else item for item in items]
     return tuple(plain)
-
-
-def _set_traced(x: Tensor, index: Any, value: Tensor) -> None:
-    if isinstance(index, Tensor) and index.dtype.name == "bool" and value.ndim == 0:
-        write(x, run_op("where", _mask_like(index, x), value, x))
-        return
-    plan = make_plan(x, index)
-    if plan.is_basic and not plan.new_axes:
-        write(x, _set_value(x, plan, value))
-        return
-    axes = [axis for axis, _ in plan.advanced]
-    if plan.axes or plan.new_axes or axes != list(range(len(axes))):
-        raise OpError(
-            "a traced x[index] = value takes ints and slices, a mask with one number, or index "
-            "Tensors for the first axes; write the rest with paddle.where or paddle.scatter_nd_add",
-            loc=user_location(),
-        )
-    indices = [_wrapped(one, x.shape[axis]) for axis, one in plan.advanced]
-    write(x, _scattered(x, _broadcast(indices), value))
-
-
-def _scattered(x: Tensor, indices: list[Tensor], value: Tensor) -> Tensor:
-    """x with the value at these positions of its first axes: rows of x with those axes made one."""
-    k = len(indices)
-    row = indices[0]
-    for axis in range(1, k):
-        row = row * x.shape[axis] + indices[axis]
-    inner = x.shape[k:]
-    full = run_op("expand_v2", value, shape=[*row.shape, *inner])
-    out = run_op(
-        "scatter", run_op("reshape2", x, shape=[-1, *inner]), run_op("reshape2", row, shape=[-1]),
-        run_op("reshape2", full, shape=[-1, *inner]), overwrite=True,
-    )  # fmt: skip
-    return run_op("reshape2", out, shape=list(x.shape))  # type: ignore[no-any-return]
-
-
-def _mask_like(mask: Tensor, x: Tensor) -> Tensor:
-    missing = x.ndim - mask.ndim
-    if not missing:
-        return mask
-    return run_op("reshape2", mask, shape=mask.shape + [1] * missing)  # type: ignore[no-any-return]

@@ -31,6 +31,15 @@ def test_errors_name_the_users_lines() -> None:
     assert text.startswith("In transformed code:")
     assert "return x.reshape([7, 7])" in text and "x = inner(x)" in text
     assert text.count("<--- HERE") == 1 and "frontend" not in text
+    shown = """
+        def test_errors_name_the_users_lines() -> None:
+            def inner(x: Any) -> Any:
+                return x.reshape([7, 7])
+                       ~~~~~~~~~~~~~~~~~ <--- HERE
+
+            @to_static
+"""
+    assert shown in text
     assert all("frontend/jit/branch" not in str(entry.path) for entry in caught.traceback)
 
 
@@ -41,10 +50,21 @@ def test_errors_in_the_data_name_the_users_line() -> None:
         return x
 
     f(paddle.ones([2]))
-    text = r"(?s)needs a positive sum.*assert x.sum\(\) > 0"
+    text = r"(?s)assert x.sum\(\) > 0.*~ <--- HERE.*needs a positive sum"
     for kind in (AssertionError, RunError):
         with pytest.raises(kind, match=text):
             f(-paddle.ones([2]))
+
+
+def test_a_check_of_sizes_that_fails_shows_the_line_that_needs_it() -> None:
+    @to_static(input_spec=[InputSpec([None], name="x")])
+    def f(x: Any) -> Any:
+        return x.reshape([-1, 4])
+
+    with pytest.raises(ValueError, match=r"size 0 of x is 6") as caught:
+        f(paddle.ones([6]))
+    assert "            return x.reshape([-1, 4])\n            ~~~" in str(caught.value)
+    assert all("static_function" not in str(entry.path) for entry in caught.traceback[1:])
 
 
 def test_errors_of_the_users_own_keep_their_type() -> None:

@@ -104,9 +104,15 @@ def function(name: str, body: Sequence[Any], *params: str) -> Any:
 
 
 def at(origin: Any, nodes: Any) -> Any:
-    """Give every new node in `nodes` (one or a list) the position of `origin`; returns `nodes`."""
+    """Give every new node in `nodes` (one or a list) the position of `origin`; returns `nodes`.
+
+    Of a statement with a body that is its first part, up to the condition or what is looped over.
+    """
     line, column = getattr(origin, "lineno", 1), getattr(origin, "col_offset", 0)
-    end, end_column = getattr(origin, "end_lineno", None), getattr(origin, "end_col_offset", None)
+    last = origin
+    if isinstance(origin, (gast.If, gast.While, gast.For)):
+        last = origin.iter if isinstance(origin, gast.For) else origin.test
+    end, end_column = getattr(last, "end_lineno", None), getattr(last, "end_col_offset", None)
     for root in nodes if isinstance(nodes, list) else [nodes]:
         for node in gast.walk(root):
             if getattr(node, "lineno", None) is None:

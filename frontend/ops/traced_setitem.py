@@ -1,0 +1,119 @@
+"""`x[index] = value` while a Program is built.
+
+What ints, slices and None select is a view, through which the write goes back to x; what index
+Tensors select is scattered, and a mask chooses between the value and what was there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherry.schema.dtypes import int64
+from wherry.schema.errors import OpError
+
+from ..dispatch import run_op, write
+from ..location import user_location
+from ..tensor import Tensor
+from .indexing import broadcast, getitem, items_of, make_plan, set_value, sliced, wrapped
+
+
+def set_traced(x: Tensor, index: Any, value: Tensor) -> None:
+    """Record x[index] = value. OpError for several masks, or a mask beside index Tensors."""
+    given = items_of(index)
+    masks = [one for one in given if isinstance(one, Tensor) and one.dtype.name == "bool"]
+    if masks:
+        _set_by_mask(x, given, masks, value)
+        return
+    plan = make_plan(x, index)
+    if plan.is_basic and not plan.new_axes:
+        write(x, set_value(x, plan, value))
+        return
+    part = sliced(x, plan) if plan.axes else x
+    if plan.new_axes:
+        part = run_op("unsqueeze2", part, axes=plan.new_axes)
+    if plan.is_basic:
+        write(part, run_op("expand_v2", value, shape=list(part.shape)))
+    else:
+        _scatter(part, plan.advanced, value)
+
+
+def _scatter(x: Tensor, advanced: list[tuple[int, Tensor]], value: Tensor) -> None:
+    """Write to the positions that index Tensors name on these axes of x."""
+    axes = [axis for axis, _ in advanced]
+    rest = [axis for axis in range(x.ndim) if axis not in axes]
+    indices = broadcast([wrapped(one, x.shape[axis]) for axis, one in advanced])
+    front = x if axes == list(range(len(axes))) else run_op("transpose2", x, axis=axes + rest)
+    k = indices[0].ndim
+    # Index axes that stand side by side keep their place; else they come first, as in numpy.
+    beside = axes == list(range(axes[0], axes[0] + len(axes)))
+    at = axes[0] if beside else 0
+    inner = [x.shape[axis] for axis in rest]
+    full = run_op("expand_v2", value, shape=[*inner[:at], *indices[0].shape, *inner[at:]])
+    if at and k:
+        order = [*range(at, at + k), *range(at), *range(at + k, full.ndim)]
+        full = run_op("transpose2", full, axis=order)
+    write(front, _scattered(front, indices, full))
+
+
+def _scattered(x: Tensor, indices: list[Tensor], full: Tensor) -> Tensor:
+    """x with the value at these positions of its first axes: rows of x with those axes made one."""
+    row = indices[0]
+    for axis in range(1, len(indices)):
+        row = row * x.shape[axis] + indices[axis]
+    inner = x.shape[len(indices) :]
+    out = run_op(
+        "scatter", run_op("reshape2", x, shape=[-1, *inner]), run_op("reshape2", row, shape=[-1]),
+        run_op("reshape2", full, shape=[-1, *inner]), overwrite=True,
+    )  # fmt: skip
+    return run_op("reshape2", out, shape=list(x.shape))  # type: ignore[no-any-return]
+
+
+def _set_by_mask(x: Tensor, given: list[Any], masks: list[Tensor], value: Tensor) -> None:
+    others = [one for one in given if isinstance(one, Tensor) and one is not masks[0]]
+    if others or not masks[0].ndim:
+        raise OpError(
+            "a traced x[index] = value takes one mask, beside ints and slices; write the rest with "
+            "paddle.where or paddle.scatter_nd_add", loc=user_location(),
+        )  # fmt: skip
+    mask, place = masks[0], next(i for i, one in enumerate(given) if one is masks[0])
+    whole = [slice(None)] * mask.ndim
+    part = getitem(x, (*given[:place], *whole, *given[place + 1 :]))
+    tail = getitem(x, (*[0] * _axes_before(given[:place], x), *whole, *given[place + 1 :]))
+    after = tail.ndim - mask.ndim
+    shaped = _with_ones(mask, after)
+    rows = value.ndim - after - 1
+    if rows >= 0:
+        value = _spread(value, mask, rows)
+    write(part, run_op("where", shaped, run_op("expand_v2", value, shape=list(part.shape)), part))
+
+
+def _axes_before(given: list[Any], x: Tensor) -> int:
+    """How many axes of x the items before the mask take."""
+    if Ellipsis in given:
+        raise OpError(
+            "a traced x[index] = value takes no ... before a mask; write the slices out",
+            loc=user_location(),
+        )
+    return sum(one is not None for one in given)
+
+
+def _spread(value: Tensor, mask: Tensor, axis: int) -> Tensor:
+    """The value with the mask's axes in place of `axis`, its rows at the mask's True elements."""
+    count = value.shape[axis]
+    before, after = value.shape[:axis], value.shape[axis + 1 :]
+    if isinstance(count, int) and count == 1:
+        ones = [1] * mask.ndim
+        return run_op("reshape2", value, shape=[*before, *ones, *after])  # type: ignore[no-any-return]
+    flat = run_op("reshape2", mask, shape=[-1])
+    number = run_op("cast", flat, in_dtype=flat.dtype, out_dtype=int64)
+    total = run_op("reduce_sum", number, reduce_all=True)
+    fits = total == run_op("fill_constant", shape=[], value=count, dtype=int64)
+    message = "x[mask] = value needs as many values as the mask has True elements"
+    run_op("assert", fits, [], message=message)
+    row = (run_op("cumsum", number, axis=0) - 1).clip(0)
+    spread = run_op("gather", value, row, axis=axis)
+    return run_op("reshape2", spread, shape=[*before, *mask.shape, *after])  # type: ignore[no-any-return]
+
+
+def _with_ones(mask: Tensor, count: int) -> Tensor:
+    return run_op("reshape2", mask, shape=[*mask.shape, *[1] * count]) if count else mask
