@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from wherry.ir.cost import cost_of
 from wherry.ir.dims import product
 from wherry.ir.infer import Shape
-from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, OpDesc, Variable
 from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import DType
 
 from .builder import KernelBuilder
+from .formula import fused
 from .index import Index, Value
 from .lanes import Lanes, Place
 from .math import LLVMScalars
@@ -27,16 +27,6 @@ from .operand import Operand
 # From this cost of the ops on, in multiplications per element, a tile applies them in a loop: their
 # code would be long if it stood there for each vector.
 _LONG = 12
-
-
-def evaluate(scalars: LLVMScalars, op: OpDesc, inputs: Sequence[Scalar]) -> list[Scalar]:
-    """The results of a pointwise op's scalar formula, in the order of its outputs."""
-    opdef = get_op(op.type)
-    assert opdef.scalar is not None, op.type
-    ordered = iter(inputs)
-    slots = {name: [next(ordered) for _ in vars_] for name, vars_ in op.inputs.items()}
-    result = opdef.scalar(scalars, *opdef.pack(slots), **opdef.bind(op.attrs))
-    return [value for values in opdef.result_slots(result).values() for value in values]
 
 
 @dataclass(frozen=True)
@@ -97,7 +87,7 @@ class Result:
         values = {var: load(operand) for var, operand in self.operands.items()}
         values[self.value] = total
         for op in self.ops:
-            found = evaluate(scalars, op, [values[var] for var in op.in_vars])
+            found = fused(scalars, op, [values[var] for var in op.in_vars])
             values.update(zip(op.out_vars, found, strict=True))
         return [values[var] for var in self.wanted]
 

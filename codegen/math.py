@@ -29,7 +29,7 @@ from llvmlite import ir
 from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
 from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
 
-from . import math_exp, math_half, math_int, math_pow, math_trig
+from . import math_exp, math_float32, math_half, math_int, math_pow, math_trig
 from .math_int import instruction
 
 _FLOAT_TYPES = {"float16": ir.FloatType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
@@ -55,7 +55,8 @@ def storage_type(dtype: DType, width: int = 0) -> ir.Type:
 class LLVMScalars(ScalarBuilder):
     """Scalars that stand for LLVM values; instructions go where `builder` stands.
 
-    `failed` collects an i1 for each integer division built: true where it divided by zero.
+    `failed` collects an i1 for each integer division built (in vectors: per lane), true where it
+    divided by zero.
     """
 
     def __init__(self, builder: ir.IRBuilder, width: int = 0) -> None:
@@ -237,6 +238,11 @@ def via_float64(fn: Callable[..., Scalar]) -> Callable[..., Scalar]:
     return call
 
 
+def by_dtype(single: Callable[..., Scalar], double: Callable[..., Scalar]) -> Callable[..., Scalar]:
+    """A function with a formula for float32 and one for float64."""
+    return lambda b, x: (single if x.dtype is float32 else double)(b, x)
+
+
 def _intrinsic(name: str) -> Callable[..., Scalar]:
     return lambda b, *operands: b.intrinsic(name, *operands)
 
@@ -275,11 +281,15 @@ _FLOAT: dict[str, Callable[..., Scalar]] = {
     "isinf": lambda b, x: b.abs(x) == float("inf"), "isfinite": _isfinite,
     "fmod": via_float64(math_pow.fmod), "mod": via_float64(math_pow.mod),
     "floordiv": via_float64(math_pow.floordiv), "pow": math_pow.power,
-    "exp": math_exp.exp, "expm1": math_exp.expm1, "log": math_exp.log,
-    "log1p": via_float64(math_exp.log1p), "log2": via_float64(math_exp.log2),
+    "exp": by_dtype(math_float32.exp, math_exp.exp), "expm1": math_exp.expm1,
+    "log": by_dtype(math_float32.log, math_exp.log),
+    "log1p": by_dtype(math_float32.log1p, math_exp.log1p), "log2": via_float64(math_exp.log2),
     "log10": via_float64(math_exp.log10), "sinh": via_float64(math_exp.sinh),
-    "cosh": via_float64(math_exp.cosh), "tanh": math_exp.tanh, "asinh": via_float64(math_exp.asinh),
-    "acosh": via_float64(math_exp.acosh), "atanh": via_float64(math_exp.atanh), "erf": math_exp.erf,
+    "cosh": via_float64(math_exp.cosh), "tanh": by_dtype(math_float32.tanh, math_exp.tanh),
+    "asinh": via_float64(math_exp.asinh), "acosh": via_float64(math_exp.acosh),
+    "atanh": via_float64(math_exp.atanh), "erf": by_dtype(math_float32.erf, math_exp.erf),
+    "sigmoid": by_dtype(math_float32.sigmoid, math_exp.sigmoid),
+    "gelu": by_dtype(math_float32.gelu, math_exp.gelu),
     "sin": math_trig.sin, "cos": math_trig.cos, "tan": via_float64(math_trig.tan),
     "asin": via_float64(math_trig.asin), "acos": via_float64(math_trig.acos),
     "atan": via_float64(math_trig.atan), "atan2": via_float64(math_trig.atan2),

@@ -1,18 +1,19 @@
-"""Fusions: a sub-block of pointwise ops in one loop, alone or as the prologue of a reduction."""
+"""Fusions: a sub-block of pointwise ops in one loop, alone or around reductions or a contraction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from wherry.ir.dims import Dim
 from wherry.ir.program import Block, OpDesc, Variable
-from wherry.ir.scalar import Scalar
 
 from ..builder import KernelBuilder
 from ..epilogue import Result, head_of, read_by_ops_alone
-from .pointwise import formula, pointwise_loop
-from .reduce import Reduction, emit_reduction
+from ..stages import RowPlan
+from .pointwise import fused_ops, pointwise_loop
+from .reduce import emit_reduction
 from .registry import find_lowering, lowers
+from .row import emit_rows
 
 
 def _inplace(op: OpDesc) -> Collection[Variable]:
@@ -23,6 +24,9 @@ def _inplace(op: OpDesc) -> Collection[Variable]:
 
 
 def _scratch(op: OpDesc) -> Dim | None:
+    block: Block = op.attrs["block"]
+    if op.attrs["kind"] == "row":
+        return RowPlan(block.args, block.ops, block.results).scratch_bytes()
     if op.attrs["kind"] != "contract":
         return None
     head = head_of(op)
@@ -31,7 +35,7 @@ def _scratch(op: OpDesc) -> Dim | None:
 
 @lowers("fusion", inplace=_inplace, scratch=_scratch)
 def fusion(kb: KernelBuilder) -> None:
-    """A contraction with its epilogue, a loop that stores all results, or one that reduces them."""
+    """A contraction with its epilogue, a loop, a reduction of what a loop computes, or rows."""
     block: Block = kb.attrs["block"]
     if kb.attrs["kind"] == "contract":
         emit = find_lowering(block.ops[0]).head
@@ -39,34 +43,10 @@ def fusion(kb: KernelBuilder) -> None:
         emit(kb, Result.fused(kb))
         return
     if kb.attrs["kind"] == "loop":
-        pointwise_loop(
-            kb,
-            kb.inputs,
-            kb.outputs,
-            lambda loaded: _evaluate(kb, block, block.ops, loaded, block.results),
-        )
-        return
-    *prologue, last = block.ops
-    reduced = last.in_vars[0]
-    reduction = Reduction.of(last, reduced.type, kb.outputs[0])
-    emit_reduction(
-        kb,
-        reduction,
-        kb.inputs,
-        lambda loaded: _evaluate(kb, block, prologue, loaded, [reduced])[0],
-    )
-
-
-def _evaluate(
-    kb: KernelBuilder,
-    block: Block,
-    ops: Sequence[OpDesc],
-    loaded: Sequence[Scalar],
-    wanted: Sequence[Variable],
-) -> list[Scalar]:
-    """The values that pointwise ops of a block give for one element of each argument."""
-    values: dict[Variable, Scalar] = dict(zip(block.args, loaded, strict=True))
-    for op in ops:
-        results = formula(kb, op, [values[var] for var in op.in_vars])
-        values.update(zip(op.out_vars, results, strict=True))
-    return [values[var] for var in wanted]
+        values = [*block.args, *(op.output() for op in block.ops)]
+        compute = fused_ops(block.args, block.ops, block.results)
+        pointwise_loop(kb, kb.inputs, kb.outputs, compute, values)
+    elif kb.attrs["kind"] == "row":
+        emit_rows(kb, block.args, block.ops, block.results, kb.inputs, kb.outputs)
+    else:
+        emit_reduction(kb, block.args, block.ops, kb.inputs, kb.outputs[0])

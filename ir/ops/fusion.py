@@ -8,7 +8,7 @@ from ..infer import TensorType, fail
 from ..opdef import REQUIRED, op
 from ..program import Block
 
-KINDS = ("loop", "reduce", "contract")
+KINDS = ("loop", "reduce", "row", "contract")
 
 
 def _infer(xs: list[TensorType], *, kind: str, block: Block) -> list[TensorType]:
