@@ -45,7 +45,7 @@ def _sign(b: LLVMScalars, x: Scalar) -> Scalar:
 def _divide(b: LLVMScalars, x: Scalar, y: Scalar) -> tuple[Scalar, Scalar]:
     """Quotient and remainder towards zero. Both traps of the hardware are kept away."""
     by_zero = y == 0
-    b.failed.append(b.any_lane(by_zero.value))
+    b.failed.append(by_zero.value)
     trap = by_zero | ((x == _lowest(x)) & (y == -1)) if _is_signed(x) else by_zero
     safe = b.select(trap, 1, y)
     quotient = instruction("sdiv" if _is_signed(x) else "udiv")(b, x, safe)
