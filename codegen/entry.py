@@ -180,7 +180,10 @@ class RunEmitter:
         """The number under which the runtime finds the op's name and the user's line."""
         if op.type == "fusion":
             op = next((one for one in op.attrs["block"].ops if one.type in DIVISIONS), op)
-        site = Site(op.type, op.loc, str(op.attrs.get("message") or ""))
+        name = op.type
+        if name == "assert" and op.attrs["error"] != "AssertionError":
+            name = f"raise {op.attrs['error']}"
+        site = Site(name, op.loc, str(op.attrs.get("message") or ""))
         if site not in self.sites:
             self.sites.append(site)
         return self.sites.index(site)

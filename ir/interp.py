@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wherry.schema.errors import AssertError, InputError, Loc, RunError
+from wherry.schema.errors import InputError, Loc, RunError, error_named
 
 from .dims import SymDim, evaluate, symbols_of
 from .emit import run_reference
@@ -192,7 +192,8 @@ def _print(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
 
 def _assert(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     if not _arrays(op, "Cond", env)[0].item():
-        raise _at_line(AssertError(op.attrs.get("message", "") or "assert failed"), op.loc)
+        kind = error_named(op.attrs.get("error", "AssertionError"))
+        raise _at_line(kind(op.attrs.get("message", "") or "assert failed"), op.loc)
     return {}
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from wherry.schema.dtypes import DType, dtype_from_code
-from wherry.schema.errors import AssertError, InputError, RunError
+from wherry.schema.errors import AssertError, InputError, RunError, error_named
 from wherry.schema.native import Signature
 
 from . import abi
@@ -270,6 +270,8 @@ class Executable:
         head = f"{site.op}: " if site and site.op else ""
         line = f"\n  at {site.loc}" if site and site.loc else ""
         kind = AssertError if code == abi.ERROR_ASSERT else RunError
+        if site and site.op.startswith("raise "):
+            kind, head, says = error_named(site.op.removeprefix("raise ")), "", site.message
         error = kind(f"{head}{says}{line}")
         error.loc = site.loc if site else None
         return error

@@ -16,6 +16,8 @@ WherryError
 
 from __future__ import annotations
 
+import builtins
+import functools
 from typing import NamedTuple
 
 
@@ -69,6 +71,21 @@ class RunError(WherryError, RuntimeError):
 
 class AssertError(RunError, AssertionError):
     """An `assert` in compiled code, of a tensor that is false."""
+
+
+@functools.cache
+def error_named(name: str) -> type[RunError]:
+    """The RunError for an exception that compiled code raises: it is one of that builtin kind too.
+
+    An exception that is no builtin has no class where a compiled model runs: it is a RunError.
+    """
+    kind = getattr(builtins, name, None)
+    if name == "AssertionError" or not isinstance(kind, type) or not issubclass(kind, Exception):
+        return AssertError if name == "AssertionError" else type(name, (RunError,), {})
+    try:
+        return type(name, (RunError, kind), {"__str__": Exception.__str__})
+    except TypeError:  # an exception whose objects look different inside, such as OSError
+        return type(name, (RunError,), {})
 
 
 class UnknownOpError(WherryError, NotImplementedError):

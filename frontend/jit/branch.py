@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,13 +15,17 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .either import Either, Missing, lift
 from .explain import record
-from .merge import Merger
+from .merge import Merger, unset_text
 from .sizes import Size
 from .state import CellPlace, Place, Seen, at_line, cells_of, is_poison, seen
 from .tracer import Frame, ProgramTracer
 
 Body = Callable[[], Any]
+# The mark of an exception that a `raise` statement in a branch made.
+RAISED = "_wherry_raised"
+UNSET_NAME = re.compile(r"(?:free|local) variable '(\w+)'")
 
 
 def active_tracer() -> ProgramTracer | None:
@@ -33,6 +38,8 @@ def decides(value: Any) -> Any:
     """A condition as Python's bool where it has a value now, else as a 0-d bool Traced."""
     if is_poison(value):
         value.refuse()
+    if type(value) is Either or type(value) is Missing:
+        return lift(value, decides)
     if isinstance(value, Size):
         value = value != 0
     active = active_tracer()
@@ -40,7 +47,9 @@ def decides(value: Any) -> Any:
         value = active.as_traced(value)
     if not isinstance(value, Traced):
         return bool(value)
-    return condition(value)
+    found = condition(value)
+    known = value.tracer.facts.get(found)
+    return found if known is None else known
 
 
 def condition(value: Traced) -> Traced:
@@ -80,62 +89,129 @@ def convert_ternary(test: Any, true_fn: Body, false_fn: Body) -> Any:
         return true_fn() if chosen else false_fn()
     record("a if b else c", "cond", recorded=True)
     result = CellPlace(types.CellType(), "the conditional expression")
-    trace_branch(chosen, lambda: result.set(true_fn()), lambda: result.set(false_fn()), [result])
-    value = result.get()
-    if is_poison(value):
-        value.refuse()
-    return value
+    bound = [place for side in (true_fn, false_fn) for place in _bound_by(side)]
+    trace_branch(
+        chosen, lambda: result.set(true_fn()), lambda: result.set(false_fn()), [result, *bound]
+    )
+    return result.get()
+
+
+class BranchEnds(BaseException):
+    """The code of a branch ends the call with this error. No Exception: user code does not catch
+    it.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _bound_by(side: Body) -> list[Place]:
+    """The variables that an expression may bind: one with a walrus is a function with a name."""
+    code = getattr(side, "__code__", None)
+    if code is None or code.co_name == "<lambda>":
+        return []
+    return [place for place in cells_of((side,), code.co_freevars) if place.label != "_jst"]
 
 
 def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence[Place]) -> None:
     """Record a `cond` of the two bodies and merge what they changed."""
     build = chosen.tracer
-    yes, no = _Side(build, true_fn, places), _Side(build, false_fn, places)
+    yes = _Side(build, true_fn, places, chosen, True)
+    no = _Side(build, false_fn, places, chosen, False)
     changed = {place.key: place for place in places}
     for side in (yes, no):
         changed.update({key: place for key, (place, _) in side.written.items()})
-    merger = Merger(build)
+    merger = Merger(build, chosen)
     plans = [
         (place, merger.merge(place.label, yes.after(place), no.after(place)))
         for place in changed.values()
     ]
-    for number, frame in enumerate((yes.frame, no.frame)):
-        with build.reenter(frame):
-            frame.block.results = merger.results(number)
+    for number, side in enumerate((yes, no)):
+        with build.reenter(side.frame):
+            side.frame.block.results = merger.results(number)
     outs: list[Traced] = []
     if merger.pairs or _has_effects(yes.frame.block) or _has_effects(no.frame.block):
         inputs = _share_arguments(build, yes.frame, no.frame)
         outs = build.emit(
             "cond", chosen, inputs, true_block=yes.frame.block, false_block=no.frame.block
         )
+    if yes.error is not None and no.error is not None:
+        raise BranchEnds(yes.error)
     for place, plan in plans:
         value = plan(outs)
         if place not in places:
             build.note(place)
         place.set(value)
+    if yes.error is not None or no.error is not None:
+        build.facts.learn(chosen, yes.error is None)
 
 
 class _Side:
-    """One branch, traced into its block and undone again."""
+    """One branch, traced into its block and undone again. `error` is what it ends the call with."""
 
-    def __init__(self, build: ProgramTracer, body: Body, places: Sequence[Place]) -> None:
+    def __init__(self, build: ProgramTracer, body: Body, places: Sequence[Place],
+                 chosen: Traced, taken: bool) -> None:  # fmt: skip
         before = [(place, place.get()) for place in places]
         self.values: dict[Any, Seen] = {}
+        self.error: BaseException | None = None
         with build.journal() as journal:
             try:
                 with build.sub_block() as self.frame:
-                    body()
-                self.written = dict(journal.first)
-                self.values.update({place.key: seen(place) for place in places})
-                self.values.update({key: seen(place) for key, (place, _) in journal.first.items()})
+                    build.facts.learn(chosen, taken)
+                    self._run(build, body)
+                    self.written = {} if self.error else dict(journal.first)
+                    self.values.update({place.key: seen(place) for place in places})
+                    self.values.update(
+                        {key: seen(place) for key, (place, _) in journal.first.items()}
+                    )
             finally:
                 journal.undo()
                 for place, value in before:
                     place.set(value)
 
-    def after(self, place: Place) -> Seen:
-        """What the place holds at the end of this branch."""
+    def _run(self, build: ProgramTracer, body: Body) -> None:
+        try:
+            body()
+        except BranchEnds as end:
+            self.error = end.error
+        except NameError as error:
+            # A variable without a value; one that nobody ever defined is a mistake to tell at once.
+            name = UNSET_NAME.search(str(error))
+            if name is None:
+                raise
+            build.unset_reads.add(name[1])
+            self.error = UnboundLocalError(unset_text(name[1]))
+        except Exception as error:
+            if not hasattr(error, RAISED):
+                raise
+            self.error = error
+        if self.error is not None:
+            emit_error(build, build.as_traced(False), self.error)
+
+    def after(self, place: Place) -> Seen | None:
+        """What the place holds at the end of this branch; None if the branch ends the call."""
+        if self.error is not None:
+            return None
         return self.values[place.key] if place.key in self.values else seen(place)
+
+
+def emit_error(build: ProgramTracer, holds: Traced, error: BaseException) -> None:
+    """End the call with this error unless `holds`. Its line is that of the `raise`, if any."""
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else kind.__qualname__
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    build.emit("assert", holds, [], message=message, error=name)
+    op = build.frames[-1].block.ops[-1]
+    op.loc = getattr(error, RAISED, None) or op.loc
+
+
+def end_unless(flag: Traced, wanted: bool, error: BaseException) -> None:
+    """End the call with this error unless the flag is `wanted`; what follows knows that it is."""
+    build = flag.tracer
+    holds = flag if wanted else build.emit("logical_not", flag)
+    emit_error(build, holds, error)
+    build.facts.learn(flag, wanted)
 
 
 def _has_effects(block: Block) -> bool:
@@ -148,4 +224,4 @@ def _share_arguments(build: ProgramTracer, yes: Frame, no: Frame) -> list[Traced
     for frame in (yes, no):
         with build.reenter(frame):
             frame.block.args = [build.seen_here(var) for var in wanted]
-    return [Traced(var, build) for var in wanted]
+    return [build.traced(var) for var in wanted]

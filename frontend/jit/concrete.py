@@ -17,6 +17,7 @@ from ..autograd import grad_mode
 from ..traced import Traced
 from .arguments import Arguments, Leaf
 from .convert_call import convert_call
+from .either import chosen
 from .explain import Decisions
 from .merge import type_of
 from .report import user_errors
@@ -81,7 +82,7 @@ class ConcreteProgram:
         """The function's result from the values of `outputs`."""
         found = iter(values)
         leaves = [next(found) if leaf is OUTPUT else leaf for leaf in self.leaves]
-        return unflatten(self.structure, iter(leaves))
+        return chosen(unflatten(self.structure, iter(leaves)))
 
     def values(self) -> dict[str, np.ndarray[Any, Any]]:
         """The arrays of all persistables by name, as they are now."""

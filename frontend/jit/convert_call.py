@@ -20,6 +20,7 @@ from ..tensor import Tensor
 from ..traced import Traced
 from . import iterate
 from .branch import active_tracer, convert_ternary
+from .either import is_either, lift, resolved
 from .logic import logical_and, logical_or
 from .sizes import Size
 from .source import convert_function, is_converted
@@ -64,8 +65,31 @@ def is_library(module: str) -> bool:
 
 def convert_call(function: Any) -> Any:
     """What to call instead of `function`."""
+    found = _converted(function)
+    build = active_tracer()
+    if build is None or not build.has_eithers or is_converted(getattr(found, "__func__", found)):
+        return found
+    return functools.partial(_call_lifted, found)
+
+
+def _call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call what knows no Either: with each of the two in its branch."""
+    place = next((i for i, value in enumerate(args) if is_either(value)), None)
+    if place is not None:
+        before, after = args[:place], args[place + 1 :]
+        return lift(args[place], lambda one: _call_lifted(function, *before, one, *after, **kwargs))
+    name = next((name for name, value in kwargs.items() if is_either(value)), None)
+    if name is not None:
+        return lift(
+            kwargs[name], lambda one: _call_lifted(function, *args, **{**kwargs, name: one})
+        )
+    return function(*args, **kwargs)
+
+
+def _converted(function: Any) -> Any:
     if is_poison(function):
         function.refuse()
+    function = resolved(function)
     try:
         found = _BUILTINS.get(function)
     except TypeError:

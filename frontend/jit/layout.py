@@ -2,13 +2,16 @@
 did.
 
 A leaf is {"tensor": i}, the i-th input or output, or {"value": v}, a constant; containers are
-{"list": [...]}, {"tuple": [...]} and {"dict": [[key, ...], ...]}.
+{"list": [...]}, {"tuple": [...]} and {"dict": [[key, ...], ...]}. {"either": [flag, a, b]} is the
+first of two where the tensor `flag` holds, else the second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+
+from .either import Either
 
 _CONSTANTS = (type(None), bool, int, float, str)
 
@@ -30,7 +33,7 @@ def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[
     if kind is dict:
         pairs = [[key, encode(child, leaves, is_tensor, counter)] for key, child in children]
         return {"dict": pairs}
-    name = "list" if kind is list else "tuple"
+    name = "list" if kind is list else "either" if kind is Either else "tuple"
     return {name: [encode(child, leaves, is_tensor, counter) for child in children]}
 
 
@@ -44,6 +47,8 @@ def decode(layout: Any, tensors: Sequence[Any]) -> Any:
     if kind == "dict":
         return {_key(key): decode(child, tensors) for key, child in inside}
     children = [decode(child, tensors) for child in inside]
+    if kind == "either":
+        return children[1 if bool(children[0]) else 2]
     return children if kind == "list" else tuple(children)
 
 

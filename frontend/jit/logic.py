@@ -9,8 +9,10 @@ from typing import Any
 from wherry.schema.dtypes import bool_
 from wherry.schema.errors import ConversionError
 
+from ..location import user_location
 from ..traced import Traced
-from .branch import active_tracer, condition, convert_ternary, decides
+from .branch import RAISED, active_tracer, condition, convert_ternary, decides
+from .either import is_either, lift, resolved
 from .sizes import Size
 from .state import at_line, is_poison
 
@@ -19,13 +21,14 @@ Thunk = Callable[[], Any]
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
     "==": operator.eq, "!=": operator.ne, "is": operator.is_, "is not": operator.is_not,
-    "in": lambda a, b: operator.contains(b, a),
-    "not in": lambda a, b: not operator.contains(b, a),
 }  # fmt: skip
 
 
 def logical_and(left: Any, right: Thunk) -> Any:
     """`left and right()`; of two bool tensors the logical op, both sides evaluated."""
+    left = resolved(left)
+    if is_either(left):
+        return convert_ternary(left, right, lambda: left)
     if not _open(left):
         return right() if left else left
     return _joined("logical_and", left, right)
@@ -33,6 +36,9 @@ def logical_and(left: Any, right: Thunk) -> Any:
 
 def logical_or(left: Any, right: Thunk) -> Any:
     """`left or right()`; of two bool tensors the logical op, both sides evaluated."""
+    left = resolved(left)
+    if is_either(left):
+        return convert_ternary(left, lambda: left, right)
     if not _open(left):
         return left if left else right()
     return _joined("logical_or", left, right)
@@ -80,10 +86,35 @@ def compare(left: Any, *links: tuple[str, Thunk]) -> Any:
     for value in (left, right):
         if is_poison(value):
             value.refuse()
-    found = _COMPARISONS[symbol](left, right)
+    found = _compared(symbol, left, right)
     if not rest:
         return found
     return logical_and(found, lambda: compare(right, *rest))
+
+
+def _compared(symbol: str, left: Any, right: Any) -> Any:
+    if is_either(left):
+        return lift(left, lambda value: _compared(symbol, value, right))
+    if is_either(right):
+        return lift(right, lambda value: _compared(symbol, left, value))
+    if symbol in ("in", "not in"):
+        found = _contained(left, right)
+        return found if symbol == "in" else logical_not(found)
+    return _COMPARISONS[symbol](left, right)
+
+
+def _contained(value: Any, container: Any) -> Any:
+    """`value in container`, of tensors compared one by one."""
+    if isinstance(container, Traced):
+        return container.tracer.emit("reduce_any", container == value, reduce_all=True)
+    if not isinstance(container, (list, tuple)) or not any(
+        isinstance(one, (Traced, Size)) for one in (value, *container)
+    ):
+        return value in container
+    found: Any = False
+    for one in reversed(container):
+        found = logical_or(True if one is value else one == value, lambda rest=found: rest)  # type: ignore[misc]
+    return found
 
 
 def convert_assert(test: Any, message: Thunk) -> None:
@@ -97,11 +128,30 @@ def convert_assert(test: Any, message: Thunk) -> None:
         raise AssertionError(*(() if text is None else (text,)))
 
 
-def check_raise() -> None:
-    """Refuse a `raise` that depends on a tensor: while tracing both branches are gone through."""
+def depth() -> int:
+    """How many branches and loops on tensors the running code is in."""
     build = active_tracer()
-    if build is not None and build.in_branch:
+    return 0 if build is None else len(build.frames)
+
+
+def convert_raise(error: Any, tried_at: int | None = None) -> Any:
+    """The exception of a `raise` statement: in a branch on a tensor one that ends the call there.
+
+    `tried_at` is the depth of the `try` around it: one outside of the branch cannot catch what
+    happens at the call.
+    """
+    build = active_tracer()
+    if build is None or not build.in_branch:
+        return error
+    if tried_at is not None and len(build.frames) > tried_at:
         raise ConversionError(
-            "`raise` inside a branch or loop that depends on a tensor cannot be converted; use "
-            f"`assert condition, message`, which becomes an op of the Program{at_line()}"
+            "`raise` in a branch or loop that depends on a tensor, inside of a `try` that "
+            "is outside of that branch, cannot be converted: it would be raised at the call, where "
+            "the `try` is not; let the branch set a value instead, and test that after it"
+            f"{at_line()}"
         )
+    if isinstance(error, type) and issubclass(error, BaseException):
+        error = error()
+    if isinstance(error, Exception):
+        setattr(error, RAISED, user_location())
+    return error

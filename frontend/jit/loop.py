@@ -14,28 +14,29 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from wherry.ir.infer import TensorType, show
+from wherry.ir.infer import TensorType
 from wherry.ir.program import Variable
 from wherry.schema.errors import ConversionError
-from wherry.tensor import Tensor
 
 from ..traced import Traced
 from .branch import active_tracer, decides, trace_branch
+from .either import Zeros
 from .explain import record
 from .iterate import Indexed, indexed
 from .logic import logical_and, logical_not
 from .merge import (
     NUMBERS,
-    Zeros,
+    RETURNED,
+    Unlike,
     as_tensor_of,
-    dims_of_value,
+    blank,
     dtype_of_value,
     fits,
-    kind,
+    or_missing,
     same,
+    together,
     type_of,
 )  # fmt: skip
-from .sizes import Size
 from .state import (
     UNSET,
     Journal,
@@ -57,13 +58,16 @@ from .tracer import Frame, ProgramTracer
 Body = Callable[[], Any]
 
 
-def convert_while(test: Body, body: Body, names: Sequence[str]) -> None:
-    """Run the loop, or record it from the round on in which its condition is a tensor."""
+def convert_while(test: Body, body: Body, names: Sequence[str], inner: Sequence[str]) -> None:
+    """Run the loop, or record it from the round on in which its condition is a tensor.
+
+    `names` are what the loop binds, `inner` those of them that nobody reads outside of it.
+    """
     for rounds in count():
         going = decides(test())
         if isinstance(going, Traced):
             record("while", "while" + f", after {rounds} rounds" * (rounds > 0), recorded=True)
-            Loop(going.tracer, test, body, cells_of((test, body), names)).record(going)
+            Loop(going.tracer, test, body, cells_of((test, body), names), inner).record(going)
             return
         if not going:
             record("while", f"unrolled, {rounds} rounds")
@@ -72,8 +76,9 @@ def convert_while(test: Body, body: Body, names: Sequence[str]) -> None:
 
 
 def convert_for(
-    iterable: Any, body: Callable[[Any], Any], names: Sequence[str], stop: Body | None
-) -> None:
+    iterable: Any, body: Callable[[Any], Any], names: Sequence[str], inner: Sequence[str],
+    stop: Body | None,
+) -> None:  # fmt: skip
     """Run the body for each item; `stop` reads the flag that a `break` sets."""
     places = cells_of((body,) if stop is None else (body, stop), names)
     sequence = indexed(iterable)
@@ -83,7 +88,7 @@ def convert_for(
         record("for", f"unrolled, {rounds} rounds")
     else:
         record("for", "while", recorded=True)
-        _recorded(sequence, body, places, stop)
+        _recorded(sequence, body, places, inner, stop)
 
 
 def _unrolled(items: Any, body: Callable[[Any], Any], places: list[Place],
@@ -114,7 +119,7 @@ def _need_length(items: Any) -> None:
 
 
 def _recorded(sequence: Indexed, body: Callable[[Any], Any], places: list[Place],
-              stop: Body | None) -> None:  # fmt: skip
+              inner: Sequence[str], stop: Body | None) -> None:  # fmt: skip
     """A loop over a length that is known at the call only, as a while over its index."""
     build = active_tracer()
     assert build is not None
@@ -132,7 +137,7 @@ def _recorded(sequence: Indexed, body: Callable[[Any], Any], places: list[Place]
 
     going = decides(test())
     if isinstance(going, Traced):
-        Loop(build, test, round_, [index, *places]).record(going)
+        Loop(build, test, round_, [index, *places], inner).record(going)
 
 
 class _Counter:
@@ -167,14 +172,19 @@ class _Slot:
         self.start = value
         self.structure, self.leaves = flatten(value)
         self.types: list[TensorType | None] = [
-            type_of(leaf) if is_tensor(leaf) else None for leaf in self.leaves
+            type_of(x) if is_tensor(x) else x.type if isinstance(x, Zeros) else None
+            for x in self.leaves
         ]
         self.grads = [is_tensor(x) and not x.stop_gradient for x in self.leaves]
 
     @property
     def is_local(self) -> bool:
-        """Unset before the loop: it lives within a round."""
+        """Unset before the loop and not read behind it: it lives within a round."""
         return self.start is UNSET
+
+    @property
+    def carries(self) -> bool:
+        return not self.message and not self.is_local and any(self.types)
 
     def refuse(self, what: str) -> None:
         """It cannot be carried; whoever reads it in the loop is told."""
@@ -194,67 +204,60 @@ class _Slot:
             base = leaf.variable.base_name if isinstance(leaf, Traced) else "carry"
             name = build.program.unique(base)
             arg = frame.block.add_arg(name, type_.shape, type_.dtype, stop_gradient=not grad)
-            leaves.append(Traced(arg, build))
+            leaves.append(build.traced(arg))
         return unflatten(self.structure, iter(leaves))
 
-    def settle(self, end: Seen) -> bool:
-        """Compare with the end of the round; True if something must be carried differently."""
-        if self.message:
+    def settle(self, end: Seen, local: bool) -> bool:
+        """Compare with the end of the round, which is fitted to the start; True if something must
+        be carried differently. `local` says that nobody reads the place outside of a round.
+        """
+        self.end = end.copy
+        if self.message or end.value is self.start or (end.value is UNSET and self.is_local):
             return False
-        if end.value is self.start or end.value is UNSET:
+        if self.is_local and local:
             return False
-        if self.is_local:
-            return self._settle_local(end.copy)
         if is_poison(end.value):
             self.refuse("changed in a way that no round can start from: " + poison_text(end.value))
             return True
-        structure, leaves = flatten(end.copy)
-        if structure != self.structure:
+        return self._settle(end.copy)
+
+    def _settle(self, value: Any) -> bool:
+        unread = self.place.label.startswith(RETURNED) and self.is_local
+        start = blank(value) if unread else or_missing(self.start, self.place.label)
+        try:
+            start, self.end = together(start, or_missing(value, self.place.label), strict=True)
+        except Unlike as error:
+            one, other = error.args
             self.refuse(
-                f"{kind(self.start)} before a round and {kind(end.copy)} after it; give it "
-                "one structure before the loop"
+                f"{one} before a round and {other} after it; give it its final shape and dtype "
+                "before the loop, or collect the parts in a list"
             )
             return True
-        changed = [self._settle_leaf(i, leaf) for i, leaf in enumerate(leaves)]
-        return any(changed)
+        if flatten(start)[0] != self.structure or self.is_local:
+            self.start_from(start)
+            self._settle_leaves()
+            return True
+        return self._settle_leaves()
 
-    def _settle_local(self, value: Any) -> bool:
-        if not self.place.label.startswith("_jst_value") or is_poison(value):
-            return False
-        # The result of an early return: only read once the flag says that it was set.
-        structure, leaves = flatten(value)
-        zeros = [Zeros(leaf) if is_tensor(leaf) else leaf for leaf in leaves]
-        self.start = unflatten(structure, iter(zeros))
-        self.structure, self.leaves = structure, zeros
-        self.types = [leaf.type if isinstance(leaf, Zeros) else None for leaf in zeros]
-        self.grads = [is_tensor(x) and not x.stop_gradient for x in leaves]
-        return True
+    def _settle_leaves(self) -> bool:
+        changed = [self._settle_leaf(i, leaf) for i, leaf in enumerate(flatten(self.end)[1])]
+        return any(changed)
 
     def _settle_leaf(self, index: int, end: Any) -> bool:
         start, carried = self.leaves[index], self.types[index]
         if carried is None:
             return self._settle_fixed(index, start, end)
-        if not isinstance(end, (Tensor, Size, *NUMBERS)):
-            self.refuse(f"a tensor before a round and {kind(end)} after it")
-            return True
-        dtype = dtype_of_value(end)
-        if dtype is not carried.dtype and not (
+        wanted = dtype_of_value(end)
+        if wanted is not carried.dtype and not (
             isinstance(end, NUMBERS) and fits(end, carried.dtype)
         ):
-            if isinstance(start, NUMBERS) and fits(start, dtype):
-                self.types[index] = TensorType((), dtype)
+            if isinstance(start, NUMBERS) and fits(start, wanted):
+                self.types[index] = TensorType((), wanted)
             else:
                 self.refuse(
-                    f"of dtype {carried.dtype.name} before a round and {dtype.name} after it; "
+                    f"of dtype {carried.dtype.name} before a round and {wanted.name} after it; "
                     "cast it, so that every round has one dtype"
                 )
-            return True
-        dims = dims_of_value(end)
-        if dims != carried.shape:
-            self.refuse(
-                f"of shape {show(carried.shape)} before a round and {show(dims)} after it; "
-                "give it its final shape before the loop"
-            )
             return True
         grad = is_tensor(end) and not end.stop_gradient
         if grad and not self.grads[index]:
@@ -265,16 +268,9 @@ class _Slot:
     def _settle_fixed(self, index: int, start: Any, end: Any) -> bool:
         if same(start, end):
             return False
-        if isinstance(start, (Size, *NUMBERS)) and isinstance(end, (Tensor, Size, *NUMBERS)):
-            wanted = dtype_of_value(end)
-            own = dtype_of_value(start)
-            dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
-            self.types[index] = TensorType((), dtype)
-            return True
-        self.refuse(
-            f"{kind(start)} before a round and {kind(end)} after it; give it one kind of value "
-            "before the loop"
-        )
+        wanted, own = dtype_of_value(end), dtype_of_value(start)
+        dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
+        self.types[index] = TensorType((), dtype)
         return True
 
 
@@ -282,49 +278,52 @@ class Loop:
     """One tensor-dependent loop being recorded."""
 
     def __init__(
-        self, build: ProgramTracer, test: Body, body: Body, places: Sequence[Place]
-    ) -> None:
+        self, build: ProgramTracer, test: Body, body: Body, places: Sequence[Place],
+        inner: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.build, self.test, self.body = build, test, body
         self.slots = {place.key: _Slot(place) for place in places}
+        # The names that nobody reads outside of the loop.
+        self.inner = set(inner)
 
     def record(self, going: Traced) -> None:
         """Find the carries' types, append the `while` op and set the places to its results."""
         for _ in range(8 + 4 * len(self.slots)):
             mark = self.build.mark()
-            frame, ends, settled = self._trace()
+            frame, settled = self._trace()
             if settled:
-                self._emit(going, frame, ends)
+                self._emit(going, frame)
                 return
             self.build.discard(mark)
         raise ConversionError(
             f"the kinds of the variables of a loop on a tensor do not settle{at_line()}"
         )
 
-    def _trace(self) -> tuple[Frame, dict[Any, Seen], bool]:
+    def _trace(self) -> tuple[Frame, bool]:
         """One round in a new block, undone again; True if the next round can start as this one."""
         with self.build.journal() as journal:
             try:
                 with self.build.sub_block() as frame:
-                    ends, settled = self._round(frame)
+                    settled = self._round(frame)
             finally:
                 journal.undo()
                 for slot in self.slots.values():
                     slot.place.set(slot.before)
-        return frame, ends, settled and not self._discover(journal)
+        return frame, settled and not self._discover(journal)
 
-    def _round(self, frame: Frame) -> tuple[dict[Any, Seen], bool]:
-        """Trace the body and the next condition; returns the places' ends, and if they settled."""
+    def _round(self, frame: Frame) -> bool:
+        """Trace the body and the next condition; True if what is carried is settled."""
         for slot in self.slots.values():
             slot.place.set(slot.round_start(self.build, frame))
         self.body()
         going = self.build.as_traced(decides(self.test()))
-        found = {key: seen(slot.place) for key, slot in self.slots.items()}
-        changes = [slot.settle(found[key]) for key, slot in self.slots.items()]
-        # Objects made in the round must have no owner left when orphans are looked for.
-        ends = {key: Seen(None, end.copy) for key, end in found.items()}
+        inner = self.inner - self.build.unset_reads
+        changes = [
+            slot.settle(seen(slot.place), slot.place.label in inner) for slot in self.slots.values()
+        ]
         if not any(changes):
-            frame.block.results = [self.build.variable(going), *self._carried(ends)]
-        return ends, not any(changes)
+            frame.block.results = [self.build.variable(going), *self._carried()]
+        return not any(changes)
 
     def _discover(self, journal: Journal) -> bool:
         """Take up places that existed before the loop and were written in it."""
@@ -336,26 +335,23 @@ class Loop:
                 found = True
         return found
 
-    def _carried(self, ends: dict[Any, Seen]) -> list[Variable]:
+    def _carried(self) -> list[Variable]:
         """The Variables that a round leaves for the next, in the order of the block's args."""
         results = []
-        for key, slot in self.slots.items():
-            if slot.message or slot.is_local or not any(slot.types):
-                continue
-            leaves = flatten(ends[key].copy)[1]
-            for leaf, type_ in zip(leaves, slot.types, strict=True):
+        for slot in self._carrying():
+            for leaf, type_ in zip(flatten(slot.end)[1], slot.types, strict=True):
                 if type_ is not None:
                     made = as_tensor_of(self.build, leaf, type_.dtype)
                     results.append(self.build.variable(made))
         return results
 
-    def _emit(self, going: Traced, frame: Frame, ends: dict[Any, Seen]) -> None:
+    def _emit(self, going: Traced, frame: Frame) -> None:
         starts = []
         for slot in self._carrying():
             for leaf, type_ in zip(slot.leaves, slot.types, strict=True):
                 if type_ is not None:
-                    starts.append(self._start(leaf, type_))
-        extra = [Traced(var, self.build) for var in frame.captured]
+                    starts.append(as_tensor_of(self.build, leaf, type_.dtype))
+        extra = [self.build.traced(var) for var in frame.captured]
         outs = iter(self.build.emit("while", going, starts, extra, block=frame.block))
         for slot in self._carrying():
             leaves = [
@@ -363,25 +359,12 @@ class Loop:
                 for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
             ]
             self._set(slot, unflatten(slot.structure, iter(leaves)))
-        for key, slot in self.slots.items():
+        for slot in self.slots.values():
             if slot.message:
                 self._set(slot, Poison(slot.message))
-            elif slot.is_local and ends[key].copy is not UNSET:
-                text = (
-                    f"`{slot.place.label}` is first assigned in a loop whose condition is a tensor"
-                )
-                self._set(slot, Poison(f"{text}; assign it before the loop"))
 
     def _carrying(self) -> list[_Slot]:
-        return [s for s in self.slots.values() if not s.message and not s.is_local and any(s.types)]
-
-    def _start(self, leaf: Any, type_: TensorType) -> Traced:
-        if isinstance(leaf, Zeros):
-            made: Traced = self.build.emit(
-                "fill_constant", shape=list(type_.shape), value=0.0, dtype=type_.dtype
-            )
-            return made
-        return as_tensor_of(self.build, leaf, type_.dtype)
+        return [slot for slot in self.slots.values() if slot.carries]
 
     def _set(self, slot: _Slot, value: Any) -> None:
         self.build.note(slot.place)

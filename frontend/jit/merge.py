@@ -1,152 +1,240 @@
-"""One value out of two: what a variable is after a branch that depends on a tensor.
+"""One value out of two: what a variable is after a branch or a round that depends on a tensor.
 
-Equal Python values stay Python values. Tensors, and numbers that differ, become a result of the
-`cond`. What fits neither becomes a Poison, which says so when it is used.
+Equal Python values stay Python values. Tensors of one shape, and numbers that differ, become one
+tensor, in the dtype that holds both. What fits neither becomes an Either of the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from wherry.dispatch import tracer
 from wherry.ir.infer import TensorType, show
 from wherry.ir.program import Variable
 from wherry.schema.dtypes import DType, as_dtype, bool_, int64
 from wherry.tensor import Tensor
 
 from ..framework import default_dtype
-from ..location import user_location
 from ..traced import Traced
-from .sizes import Size
-from .state import UNSET, Poison, Seen, flatten, is_poison, is_tensor, poison_text, unflatten
+from .either import Either, Missing, Zeros, is_either, parts
+from .sizes import NeedsSizes, Size
+from .state import UNSET, Seen, flatten, is_poison, is_tensor, unflatten
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
 
 NUMBERS = (bool, int, float, np.number, np.bool_)
+# The name of the variable that holds the value of an early return: it is read under a flag of its
+# own, so that no round and no branch needs to say whether it is set.
+RETURNED = "_jst_value"
 
 
 class Joined(NamedTuple):
     """How a leaf is made after the branch: `kept` as it is, or cond result number `place`."""
 
     kept: Any
-    place: int | None
+    place: int | None = None
+    negated: bool = False
 
 
 class Merger:
-    """Collects the results of a cond while places are merged one by one."""
+    """Collects the results of a cond on `flag` while places are merged one by one."""
 
-    def __init__(self, tracer: ProgramTracer) -> None:
-        self.tracer = tracer
+    def __init__(self, tracer: ProgramTracer, flag: Traced) -> None:
+        self.tracer, self.flag = tracer, flag
         self.pairs: list[tuple[Any, Any, DType]] = []
-        loc = user_location()
-        self.where = f" ({loc})" if loc else ""
 
-    def merge(self, label: str, one: Seen, two: Seen) -> Callable[[list[Traced]], Any]:
-        """Plan the value of one place; call the result with the cond's outputs to get it."""
-        if one.value is two.value:
+    def merge(
+        self, label: str, one: Seen | None, two: Seen | None
+    ) -> Callable[[list[Traced]], Any]:
+        """Plan the value of one place; call the result with the cond's outputs to get it.
+
+        None stands for a branch that ends the call.
+        """
+        if one is not None and two is not None and one.value is two.value:
             return lambda outs: one.value
-        yes, no = one.copy, two.copy
-        if yes is UNSET or no is UNSET:
-            return self._one_sided(label, yes, no)
-        for value in (yes, no):
-            if is_poison(value):
-                return lambda outs, value=value: value  # type: ignore[misc]
-        (structure, left), (other, right) = flatten(yes), flatten(no)
-        if structure != other:
-            return self._poisoned(label, f"{kind(yes)} in one branch and {kind(no)} in the other")
-        before = len(self.pairs)
+        yes, no = _sides(label, one, two)
+        yes, no = together(yes, no)
+        (structure, left), (_, right) = flatten(yes), flatten(no)
         joined = [self._leaf(a, b) for a, b in zip(left, right, strict=True)]
-        bad = next((one for one in joined if isinstance(one, str)), None)
-        if bad is not None:
-            del self.pairs[before:]
-            return self._poisoned(label, bad)
-        leaves = [one for one in joined if not isinstance(one, str)]
-        return lambda outs: unflatten(structure, _values(leaves, outs))
+        return lambda outs: _plain(unflatten(structure, self._values(joined, outs)))
 
-    def _one_sided(self, label: str, yes: Any, no: Any) -> Callable[[list[Traced]], Any]:
-        """A value in one branch only. That of an early return is read under its flag alone."""
-        if not label.startswith("_jst_value"):
-            return self._poisoned(
-                label, "assigned in one branch only; assign it in both, or before the `if`"
-            )
-        given = no if yes is UNSET else yes
-        if is_poison(given):
-            return lambda outs: given
-        structure, leaves = flatten(given)
-        joined = []
-        for leaf in leaves:
-            if not is_tensor(leaf):
-                joined.append(Joined(leaf, None))
-                continue
-            zeros = Zeros(leaf)
-            left, right = (zeros, leaf) if yes is UNSET else (leaf, zeros)
-            joined.append(self._pair(left, right, leaf.dtype))
-        return lambda outs: unflatten(structure, _values(joined, outs))
-
-    def _leaf(self, yes: Any, no: Any) -> Joined | str:
+    def _leaf(self, yes: Any, no: Any) -> Joined:
+        if yes is True and no is False:
+            return Joined(self.flag)
+        if yes is False and no is True:
+            return Joined(self.flag, negated=True)
         for value in (yes, no):
             if is_poison(value):
-                return poison_text(value)
+                return Joined(value)
         if same(yes, no):
-            return Joined(yes, None)
-        kinds = [isinstance(v, (Tensor, Size, *NUMBERS)) for v in (yes, no)]
-        if not all(kinds):
-            return f"{kind(yes)} in one branch and {kind(no)} in the other"
-        dtype = _common_dtype(yes, no)
-        if dtype is None:
-            return (
-                f"{kind(yes)} in one branch and {kind(no)} in the other; "
-                "cast one of them, so that both have one dtype"
-            )
-        left, right = dims_of_value(yes), dims_of_value(no)
-        if left != right:
-            return (
-                f"a tensor of shape {show(left)} in one branch and of shape {show(right)} in the "
-                "other; give both branches one shape"
-            )
-        return self._pair(yes, no, dtype)
-
-    def _poisoned(self, label: str, what: str) -> Callable[[list[Traced]], Any]:
-        if label.startswith("_jst_value"):
-            text = (
-                f"the function returns {what}, in a branch that depends on a tensor{self.where}; "
-                "both must return the same kind of value"
-            )
-        else:
-            text = f"after an `if` on a tensor{self.where} `{label}` is {what}"
-        return lambda outs: Poison(text)
-
-    def _pair(self, yes: Any, no: Any, dtype: DType) -> Joined:
-        self.pairs.append((yes, no, dtype))
+            return Joined(yes)
+        self.pairs.append((yes, no, common_dtype(yes, no) or dtype_of_value(yes)))
         return Joined(None, len(self.pairs) - 1)
+
+    def _values(self, joined: list[Joined], outs: list[Traced]) -> Iterator[Any]:
+        for one in joined:
+            if one.negated:
+                yield self.tracer.emit("logical_not", self.flag)
+            else:
+                yield one.kept if one.place is None else outs[one.place]
 
     def results(self, side: int) -> list[Variable]:
         """The Variables that one branch yields; call it while the branch's block is open."""
         return [self._result(pair[side], pair[2]) for pair in self.pairs]
 
     def _result(self, value: Any, dtype: DType) -> Variable:
-        if isinstance(value, Zeros):
-            shape = list(value.type.shape)
-            made = self.tracer.emit("fill_constant", shape=shape, value=0.0, dtype=dtype)
-            return self.tracer.variable(made)
         return self.tracer.variable(as_tensor_of(self.tracer, value, dtype))
 
 
-class Zeros:
-    """Stands for a value that nobody reads."""
+def _sides(label: str, one: Seen | None, two: Seen | None) -> tuple[Any, Any]:
+    """What either branch leaves; a stand-in for what nobody reads."""
+    yes = None if one is None else or_missing(one.copy, label)
+    no = None if two is None else or_missing(two.copy, label)
+    unread = label.startswith(RETURNED)
+    if one is None or (unread and type(yes) is Missing):
+        return blank(no), no
+    if two is None or (unread and type(no) is Missing):
+        return yes, blank(yes)
+    return yes, no
 
-    def __init__(self, like: Any) -> None:
-        self.type = type_of(like)
+
+def or_missing(value: Any, label: str) -> Any:
+    """The value; for a variable that has none what its reader is told."""
+    if value is not UNSET:
+        return value
+    return Missing(unset_text(label))
+
+
+def unset_text(name: str) -> str:
+    """Python's words for a variable that has no value."""
+    return f"cannot access local variable '{name}' where it is not associated with a value"
+
+
+def _plain(value: Any) -> Any:
+    return UNSET if type(value) is Missing else value
+
+
+class Unlike(Exception):
+    """Two tensors that no loop can carry as one, described."""
+
+
+def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
+    """Both values in one structure, whose leaves can be merged one by one.
+
+    Where that takes an Either its flag is True on the left and False on the right. If `strict`,
+    tensors of different types raise Unlike.
+    """
+    found = _alike(a, b)
+    if found is not None:
+        return found
+    if strict and is_tensor(a) and is_tensor(b):
+        raise Unlike(*(f"{kind(one)} and shape {show(dims_of_value(one))}" for one in (a, b)))
+    if _same_container(a, b):
+        return _container_together(a, b, strict)
+    if is_either(a) or is_either(b):
+        extended = _with_either(a, b)
+        if extended is not None:
+            return extended
+    return Either(True, a, blank(b)), Either(False, blank(a), b)
+
+
+def _alike(a: Any, b: Any) -> tuple[Any, Any] | None:
+    """The two values themselves if they have one structure and all leaves can be merged."""
+    (structure, left), (other, right) = flatten(a), flatten(b)
+    if structure != other or not all(map(mergeable, left, right)):
+        return None
+    return a, b
+
+
+def _same_container(a: Any, b: Any) -> bool:
+    if type(a) is not type(b) or not isinstance(a, (list, tuple, dict)):
+        return False
+    return list(a) == list(b) if isinstance(a, dict) else len(a) == len(b)
+
+
+def _container_together(a: Any, b: Any, strict: bool) -> tuple[Any, Any]:
+    if isinstance(a, dict):
+        found = {key: together(a[key], b[key], strict) for key in a}
+        return {k: v[0] for k, v in found.items()}, {k: v[1] for k, v in found.items()}
+    pairs = [together(x, y, strict) for x, y in zip(a, b, strict=True)]
+    left, right = [x for x, _ in pairs], [y for _, y in pairs]
+    if hasattr(type(a), "_fields"):
+        return type(a)(*left), type(a)(*right)
+    return type(a)(left), type(a)(right)
+
+
+def _with_either(a: Any, b: Any) -> tuple[Any, Any] | None:
+    """An Either on one side or both, matched alternative by alternative."""
+    if not is_either(a):
+        found = _with_either(b, a)
+        return None if found is None else (found[1], found[0])
+    flag, yes, no = parts(a)
+    if not is_either(b):
+        for this, value in ((True, yes), (False, no)):
+            pair = _alike(value, b)
+            if pair is not None:
+                if this:
+                    return Either(flag, pair[0], no), Either(True, pair[1], blank(no))
+                return Either(flag, yes, pair[0]), Either(False, blank(yes), pair[1])
+        return None
+    other, other_yes, other_no = parts(b)
+    straight = _alike(yes, other_yes), _alike(no, other_no)
+    if straight[0] and straight[1]:
+        return a, b
+    crossed = _alike(yes, other_no), _alike(no, other_yes)
+    if crossed[0] and crossed[1]:
+        return a, Either(negated(other), other_no, other_yes)
+    return None
+
+
+def negated(flag: Any) -> Any:
+    """The opposite of an Either's flag."""
+    return not flag if isinstance(flag, bool) else flag.tracer.emit("logical_not", flag)
+
+
+def blank(value: Any) -> Any:
+    """A value of this structure that nobody reads: zeros for its tensors."""
+    structure, leaves = flatten(value)
+    made = [Zeros(type_of(leaf)) if is_tensor(leaf) else leaf for leaf in leaves]
+    return unflatten(structure, iter(made))
+
+
+def mergeable(yes: Any, no: Any) -> bool:
+    """Whether two leaves become one: the same value, or tensors and numbers of one shape."""
+    if is_poison(yes) or is_poison(no) or same(yes, no):
+        return True
+    if not all(isinstance(v, (Tensor, Zeros, Size, *NUMBERS)) for v in (yes, no)):
+        return False
+    left, right = dims_of_value(yes), dims_of_value(no)
+    if left != right:
+        _need_sizes(left, right)
+    return left == right and common_dtype(yes, no) is not None
+
+
+def _need_sizes(left: Sequence[Any], right: Sequence[Any]) -> None:
+    """Shapes that differ because sizes were left open: trace again with the sizes there are."""
+    active: Any = tracer.get()
+    if active is None or not active.open_sizes or len(left) != len(right):
+        return
+    pairs = [(a, b) for a, b in zip(left, right, strict=True) if a != b]
+    if all(not (isinstance(a, int) and isinstance(b, int)) for a, b in pairs):
+        raise NeedsSizes(show(left))
 
 
 def as_tensor_of(tracer: ProgramTracer, value: Any, dtype: DType) -> Traced:
-    """A number, Size or tensor as a traced tensor of this dtype."""
+    """A number, Size, tensor or stand-in as a traced tensor of this dtype."""
+    made: Traced
+    if isinstance(value, Zeros):
+        shape = list(value.type.shape)
+        made = tracer.emit("fill_constant", shape=shape, value=0.0, dtype=dtype)
+        return made
     if isinstance(value, NUMBERS):
         number = value.item() if isinstance(value, np.generic) else value
-        made: Traced = tracer.emit("fill_constant", shape=[], value=number, dtype=dtype)
+        made = tracer.emit("fill_constant", shape=[], value=number, dtype=dtype)
         return made
     traced = tracer.as_traced(value)
     if traced.dtype is not dtype:
@@ -171,17 +259,20 @@ def fits(value: Any, dtype: DType) -> bool:
     return dtype.is_float or kind.is_integer
 
 
-def _common_dtype(yes: Any, no: Any) -> DType | None:
-    """The dtype in which both sides mean the same, or None."""
-    left_number, right_number = isinstance(yes, NUMBERS), isinstance(no, NUMBERS)
+def common_dtype(yes: Any, no: Any) -> DType | None:
+    """The dtype that holds both, or None: a bool is no number."""
     left, right = dtype_of_value(yes), dtype_of_value(no)
     if left is right:
         return left
-    if left_number and fits(yes, right) and not (right_number and not fits(no, right)):
+    if isinstance(yes, NUMBERS) and fits(yes, right):
         return right
-    if right_number and fits(no, left):
+    if isinstance(no, NUMBERS) and fits(no, left):
         return left
-    return None
+    if left is bool_ or right is bool_:
+        return None
+    if left.is_float != right.is_float:
+        return left if left.is_float else right
+    return left if left.itemsize >= right.itemsize else right
 
 
 def type_of(value: Tensor) -> TensorType:
@@ -193,6 +284,8 @@ def type_of(value: Tensor) -> TensorType:
 
 def dtype_of_value(value: Any) -> DType:
     """The dtype of a tensor, a Size or a number."""
+    if isinstance(value, Zeros):
+        return value.type.dtype
     if isinstance(value, Tensor):
         return value.dtype
     return int64 if isinstance(value, Size) else number_dtype(value)
@@ -200,6 +293,8 @@ def dtype_of_value(value: Any) -> DType:
 
 def dims_of_value(value: Any) -> tuple[Any, ...]:
     """The shape of a tensor; a number has none."""
+    if isinstance(value, Zeros):
+        return value.type.shape
     return type_of(value).shape if isinstance(value, Tensor) else ()
 
 
@@ -215,6 +310,8 @@ def same(yes: Any, no: Any) -> bool:
         return yes.dtype == no.dtype and np.array_equal(yes, no)
     if isinstance(yes, Size):
         return str(yes) == str(no)
+    if isinstance(yes, Missing):
+        return True
     try:
         return bool(yes == no)
     except Exception:  # whatever the __eq__ of a class of the user raises
@@ -225,14 +322,12 @@ def kind(value: Any) -> str:
     """What a value is, for messages."""
     if value is None:
         return "None"
-    if isinstance(value, Tensor):
-        return f"a tensor of dtype {value.dtype.name}"
+    if isinstance(value, Missing):
+        return "nothing (it is not assigned)"
+    if isinstance(value, (Tensor, Zeros)):
+        return f"a tensor of dtype {dtype_of_value(value).name}"
     if isinstance(value, (list, tuple, dict)):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, (*NUMBERS, str)):
         return f"the {type(value).__name__} {value!r}"
     return f"a {type(value).__name__}"
-
-
-def _values(joined: list[Joined], outs: list[Traced]) -> Iterator[Any]:
-    return iter([one.kept if one.place is None else outs[one.place] for one in joined])

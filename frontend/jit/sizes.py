@@ -103,6 +103,10 @@ class Size(SymDim):
         raise _undecided(self, "a Python float")
 
     def __repr__(self) -> str:
+        active: Any = tracer.get()
+        if active is not None and active.open_sizes:
+            # Text of the user's own (`f"{x.shape}"`) shows the sizes that there are.
+            raise NeedsSizes("text")
         return "-1"
 
     def __neg__(self) -> Any:

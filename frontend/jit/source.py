@@ -65,7 +65,7 @@ def conversion_of(function: types.FunctionType) -> Converted | None:
 
 
 def _convert(function: types.FunctionType) -> Converted | None:
-    skipped = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+    skipped = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
     if function.__code__.co_flags & skipped:
         return None
     try:

@@ -17,6 +17,7 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..location import user_location
+from .either import Either, is_either, parts, refuse, resolved
 
 if TYPE_CHECKING:
     from ..traced import Traced
@@ -127,6 +128,14 @@ def is_tensor(value: Any) -> TypeGuard[Tensor]:
     return type(value) is not Poison and isinstance(value, Tensor)
 
 
+def need_one(value: Any, what: str) -> None:
+    """Refuse what is no single value."""
+    if is_poison(value):
+        value.refuse()
+    if is_either(value):
+        refuse(value, what)
+
+
 def poison_text(value: Poison) -> str:
     """Why the value cannot be used."""
     return str(object.__getattribute__(value, "__dict__")["message"])
@@ -232,9 +241,8 @@ class ContentsPlace:
         return type(self.owner)(self.owner) if type(self.owner) in (list, dict, set) else UNSET
 
     def set(self, value: Any) -> None:
-        if is_poison(value):
-            # Its length and its truth would tell a lie that nothing here can refuse later.
-            value.refuse()
+        # The length and the truth of such a list would tell a lie that nothing can refuse later.
+        need_one(value, self.label)
         self.owner.clear()
         if isinstance(self.owner, list):
             self.owner.extend(value)
@@ -253,13 +261,10 @@ class TensorPlace:
         return "tensor", id(self.traced)
 
     def get(self) -> Any:
-        from ..traced import Traced
-
-        return Traced(self.traced.variable, self.traced.tracer)
+        return self.traced.tracer.traced(self.traced.variable)
 
     def set(self, value: Any) -> None:
-        if is_poison(value):
-            value.refuse()
+        need_one(value, self.label)
         self.traced.variable = self.traced.tracer.as_traced(value).variable
 
 
@@ -277,8 +282,7 @@ class BufferPlace:
         return self.tracer.current_value(self.tensor)
 
     def set(self, value: Any) -> None:
-        if is_poison(value):
-            value.refuse()
+        need_one(value, self.label)
         self.tracer.set_current(self.tensor, value)
 
 
@@ -315,7 +319,7 @@ class Seen(NamedTuple):
 def seen(place: Place) -> Seen:
     value = place.get()
     structure, leaves = flatten(value)
-    return Seen(value, value if structure is None else unflatten(structure, iter(leaves)))
+    return Seen(value, unflatten(structure, iter(leaves)))
 
 
 def cells_of(functions: Sequence[Any], names: Sequence[str]) -> list[Place]:
@@ -333,10 +337,17 @@ def cells_of(functions: Sequence[Any], names: Sequence[str]) -> list[Place]:
 
 
 def flatten(value: Any) -> tuple[Any, list[Any]]:
-    """(structure, leaves) of nested lists, tuples and dicts; structures compare with ==."""
+    """(structure, leaves) of nested lists, tuples, dicts and Eithers; structures compare with ==.
+
+    An Either of which it is known here which one it is counts as that one.
+    """
     leaves: list[Any] = []
 
     def walk(node: Any) -> Any:
+        if type(node) is Either:
+            node = resolved(node)
+        if type(node) is Either:
+            return Either, tuple(walk(part) for part in parts(node))
         if type(node) is list or type(node) is tuple or _is_namedtuple(node):
             return type(node), tuple(walk(child) for child in node)
         if type(node) is dict:
@@ -355,7 +366,7 @@ def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
     if kind is dict:
         return {key: unflatten(child, leaves) for key, child in children}
     values = [unflatten(child, leaves) for child in children]
-    return kind(*values) if hasattr(kind, "_fields") else kind(values)
+    return kind(*values) if kind is Either or hasattr(kind, "_fields") else kind(values)
 
 
 def _is_namedtuple(node: Any) -> bool:

@@ -29,7 +29,9 @@ from ..autograd import grad_enabled
 from ..location import user_location
 from ..nn.layer import Layer
 from ..traced import Traced, ViewOf
+from .either import is_either, one_of
 from .explain import Decisions
+from .facts import Facts
 from .sizes import Size, as_tensor, plain
 from .state import Journal, Place, TensorPlace, at_line, is_poison
 from .views import write_captured, write_through
@@ -41,6 +43,8 @@ class Frame:
     def __init__(self, block: Block) -> None:
         self.block = block
         self.captured: dict[Variable, Variable] = {}
+        # What is known of bool Variables while the block is built.
+        self.facts: dict[Variable, bool] = {}
 
     def owns(self, var: Variable) -> bool:
         """Whether the Variable was made in this block."""
@@ -52,6 +56,8 @@ class ProgramTracer:
 
     # Whether the code that is traced is converted, so that it may call static functions.
     converts = True
+    # Attributes of every op that is recorded now.
+    op_attrs: Mapping[str, Any] | None = None
 
     def __init__(self, open_sizes: bool = False) -> None:
         self.program = Program()
@@ -60,6 +66,10 @@ class ProgramTracer:
         self.captured: dict[int, tuple[Tensor, Variable]] = {}
         self.current: dict[int, Traced] = {}
         self.journals: list[Journal] = []
+        self.facts = Facts(self)
+        self.has_eithers = False
+        # The variables that a branch read while they had no value.
+        self.unset_reads: set[str] = set()
         self.layers: dict[int, Layer] = {}
         self.captured_views: dict[int, list[weakref.ref[Traced]]] = {}
         self.decisions = Decisions()
@@ -71,7 +81,7 @@ class ProgramTracer:
         if self.converts:
             self.decisions.note_constants()
         variables = [self._slot(value) for value in inputs]
-        emitter = BlockEmitter(self.frames[-1].block, user_location())
+        emitter = BlockEmitter(self.frames[-1].block, user_location(), extra=self.op_attrs)
         found = emitter.emit(
             opdef, variables, {k: plain(v) for k, v in attrs.items()}, self.names_for(opdef)
         )
@@ -128,6 +138,13 @@ class ProgramTracer:
             self.layers[id(layer)] = layer
         return convert_call(function)
 
+    def parameter(self, shape: Any, dtype: Any, attr: Any, owner: str, is_bias: bool,
+                  default: Any) -> Any:  # fmt: skip
+        """A Layer's parameter as a part of the Program; None where it is data, read anew at each
+        call.
+        """
+        return None
+
     def names_for(self, opdef: OpDef) -> Mapping[str, Sequence[str]] | None:
         """The names of an op's outputs by slot; None leaves them to the emitter."""
         return None
@@ -142,6 +159,8 @@ class ProgramTracer:
         """A tensor of this Program for a Tensor, a Size or a number."""
         if is_poison(value):
             value.refuse()
+        if is_either(value):
+            value = one_of(value, "a tensor")
         if isinstance(value, Traced):
             if value.tracer is not self:
                 raise ConversionError(

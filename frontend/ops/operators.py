@@ -101,17 +101,18 @@ def _pow(self: Tensor, other: Any) -> Any:
 
 def _equal(self: Tensor, other: Any) -> Any:
     """self == other, elementwise; with None and other things that are no numbers False."""
-    return _compared(self, other, "equal", False)
+    return _compared(self, other, "equal")
 
 
 def _not_equal(self: Tensor, other: Any) -> Any:
     """self != other, elementwise; with None and other things that are no numbers True."""
-    return _compared(self, other, "not_equal", True)
+    return _compared(self, other, "not_equal")
 
 
-def _compared(x: Tensor, other: Any, op_type: str, otherwise: bool) -> Any:
+def _compared(x: Tensor, other: Any, op_type: str) -> Any:
     if not isinstance(other, (Tensor, *_ACCEPTED)):
-        return otherwise
+        # Python asks the other one, and then for the identity.
+        return NotImplemented
     x, y = operands(x, other)
     return run_op(op_type, x, y)
 

@@ -167,7 +167,7 @@ def _assert_infer(condition: TensorType, data: list[TensorType], **_: Any) -> No
 
 assert_ = op(
     "assert", "Cond Data*", "",
-    attrs={"summarize": -1, "message": ""},
+    attrs={"summarize": -1, "message": "", "error": "AssertionError"},
     infer=_assert_infer,
     side_effect=True,
     no_samples="it has no result: tests/ir/test_control.py",

@@ -84,13 +84,24 @@ while not stop_0 and a:
     if not stop_0:
         e()"""),
     (Assertion, "assert a, b", "_jst.convert_assert(a, lambda: b)"),
-    (Assertion, "raise a", "_jst.check_raise()\nraise a"),
+    (Assertion, "raise a", "raise _jst.convert_raise(a)"),
+    (Assertion, "try:\n    raise a\nexcept E:\n    raise", """\
+try:
+    _jst_depth_0 = _jst.depth()
+    raise _jst.convert_raise(a, _jst_depth_0)
+except E:
+    raise"""),
     (Stores, "a.b = c", "_jst.will_write(a, 'b')\na.b = c"),
     (Stores, "a[0], b = c", "_jst.will_write(a)\na[0], b = c"),
     (Stores, "f().b = c", "_jst.will_write_unknown()\nf().b = c"),
     (Logical, "a and b or not c",
      "_jst.logical_or(_jst.logical_and(a, lambda: b), lambda: _jst.logical_not(c))"),
-    (Logical, "a and (b := c)", "a and (b := c)"),
+    (Logical, "x = a and (b := c)", """\
+def part_0():
+    nonlocal b
+    return (b := c)
+x = _jst.logical_and(a, part_0)"""),
+    (Logical, "lambda: a and (b := c)", "lambda: a and (b := c)"),
     (Compare, "a < b", "a < b"),
     (Compare, "a < b <= c", "_jst.compare(a, ('<', lambda: b), ('<=', lambda: c))"),
     (Compare, "a is None", "_jst.compare(a, ('is', lambda: None))"),
@@ -120,7 +131,7 @@ def f(x):
     def while_body_0():
         nonlocal x
         x = x - 1
-    _jst.convert_while(while_test_0, while_body_0, ('x',))"""),
+    _jst.convert_while(while_test_0, while_body_0, ('x',), ())"""),
     (ForLoop, "def f(x):\n    global g\n    for a, b in x:\n        g = a", """\
 def f(x):
     a = b = None
@@ -132,7 +143,7 @@ def f(x):
         global g
         a, b = item_0
         g = a
-    _jst.convert_for(x, for_body_0, ('a', 'b', 'g'), None)"""),
+    _jst.convert_for(x, for_body_0, ('a', 'b', 'g'), ('a', 'b'), None)"""),
 ]  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import gast
 
 from .jumps import contains, lower
-from .scope import Transformer, assign, at, constant, load
+from .scope import YIELDS, Transformer, assign, at, constant, load, own_nodes
 
 
 class BreakContinue(Transformer):
@@ -31,6 +31,8 @@ class BreakContinue(Transformer):
 
     def _loop(self, node: Any) -> Any:
         self.generic_visit(node)
+        if any(isinstance(n, YIELDS) for n in own_nodes([node])):
+            return node
         before: list[Any] = []
         orelse, node.orelse = node.orelse, []
         if any(contains(child, (gast.Continue,)) for child in node.body):

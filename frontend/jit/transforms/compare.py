@@ -10,8 +10,7 @@ from typing import Any
 
 import gast
 
-from .logical import movable
-from .scope import Transformer, at, constant, jst, thunk
+from .scope import Lazy, at, constant, jst
 
 SYMBOLS = {
     gast.Lt: "<", gast.LtE: "<=", gast.Gt: ">", gast.GtE: ">=", gast.Eq: "==", gast.NotEq: "!=",
@@ -19,17 +18,17 @@ SYMBOLS = {
 }  # fmt: skip
 
 
-class Compare(Transformer):
+class Compare(Lazy):
     """A single arithmetic comparison stays: the operator is overloaded."""
 
     def visit_Compare(self, node: Any) -> Any:
         self.generic_visit(node)
         symbols = [SYMBOLS[type(op)] for op in node.ops]
         plain = len(symbols) == 1 and not symbols[0][0].isalpha()
-        if plain or not all(movable(operand) for operand in node.comparators):
+        if plain or not all(self.movable(operand) for operand in node.comparators):
             return node
         links = [
-            gast.Tuple(elts=[constant(symbol), thunk(operand)], ctx=gast.Load())
+            gast.Tuple(elts=[constant(symbol), self.thunk(operand)], ctx=gast.Load())
             for symbol, operand in zip(symbols, node.comparators, strict=True)
         ]
         return at(node, jst("compare", node.left, *links))

@@ -8,12 +8,16 @@ NameError.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import gast
 
+from .jumps import contains
 from .scope import (
+    LOOPS,
+    YIELDS,
     Context,
     Transformer,
     assigned,
@@ -36,6 +40,7 @@ class ControlFlow(Transformer):
         self.hidden: set[str] = set()
         self.bound: set[str] = set()
         self.managed: set[str] | None = None
+        self.everywhere: Counter[str] = Counter()
 
     def visit_Lambda(self, node: Any) -> Any:
         return node
@@ -47,14 +52,15 @@ class ControlFlow(Transformer):
         if node.name in self.context.generated:
             node.body = self._statements(node.body)
             return node
-        outer = self.globals, self.hidden, self.bound, self.managed
+        outer = self.globals, self.hidden, self.bound, self.managed, self.everywhere
         self.globals = declared(node.body, gast.Global)
         self.hidden = _changed_by_closures(node.body, self.context)
         self.bound = parameters(node.args) | declared(node.body)
-        self.managed = set()
+        self.managed = _bound_by_parts(node.body, self.context)
+        self.everywhere = counted(node)
         node.body = self._statements(node.body)
         node.body = _bind(node, self.managed - self.bound)
-        self.globals, self.hidden, self.bound, self.managed = outer
+        self.globals, self.hidden, self.bound, self.managed, self.everywhere = outer
         return node
 
     def _statements(self, body: Sequence[Any]) -> list[Any]:
@@ -74,6 +80,13 @@ class ControlFlow(Transformer):
             self.managed |= names
         return sorted(names)
 
+    def inner(self, inside: Counter[str], names: list[str]) -> list[str]:
+        """Those of the names that occur in the function only where they are counted `inside`."""
+        return [
+            name for name in names
+            if name not in self.bound and inside[name] == self.everywhere[name]
+        ]  # fmt: skip
+
     def nested(self, origin: Any, base: str, body: Sequence[Any], names: list[str],
                *params: str) -> Any:  # fmt: skip
         """`def base_0(params): nonlocal names; body`."""
@@ -86,11 +99,30 @@ class ControlFlow(Transformer):
         return gast.Tuple(elts=[constant(name) for name in names], ctx=gast.Load())
 
 
+def counted(node: Any) -> Counter[str]:
+    """How often each name occurs in the tree; the declarations of generated code do not count."""
+    return Counter(n.id for n in gast.walk(node) if isinstance(n, gast.Name))
+
+
 def _declarations(names: Sequence[str], global_names: set[str]) -> list[Any]:
     outer = [name for name in names if name not in global_names]
     inner = [name for name in names if name in global_names]
     found: list[Any] = [gast.Nonlocal(names=outer)] if outer else []
     return [*found, gast.Global(names=inner)] if inner else found
+
+
+def _bound_by_parts(body: Sequence[Any], context: Context) -> set[str]:
+    """Names that functions made of expressions bind."""
+    found = (n for n in own_nodes(body) if isinstance(n, gast.FunctionDef))
+    return set().union(*(context.parts.get(n.name, set()) for n in found))
+
+
+def stays(node: Any) -> bool:
+    """Whether the statement cannot be moved into a function: Python runs it as it stands."""
+    if any(isinstance(n, (*YIELDS, gast.Return)) for n in own_nodes([node])):
+        return True
+    loop = isinstance(node, LOOPS)
+    return not loop and contains(node, (gast.Break, gast.Continue))
 
 
 def _changed_by_closures(body: Sequence[Any], context: Context) -> set[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import gast
 
 from .jumps import always_jumps, contains, lower
-from .scope import LOOPS, Transformer, assign, at, constant, load, own_nodes
+from .scope import LOOPS, YIELDS, Transformer, assign, at, constant, load, own_nodes
 
 
 class EarlyReturn(Transformer):
@@ -30,7 +30,7 @@ class EarlyReturn(Transformer):
 
     def visit_FunctionDef(self, node: Any) -> Any:
         self.generic_visit(node)
-        if any(isinstance(n, (gast.Yield, gast.YieldFrom)) for n in own_nodes(node.body)):
+        if any(isinstance(n, YIELDS) for n in own_nodes(node.body)):
             return node
         if not _returns_early(node.body):
             return node

@@ -6,13 +6,15 @@ from typing import Any
 
 import gast
 
-from .control import ControlFlow
+from .control import ControlFlow, stays
 from .scope import at, jst, load
 
 
 class IfElse(ControlFlow):
     def visit_If(self, node: Any) -> Any:
         self.generic_visit(node)
+        if stays(node):
+            return node
         names = self.state(node.body, node.orelse)
         true = self.nested(node, "true_fn", node.body, names)
         false = self.nested(node, "false_fn", node.orelse, names)

@@ -10,6 +10,9 @@ import gast
 
 FUNCTIONS = (gast.FunctionDef, gast.AsyncFunctionDef, gast.Lambda)
 LOOPS = (gast.For, gast.While)
+YIELDS = (gast.Yield, gast.YieldFrom, gast.Await)
+# Expressions with a scope of their own.
+SCOPES = (gast.Lambda, gast.ListComp, gast.SetComp, gast.DictComp, gast.GeneratorExp)
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Context:
     class_name: str = ""
     taken: set[str] = field(default_factory=set)
     generated: set[str] = field(default_factory=set)
+    # What a function that stands for an expression binds (walruses), by the function's name.
+    parts: dict[str, set[str]] = field(default_factory=dict)
 
     def fresh(self, base: str) -> str:
         """A variable name that the function does not use: `base_0`, `base_1`, ..."""
@@ -49,6 +54,68 @@ class Transformer(gast.NodeTransformer):  # type: ignore[misc]
 
     def visit_ClassDef(self, node: Any) -> Any:
         return node
+
+
+class Lazy(Transformer):
+    """A transformer that moves expressions into functions, which the converter may or may not call.
+
+    An expression with a walrus binds a name of the function around it, which a lambda cannot: it
+    becomes a nested function before the statement.
+    """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.defined: list[Any] | None = None
+        self.globals: set[str] = set()
+
+    def visit(self, node: Any) -> Any:
+        if isinstance(node, (*SCOPES, gast.ClassDef)):
+            outer, self.defined = self.defined, None
+            found = super().visit(node)
+            self.defined = outer
+            return found
+        if not isinstance(node, gast.stmt):
+            return super().visit(node)
+        outer, self.defined = self.defined, []
+        found = super().visit(node)
+        before, self.defined = self.defined, outer
+        return [*before, *(found if isinstance(found, list) else [found])] if before else found
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        outer, self.globals = self.globals, declared(node.body, gast.Global)
+        self.generic_visit(node)
+        self.globals = outer
+        return node
+
+    def movable(self, expression: Any) -> bool:
+        """Whether the expression can be moved into a function."""
+        nodes = list(gast.walk(expression))
+        if any(isinstance(node, YIELDS) for node in nodes):
+            return False
+        walrus = any(isinstance(node, gast.NamedExpr) for node in nodes)
+        return not walrus or self.defined is not None
+
+    def thunk(self, expression: Any) -> Any:
+        """A function of no arguments that computes it."""
+        bound = _walruses([expression])
+        for part in [n.id for n in gast.walk(expression) if isinstance(n, gast.Name)]:
+            bound |= self.context.parts.get(part, set())
+        if not bound:
+            return thunk(expression)
+        name = self.context.fresh_function("part")
+        self.context.parts[name] = bound
+        head = [
+            kind(names=sorted(names))
+            for kind, names in (
+                (gast.Nonlocal, bound - self.globals),
+                (gast.Global, bound & self.globals),
+            )
+            if names
+        ]
+        assert self.defined is not None
+        made = function(name, [*head, gast.Return(value=expression)])
+        self.defined.append(at(expression, made))
+        return load(name)
 
 
 def names_in(node: Any) -> set[str]:
@@ -145,6 +212,8 @@ def assigned(nodes: Sequence[Any], context: Context) -> set[str]:
 def _bound_by(node: Any, context: Context) -> set[str]:
     if isinstance(node, gast.Name) and isinstance(node.ctx, (gast.Store, gast.Del)):
         return {node.id}
+    if isinstance(node, gast.Name) and node.id in context.parts:
+        return context.parts[node.id]
     if isinstance(node, gast.FunctionDef) and node.name in context.generated:
         return declared(node.body)
     if isinstance(node, (gast.FunctionDef, gast.AsyncFunctionDef, gast.ClassDef)):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .logical import movable
-from .scope import Transformer, at, jst, thunk
+from .scope import Lazy, at, jst
 
 
-class Ternary(Transformer):
+class Ternary(Lazy):
     def visit_IfExp(self, node: Any) -> Any:
         self.generic_visit(node)
-        if not (movable(node.body) and movable(node.orelse)):
+        if not (self.movable(node.body) and self.movable(node.orelse)):
             return node
-        call = jst("convert_ternary", node.test, thunk(node.body), thunk(node.orelse))
+        call = jst("convert_ternary", node.test, *map(self.thunk, (node.body, node.orelse)))
         return at(node, call)

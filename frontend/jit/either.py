@@ -1,0 +1,228 @@
+"""Either: a value of which a tensor decides, at the call, which of two it is.
+
+After `if t: y = x` without an `else`, or `return None` in one branch only, a variable is no single
+value of the Program. It becomes an Either of both. Whatever is done with it is done with each of
+the two in its own branch of a `cond`; where the code around is itself under that condition, it is
+simply the one. A value that is not there (`Missing`) ends the call, where it is used, with the
+error that Python would raise.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from wherry.dispatch import tracer
+from wherry.ir.infer import TensorType
+from wherry.schema.errors import ConversionError
+
+from ..location import user_location
+
+if TYPE_CHECKING:
+    from ..traced import Traced
+
+
+class Missing:
+    """The value of a variable that has none; it knows the error of whoever reads it."""
+
+    __slots__ = ("message",)
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+
+
+class Either:
+    """`yes` where the 0-d bool tensor `flag` holds, else `no`."""
+
+    def __init__(self, flag: Any, yes: Any, no: Any) -> None:
+        self.__dict__["_either"] = (flag, yes, no)
+        active: Any = tracer.get()
+        if active is not None:
+            active.has_eithers = True
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return lift(self, lambda value: getattr(value, name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(one_of(self, "an object whose attribute is written"), name, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from .convert_call import convert_call
+
+        return lift(self, lambda value: convert_call(value)(*args, **kwargs))
+
+    def __getitem__(self, index: Any) -> Any:
+        return lift(self, lambda value: value[index])
+
+    def __setitem__(self, index: Any, item: Any) -> None:
+        one_of(self, "an object whose item is written")[index] = item
+
+    def __iter__(self) -> Any:
+        return iter(one_of(self, "what is iterated over"))
+
+    def __contains__(self, item: Any) -> bool:
+        return item in one_of(self, "what is searched in")
+
+    def __bool__(self) -> bool:
+        return bool(one_of(self, "a Python bool"))
+
+    def __int__(self) -> int:
+        return int(one_of(self, "a Python int"))
+
+    def __float__(self) -> float:
+        return float(one_of(self, "a Python float"))
+
+    def __index__(self) -> int:
+        return operator.index(one_of(self, "a Python int"))
+
+    def __len__(self) -> int:
+        return len(one_of(self, "something with a Python length"))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
+        refuse(self, "a numpy array")
+
+    def __enter__(self) -> Any:
+        return one_of(self, "a context manager").__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        return one_of(self, "a context manager").__exit__(*error)
+
+    def __format__(self, spec: str) -> str:
+        return format(one_of(self, "text"), spec)
+
+    def __str__(self) -> str:
+        return str(one_of(self, "text"))
+
+    def __repr__(self) -> str:
+        return repr(one_of(self, "text"))
+
+    __hash__ = object.__hash__
+
+
+def _lifted(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, *rest: lift(self, lambda value: function(value, *rest))
+
+
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, left: lift(self, lambda value: function(left, value))
+
+
+for _name in ("lt", "le", "eq", "ne", "gt", "ge", "neg", "pos", "abs", "invert"):
+    setattr(Either, f"__{_name}__", _lifted(getattr(operator, f"__{_name}__")))
+for _name in (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor",
+    "lshift", "rshift",
+):  # fmt: skip
+    setattr(Either, f"__{_name}__", _lifted(getattr(operator, f"__{_name}__")))
+    setattr(Either, f"__r{_name}__", _reflected(getattr(operator, f"__{_name}__")))
+
+
+class Zeros:
+    """Stands for a tensor that nobody reads: the value of the other branch."""
+
+    def __init__(self, type_: TensorType) -> None:
+        self.type = type_
+
+
+def is_either(value: Any) -> bool:
+    """isinstance(value, Either), whatever the value does when it is asked."""
+    return type(value) is Either
+
+
+def parts(value: Either) -> tuple[Traced, Any, Any]:
+    """(flag, yes, no)."""
+    found: tuple[Traced, Any, Any] = value.__dict__["_either"]
+    return found
+
+
+def resolved(value: Any) -> Any:
+    """The one of two that it is here, where a branch around says so; else the value itself.
+
+    Raises ConversionError for a value that was kept from an earlier trace.
+    """
+    while type(value) is Either:
+        flag, yes, no = parts(value)
+        # While two values are being fitted together a flag may be a plain bool.
+        known = None if isinstance(flag, (bool, Zeros)) else flag.tracer.facts.get(flag)
+        if known is None:
+            if not isinstance(flag, (bool, Zeros)) and tracer.get() is not flag.tracer:
+                refuse(value, "a value after the trace that made it; return it instead")
+            return value
+        value = yes if known else no
+    return value
+
+
+def lift(value: Any, use: Callable[[Any], Any]) -> Any:
+    """Use each of the two in its branch; what the uses give is merged."""
+    from .branch import convert_ternary, end_unless
+
+    value = resolved(value)
+    if type(value) is Missing:
+        raise UnboundLocalError(value.message)
+    if type(value) is not Either:
+        return use(value)
+    flag, yes, no = parts(value)
+    for missing, given, wanted in ((no, yes, True), (yes, no, False)):
+        if type(missing) is Missing:
+            end_unless(flag, wanted, UnboundLocalError(missing.message))
+            return lift(given, use)
+    return convert_ternary(flag, lambda: _attempt(yes, use), lambda: _attempt(no, use))
+
+
+def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
+    """Use one of the two; if it cannot be used so, the call ends if it is that one."""
+    from .branch import BranchEnds
+
+    try:
+        return lift(value, use)
+    except (TypeError, AttributeError, NameError, KeyError, IndexError) as error:
+        raise BranchEnds(error) from error
+
+
+def one_of(value: Any, what: str) -> Any:
+    """The single value where there is no choice left, or the other one is Missing or None."""
+    from .branch import end_unless
+
+    value = resolved(value)
+    if type(value) is Missing:
+        raise UnboundLocalError(value.message)
+    if type(value) is not Either:
+        return value
+    flag, yes, no = parts(value)
+    for other, given, wanted in ((no, yes, True), (yes, no, False)):
+        if type(other) is Missing or other is None:
+            message = f"None cannot be {what}" if other is None else other.message
+            error: Exception = TypeError(message) if other is None else UnboundLocalError(message)
+            end_unless(flag, wanted, error)
+            return one_of(given, what)
+    refuse(value, what)
+
+
+def chosen(value: Any) -> Any:
+    """A result with the one of two in each Either's place, after a call: flags have values."""
+    if type(value) is Either:
+        flag, yes, no = parts(value)
+        value = chosen(yes if bool(flag) else no)
+    if type(value) is Missing:
+        raise UnboundLocalError(value.message)
+    if type(value) in (list, tuple):
+        return type(value)(map(chosen, value))
+    if type(value) is dict:
+        return {key: chosen(one) for key, one in value.items()}
+    return value
+
+
+def refuse(value: Any, what: str) -> NoReturn:
+    """Say that a tensor decides what this value is."""
+    from .merge import kind
+
+    _, yes, no = parts(value)
+    loc = user_location()
+    raise ConversionError(
+        f"this value is {kind(yes)} or {kind(no)}, which a tensor decides at the call, so it "
+        f"cannot be used as {what} here; give it one kind of value in all branches"
+        + (f"\n  at {loc}" if loc else "")
+    )
