@@ -13,6 +13,7 @@ from wherry.tensor import Tensor
 
 from ..autograd import Grad, GradNode, attach
 from .concrete import ConcreteProgram
+from .double import differentiable, gradient_program
 from .native import native_code
 from .reached import add_reached
 
@@ -26,7 +27,8 @@ class TrainingPair:
     """
 
     def __init__(self, concrete: ConcreteProgram, interpret_if_missing: bool = False) -> None:
-        self.concrete = concrete
+        self.concrete, self.interprets = concrete, interpret_if_missing
+        self.on_the_tape: Callable[[Sequence[Any]], Any] | None = None
         program = concrete.main_program.clone()
         self.n_outputs = len(program.outputs)
         self.reached = add_reached(program, _wanting(program))
@@ -47,6 +49,15 @@ class TrainingPair:
         self.differentiable = [
             var.dtype.is_float and not var.stop_gradient for var in concrete.main_program.outputs
         ]
+
+    def gradient_runner(self) -> Callable[[Sequence[Any]], Any]:
+        """What computes the gradients on the tape, made when it is first needed."""
+        from .execute import Runner
+
+        if self.on_the_tape is None:
+            program = gradient_program(self.concrete, self.pair.wrt)
+            self.on_the_tape = Runner(program, self.interprets)
+        return self.on_the_tape
 
     def run(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Forward on Tensors and arrays; the outputs are on the tape."""
@@ -83,7 +94,7 @@ class CompiledNode(GradNode):
     def __init__(self, owner: TrainingPair, wanted: Sequence[Tensor | None], inputs: Sequence[Any],
                  arrays: list[Any], results: list[Array]) -> None:  # fmt: skip
         super().__init__("static_function", wanted, owner.n_outputs)
-        self.owner = owner
+        self.owner, self.inputs = owner, inputs
         self.shapes = [(a.shape, a.dtype) for a in results[: owner.n_outputs]]
         self.unused = {name for name, place in owner.reached.items() if not results[place].item()}
         self.saved: tuple[list[Array], list[Array]] | None = (
@@ -94,17 +105,10 @@ class CompiledNode(GradNode):
         self.versions = [(tensor.storage, tensor.storage.version) for tensor in watched]
 
     def release(self) -> None:
-        self.saved, self.versions = None, []
+        self.saved, self.versions, self.inputs = None, [], []
 
     def backward(self, grads: list[Grad | None], create_graph: bool) -> Sequence[Grad | None]:
         """The gradients of the inputs and parameters that the Program has a gradient for."""
-        if create_graph:
-            raise RuntimeError(
-                "the gradient of a static function cannot be differentiated again; call the "
-                "dynamic "
-                "function (net.forward.rollback(), or paddle.jit.enable_to_static(False)) where "
-                "create_graph=True is needed"
-            )
         assert self.saved is not None
         for storage, version in self.versions:
             if storage.version != version:
@@ -117,10 +121,26 @@ class CompiledNode(GradNode):
                     f"writes."
                 )
         owner, (arrays, residuals) = self.owner, self.saved
+        if create_graph:
+            return self._on_the_tape(grads)
         given = [self._given(source, arrays, residuals, grads) for source in owner.pair.sources]
         found, _ = owner.backward(given, owner.backward_state())
         pairs = zip(owner.pair.wrt, found, strict=True)
         return [None if name in self.unused else grad for name, grad in pairs]
+
+    def _on_the_tape(self, grads: list[Grad | None]) -> Sequence[Grad | None]:
+        """The gradients as results of a further static function, which has a gradient too."""
+        run = self.owner.gradient_runner()
+        places = differentiable(self.owner.concrete.main_program.outputs)
+        found = run([*self.inputs, *(self._tensor(grads[i], i) for i in places)])
+        pairs = zip(self.owner.pair.wrt, found, strict=True)
+        return [None if name in self.unused else grad for name, grad in pairs]
+
+    def _tensor(self, grad: Grad | None, index: int) -> Tensor:
+        if isinstance(grad, Tensor):
+            return grad
+        shape, dtype = self.shapes[index]
+        return Tensor(np.zeros(shape, dtype) if grad is None else grad)
 
     def _given(self, source: Any, arrays: list[Array], residuals: list[Array],
                grads: list[Grad | None]) -> Array:  # fmt: skip

@@ -14,11 +14,12 @@ from wherry.schema.dtypes import as_dtype
 from wherry.schema.errors import InputError
 from wherry.tensor import Parameter, Tensor
 
-from ..dispatch import tracer
 from ..nn.layer import Layer
 from ..random import STATE
+from .branch import active_tracer
 from .concrete import OUTPUT, ConcreteProgram
 from .execute import Runner
+from .inline import inline
 from .layout import collect, decode, has_tensors
 from .modes import RNG_NAME, for_training
 
@@ -98,30 +99,30 @@ class _Method:
     def __init__(self, layer: TranslatedLayer, program: Program, info: Mapping[str, Any],
                  meta: Mapping[str, Any]) -> None:  # fmt: skip
         self.layer, self.program, self.info, self.meta = layer, program, info, meta
-        self.tensors = {
+        # The random state is that of the process, so that paddle.seed reaches the model.
+        self.tensors = {RNG_NAME: STATE} | {
             var.name: layer.tensor_for(var, program.values[var.name], info)
-            for var in program.persistables
-        }
+            for var in program.persistables if var.name != RNG_NAME
+        }  # fmt: skip
         self.runners: dict[bool, Runner] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         values = self._flat_inputs(args, kwargs)
+        training = self.layer.training
+        if (active := active_tracer()) is not None:
+            program = for_training(self.program) if training else self.program
+            return rebuilt(self.meta, inline(active, program, self.tensors, values))
         for var, value in zip(self.program.inputs, values, strict=True):
             _check_input(var, value)
-        if tracer.get() is not None:
-            raise NotImplementedError(
-                "a loaded model inside a function that to_static converts is not supported; call "
-                "it outside, or convert the original Layer"
-            )
-        training = self.layer.training
         if training not in self.runners:
             self.runners[training] = Runner(self._concrete(training), interpret_if_missing=True)
         return self.runners[training](values)
 
     def _concrete(self, training: bool) -> ConcreteProgram:
         program = for_training(self.program) if training else self.program.clone()
-        tensors = {**self.tensors, **({RNG_NAME: STATE} if RNG_NAME not in self.tensors else {})}
-        captured = [(tensors[v.name], v) for v in program.persistables if v.name in tensors]
+        captured = [
+            (self.tensors[v.name], v) for v in program.persistables if v.name in self.tensors
+        ]
         for tensor, var in captured:
             program.values.pop(var.name, None)
             var.stop_gradient = tensor.stop_gradient
@@ -169,7 +170,7 @@ class _Method:
 
     def write(self, prefix: str) -> None:
         """Save this Program with the parameters as they are now."""
-        values = {name: tensor.array for name, tensor in self.tensors.items()}
+        values = {var.name: self.tensors[var.name].array for var in self.program.persistables}
         save_program(prefix, self.program, values, self.info, self.meta)
 
 
@@ -179,12 +180,18 @@ class LoadedProgram(ConcreteProgram):
     def __init__(self, program: Program, captured: Any, result: Any, function: Any,
                  meta: Mapping[str, Any]) -> None:  # fmt: skip
         super().__init__(program, captured, result, function)
-        self.layout = meta.get("outputs")
+        self.meta = meta
 
     def rebuild(self, values: Any) -> Any:
-        if self.layout is not None:
-            return decode(self.layout, values)
-        return values[0] if len(values) == 1 else list(values)
+        return rebuilt(self.meta, values)
+
+
+def rebuilt(meta: Mapping[str, Any], values: Any) -> Any:
+    """The result of a loaded model from the values of its outputs."""
+    layout = meta.get("outputs")
+    if layout is not None:
+        return decode(layout, values)
+    return values[0] if len(values) == 1 else list(values)
 
 
 def _check_input(var: Variable, value: Any) -> None:
