@@ -80,7 +80,7 @@ REFUSED = [
     (lambda x: x.numpy().tolist(), "a list of numbers"),
     (lambda x: np.sort(x), "as a numpy array"),
     (lambda x: [v for v in x if v > 0], "a Python bool"),
-    (lambda x: "a" if x.sum() > 0 else 1, "'a' in one branch and the int 1 in the other"),
+    (lambda x: [0, 1]["a" if x.sum() > 0 else 1], "the str 'a' or the int 1, which a tensor"),
 ]
 
 
@@ -92,16 +92,17 @@ def test_refused_with_the_users_line(function: Any, text: str) -> None:
 
 
 def test_variables_without_one_meaning_are_refused_when_used() -> None:
-    def none_or_tensor(x: Any) -> Any:
-        if x.sum() > 0:
-            return x
+    def none_or_list(x: Any) -> Any:
+        pair = [x, x] if x.sum() > 0 else [x]
+        a, b = pair
+        return a + b
 
-    def first_in_loop(x: Any) -> Any:
+    def another_shape(x: Any) -> Any:
         i = 0
         while i < x.sum():
-            last = x * i
+            x = paddle.concat([x, x])
             i += 1
-        return last
+        return x
 
     def grows(x: Any) -> Any:
         i, found = 0, []
@@ -110,14 +111,17 @@ def test_variables_without_one_meaning_are_refused_when_used() -> None:
             i += 1
         return paddle.stack(found)
 
-    def raises(x: Any) -> Any:
-        if x.sum() > 0:
-            raise ValueError("positive")
+    def caught(x: Any) -> Any:
+        try:
+            if x.sum() > 0:
+                raise ValueError("positive")
+        except ValueError:
+            x = x + 1
         return x
 
     for function, text in (
-        (none_or_tensor, "None in the other"), (first_in_loop, "assign it before the loop"),
-        (grows, "a list of 0 before a round"), (raises, "use `assert condition, message`"),
+        (none_or_list, "a list of 2 or a list of 1"), (another_shape, r"shape \[2\] before a round"),
+        (grows, "contents of a list"), (caught, "inside of a `try` that is outside"),
     ):  # fmt: skip
         with pytest.raises(ConversionError, match=text):
             to_static(function)(paddle.ones([2]))
