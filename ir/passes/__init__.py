@@ -24,10 +24,11 @@ from .fold_constants import FoldConstants
 from .fuse import Fuse
 from .fuse_contract import FuseContract
 from .infer_shape import InferShape
+from .layout import Layout
 from .simplify import Simplify
 
 OPTIONAL_PASSES = (
-    "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts",
+    "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "layout",
     "fuse_contract", "fuse",
 )  # fmt: skip
 
@@ -71,7 +72,9 @@ def disabled_passes() -> set[str]:
 def _pipeline(inference: bool) -> list[Pass]:
     cleanup: list[Pass] = [Simplify(), FoldConstants(inference=inference), Cse(), Dce()]
     before: list[Pass] = [FoldBatchNorm()] if inference else []
-    passes = [*before, *cleanup, Decompose(), DropBroadcasts(), *cleanup, FuseContract(), Fuse()]
+    shape: list[Pass] = [Decompose(), DropBroadcasts(), *cleanup]
+    layout: list[Pass] = [Layout(inference=inference), *cleanup[1:]]
+    passes = [*before, *cleanup, *shape, *layout, FuseContract(), Fuse()]
     disabled = disabled_passes()
     return [one for one in passes if one.name not in disabled]
 
@@ -87,6 +90,7 @@ __all__ = [
     "Fuse",
     "FuseContract",
     "InferShape",
+    "Layout",
     "Pass",
     "Simplify",
     "disabled_passes",

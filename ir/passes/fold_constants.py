@@ -16,9 +16,9 @@ from .base import each_block, is_pure, packed_inputs, rewrite, rule_attrs
 
 Array = np.ndarray[Any, Any]
 
-# A result larger than this and larger than what it is computed from stays an op: code is smaller
-# than data.
-_LIMIT_BYTES = 1 << 20
+# A result larger than this and much larger than what it is computed from stays an op: code is
+# smaller than data. (A filter that is packed into blocks may grow by half.)
+_LIMIT_BYTES, _GROWTH = 1 << 20, 2
 
 
 class FoldConstants:
@@ -98,7 +98,7 @@ class _Folder:
             return False
         read = sum(self.known[var].nbytes for var in op.in_vars)
         made = sum(int(v.type.size) * v.dtype.itemsize for v in op.out_vars)
-        return made <= max(_LIMIT_BYTES, read)
+        return made <= max(_LIMIT_BYTES, _GROWTH * read)
 
     def constant(self, F: BlockEmitter, var: Variable, array: Array) -> Variable:
         if _is_uniform(array):
