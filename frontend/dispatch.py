@@ -40,6 +40,10 @@ class Tracer(Protocol):
     def convert_call(self, function: Any) -> Any:
         """Called by a Layer in place of its own forward: the converted one, where that is on."""
 
+    def parameter(self, shape: Any, dtype: Any, attr: Any, owner: str, is_bias: bool,
+                  default: Any) -> Any:  # fmt: skip
+        """A new parameter as a part of the Program; None where it is data like any other."""
+
 
 tracer: ContextVar[Tracer | None] = ContextVar("tracer", default=None)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
 import tempfile
 import warnings
 from collections import OrderedDict
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from wherry.ir.program import Program
 from wherry.schema.container import MODEL_MAGIC
 from wherry.schema.errors import ModelFormatError
 
@@ -83,14 +83,14 @@ def save(obj: Any, path: Any, protocol: int = 4, **configs: Any) -> None:
     if isinstance(path, io.BytesIO):
         path.write(data)
     else:
-        _write_whole(os.fspath(path), data)
+        write_whole(os.fspath(path), data)
     if isinstance(obj, dict) and not obj:
         warnings.warn("The input state dict is empty, no need to save.", stacklevel=2)
 
 
 def _file_content(obj: Any, protocol: int) -> bytes:
-    if isinstance(obj, Program):
-        from .static.io import program_bytes
+    if _is_program(obj):
+        from .static.serialize import program_bytes
 
         return program_bytes(obj)
     buffer = io.BytesIO()
@@ -98,7 +98,14 @@ def _file_content(obj: Any, protocol: int) -> bytes:
     return buffer.getvalue()
 
 
-def _write_whole(path: str, data: bytes) -> None:
+def _is_program(obj: Any) -> bool:
+    """Whether it is a `paddle.static.Program`, without importing static mode for it."""
+    static = sys.modules.get("wherry.static.program")
+    return static is not None and isinstance(obj, static.Program)
+
+
+def write_whole(path: str, data: bytes) -> None:
+    """Write a file that appears whole or not at all; missing directories are made."""
     directory, name = os.path.split(path)
     if not name:
         raise ValueError(
@@ -229,7 +236,7 @@ def load(path: Any, **configs: Any) -> Any:
         return _load_model_parameters(name, return_numpy)
     with open(name, "rb") as file:
         if file.read(len(MODEL_MAGIC)) == MODEL_MAGIC:
-            from .static.io import program_from_file
+            from .static.serialize import program_from_file
 
             return program_from_file(name)
     with open(name, "rb") as file:

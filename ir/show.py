@@ -31,7 +31,7 @@ _OP_ATTRS = {
 
 def show_program(program: Program) -> str:
     """All blocks, block 0 first."""
-    return "".join(_show_block(block, _stored_names(program)) for block in program.blocks)
+    return "".join(show_block(block, _stored_names(program)) for block in program.blocks)
 
 
 def show_var(var: Variable, name: str | None = None) -> str:
@@ -72,7 +72,8 @@ def _stored_names(program: Program) -> dict[Variable, str]:
     return stored
 
 
-def _show_block(block: Block, stored: dict[Variable, str]) -> str:
+def show_block(block: Block, stored: dict[Variable, str]) -> str:
+    """A block's Variables, then its ops. `stored` names what is written to persistables."""
     lines: dict[str, str] = {}
     for var in block.vars.values():
         if var not in stored:

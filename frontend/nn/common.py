@@ -6,6 +6,7 @@ from typing import Any
 
 from ..ops import shape
 from ..tensor import Tensor
+from ..traced import Traced
 from . import functional as F
 from .layer import Layer
 
@@ -81,7 +82,7 @@ class Embedding(Layer):
         self._padding_idx = padding_idx
         self._size = [num_embeddings, embedding_dim]
         self.weight = self.create_parameter(self._size, weight_attr)
-        if padding_idx is not None and self.weight is not None:
+        if padding_idx is not None and not isinstance(self.weight, Traced):
             self.weight.array[padding_idx] = 0
 
     def forward(self, x: Tensor) -> Tensor:

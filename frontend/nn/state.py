@@ -108,6 +108,6 @@ def _mismatch(name: str, target: Tensor, state: Mapping[str, Any]) -> str:
         return f"{name} is not found in the provided dict."
     value = state[name]
     shape = list(value.shape) if hasattr(value, "shape") else list(np.shape(value))
-    if shape != target.shape:
-        return f"{name} receives a shape {shape}, but the expected shape is {target.shape}."
+    if shape != list(target.shape):
+        return f"{name} receives a shape {shape}, but the expected shape is {list(target.shape)}."
     return ""

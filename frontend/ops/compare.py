@@ -93,7 +93,7 @@ def equal_all(x: Tensor, y: Tensor, name: str | None = None) -> Tensor:
     """
     from .creation import full
 
-    if x.shape != y.shape:
+    if list(x.shape) != list(y.shape):
         return full([], False, "bool")
     out: Tensor = run_op("reduce_all", equal(x, y), reduce_all=True)
     return out

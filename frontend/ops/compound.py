@@ -119,7 +119,7 @@ def put_along_axis(
         raise ValueError(f"put_along_axis knows reduce 'assign' and 'add', got {reduce!r}")
     at = axis % arr.ndim
     wanted = [indices.shape[at] if i == at else d for i, d in enumerate(arr.shape)]
-    if broadcast and indices.shape != wanted:
+    if broadcast and list(indices.shape) != wanted:
         indices = run_op("expand_v2", indices, shape=wanted)
     if not isinstance(values, Tensor):
         values = run_op("fill_constant", shape=[], value=values, dtype=arr.dtype)

@@ -86,7 +86,7 @@ def inner(x: Tensor, y: Tensor, name: str | None = None) -> Tensor:
     left = run_op("reshape2", x, shape=[-1, x.shape[-1]])
     right = run_op("reshape2", y, shape=[-1, y.shape[-1]])
     out: Tensor = run_op(
-        "reshape2", matmul(left, right, transpose_y=True), shape=x.shape[:-1] + y.shape[:-1]
+        "reshape2", matmul(left, right, transpose_y=True), shape=[*x.shape[:-1], *y.shape[:-1]]
     )
     return out
 

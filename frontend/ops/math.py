@@ -330,7 +330,7 @@ def kron(x: Tensor, y: Tensor, name: str | None = None) -> Tensor:
     [1.0, 1.0, 2.0, 2.0]
     """
     rank = x.ndim if x.ndim > y.ndim else y.ndim
-    a, b = [1] * (rank - x.ndim) + x.shape, [1] * (rank - y.ndim) + y.shape
+    a, b = ([*[1] * (rank - one.ndim), *one.shape] for one in (x, y))
     left = run_op("reshape2", x, shape=[d for size in a for d in (size, 1)])
     right = run_op("reshape2", y, shape=[d for size in b for d in (1, size)])
     out: Tensor = run_op(

@@ -73,6 +73,8 @@ class Optimizer:
                 f"learning rate should be float or LRScheduler, got {type(learning_rate)} here"
             )
         self._learning_rate = learning_rate
+        # In static mode the learning rate lives in a scope: whether it is written there anew.
+        self.writes_rate = isinstance(learning_rate, LRScheduler)
         self._decay, self._clip = _regularizer(weight_decay), grad_clip
         self._groups = [self._group(one) for one in _grouped(list(parameters or []))]
         self._state: dict[str, Array] = {}
@@ -84,13 +86,6 @@ class Optimizer:
         decay = _regularizer(options.pop("weight_decay", self._decay))
         clip = options.pop("grad_clip", self._clip)
         return Group(params, decay, clip, float(options.pop("learning_rate", 1.0)), options)
-
-    def use(self, params: list[Parameter]) -> None:
-        """Change these parameters, where none were given: those of a Program in static mode."""
-        if not self._groups:
-            self._groups = [self._group({"params": []})]
-        if len(self._groups) == 1:
-            self._groups[0].params = params
 
     @property
     def _parameter_list(self) -> list[Parameter]:
@@ -112,13 +107,13 @@ class Optimizer:
             )
         if not isinstance(value, (int, float)):
             raise TypeError(f"the type of 'value' in set_lr must be float, but received {value!r}")
-        self._learning_rate = float(value)
+        self._learning_rate, self.writes_rate = float(value), True
 
     def set_lr_scheduler(self, scheduler: LRScheduler) -> None:
         """Let a scheduler set the learning rate from here on."""
         if not isinstance(scheduler, LRScheduler):
             raise TypeError(f"The scheduler must be an LRScheduler, but received {scheduler!r}")
-        self._learning_rate = scheduler
+        self._learning_rate, self.writes_rate = scheduler, True
 
     # Steps.
 
@@ -164,20 +159,45 @@ class Optimizer:
     ) -> tuple[list[Any], list[tuple[Parameter, Tensor]]]:
         """A step by the gradients that `loss.backward()` left.
 
-        In static mode: append the gradients to the Program, whose every run then ends with a step.
+        In static mode: append the gradients and the step to the Program; returns the step's ops and
+        the (parameter, gradient) pairs.
         """
         if isinstance(loss, Traced):
-            from wherry.static import training
+            from wherry.static import optimize
 
-            return training.minimize(self, loss, parameters, no_grad_set)
+            return optimize.minimize(self, loss, parameters, no_grad_set)
         pairs = [(p, p.grad) for p in self._parameter_list if p.grad is not None]
         self.step()
         return [], pairs
 
-    def backward(self, loss: Tensor, **kwargs: Any) -> list[tuple[Parameter, Tensor]]:
+    def backward(
+        self, loss: Tensor, startup_program: Any = None, parameters: Any = None,
+        no_grad_set: Any = None, callbacks: Any = None,
+    ) -> list[Any]:  # fmt: skip
         """Compute the gradients of the loss; returns (parameter, gradient) pairs."""
+        if isinstance(loss, Traced):
+            from wherry.static import append_backward
+
+            return append_backward(loss, parameters or self._parameter_list or None, no_grad_set)
         loss.backward()
         return [(p, p.grad) for p in self._parameter_list if p.grad is not None]
+
+    def apply_gradients(self, params_grads: Sequence[Any]) -> list[Any]:
+        """A step by the pairs that `backward` gave; in static mode its ops, which are appended."""
+        if any(isinstance(grad, Traced) for _, grad in params_grads):
+            from wherry.static import optimize
+
+            return list(optimize.apply_gradients(self, params_grads))
+        for param, grad in params_grads:
+            param.grad = grad
+        self.step()
+        return []
+
+    def apply_optimize(
+        self, loss: Tensor, startup_program: Any, params_grads: Sequence[Any]
+    ) -> list[Any]:
+        """The same, as Paddle's `minimize` calls it."""
+        return self.apply_gradients(params_grads)
 
     def clear_grad(self, set_to_zero: bool = True) -> None:
         """Forget the gradients: they become zeros, or None with `set_to_zero=False`."""

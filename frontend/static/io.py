@@ -1,57 +1,36 @@
-"""Programs in files: `paddle.save` of a Program, and models for inference."""
+"""Models for inference: the part of a Program that gives some Variables from some inputs."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wherry.ir import program as ir
 from wherry.ir.passes.dce import Dce
-from wherry.ir.serialize import (
-    load_program,
-    program_to_tables,
-    save_program,
-    tables_to_program,
-)
-from wherry.schema.container import MODEL_MAGIC, Section, frame
+from wherry.ir.serialize import load_program, save_program
 from wherry.schema.errors import InputError
-from wherry.schema.flat import Numbers
-from wherry.schema.model import read_model
-from wherry.schema.program import PROGRAM
 
 from ..jit.modes import RNG_NAME, for_inference
+from ..tensor import Array
 from .mode import default_main_program
-from .program import Program, keep_guards
+from .program import Program, keep_guards, without_training
 from .scope import global_scope
 from .variable import Variable
 
 
-def program_bytes(program: ir.Program) -> bytes:
-    """The file of a Program without the values of its persistables."""
-    complete = program.complete() if isinstance(program, Program) else program
-    sections = [
-        Section("program", [PROGRAM.write(program_to_tables(complete))]),
-        Section("meta", [json.dumps({}).encode()]),
-        Section("files", [json.dumps({"params": None, "info": None}).encode()]),
-    ]
-    return b"".join(bytes(chunk) for chunk in frame(MODEL_MAGIC, sections))
-
-
-def program_from_file(path: str) -> Program:
-    """The Program in a file of whatever suffix. ModelFormatError where there is no valid one."""
-    found = read_model(path)
-    return Program.of(tables_to_program(Numbers(found.tables, found.where)))
-
-
 def normalize_program(program: Program, feed_vars: Any, fetch_vars: Any, **kwargs: Any) -> Program:
     """A copy that holds what gives `fetch_vars` from `feed_vars`, for inference."""
-    pruned = _pruned(program, _variables("feed_vars", feed_vars), _variables("fetch_vars",
-                     fetch_vars))  # fmt: skip
+    if not isinstance(program, Program):
+        raise TypeError(f"program must be a Program, but received {type(program).__name__}")
+    pruned = pruned_program(program, feed_vars, fetch_vars)
     pruned.global_block.results = []
-    return Program.of(pruned, {n: t for n, t in program.tensors().items() if n in pruned.names})
+    made = Program.of(pruned, {n: t for n, t in program.tensors().items() if n in pruned.names})
+    made.attrs = {name: attr for name, attr in program.attrs.items() if name in pruned.names}
+    return made
 
 
 def save_inference_model(
@@ -78,11 +57,15 @@ def save_inference_model(
     program = kwargs.get("program") or default_main_program()
     if not isinstance(program, Program):
         raise TypeError(f"program must be a Program, but received {type(program).__name__}")
-    feeds, fetches = _variables("feed_vars", feed_vars), _variables("fetch_vars", fetch_vars)
-    pruned = _pruned(program, feeds, fetches)
-    state = program.state_dict()
-    values = {**pruned.values, **{n: t.array for n, t in state.items() if n in pruned.names}}
-    save_program(prefix, pruned, values)
+    pruned = pruned_program(program, feed_vars, fetch_vars)
+    save_program(prefix, pruned, persistable_values(program, pruned))
+
+
+def persistable_values(program: Program, pruned: ir.Program) -> dict[str, Array]:
+    """The arrays of what a part of a Program reads. ValueError for a parameter without a value."""
+    names = {var.name for var in pruned.persistables}
+    state = program.state_dict(names=names)
+    return {**pruned.values, **{name: tensor.array for name, tensor in state.items()}}
 
 
 def load_inference_model(
@@ -105,10 +88,10 @@ def load_inference_model(
     outputs = source.outputs
     for var in source.persistables:
         if var.name != RNG_NAME:
-            global_scope().put(var.name, source.values.pop(var.name))
+            global_scope().put(var.name, np.array(source.values.pop(var.name)))
     source.global_block.results = []
     program = Program.of(source)
-    return [program, names, [program.tracer.traced(var) for var in outputs]]
+    return [program, names, [program.variable_of(var) for var in outputs]]
 
 
 def _variables(argument: str, given: Any) -> list[Variable]:
@@ -118,13 +101,18 @@ def _variables(argument: str, given: Any) -> list[Variable]:
     return listed
 
 
-def _pruned(program: Program, feeds: Sequence[Variable], fetches: Sequence[Variable]) -> ir.Program:
-    """A plain copy for inference, with the feeds as inputs and the fetches as results."""
+def pruned_program(program: Program, feed_vars: Any, fetch_vars: Any) -> ir.Program:
+    """A plain copy for inference, with the feeds as inputs and the fetches as results.
+
+    Raises ValueError for what are no Variables of the Program, and for feeds that do not suffice.
+    """
+    feeds, fetches = _variables("feed_vars", feed_vars), _variables("fetch_vars", fetch_vars)
     names = [one.name for one in (*feeds, *fetches)]
-    unknown = [name for name in names if name not in program.global_block.vars]
+    unknown = [name for name in names if name not in program.desc.global_block.vars]
     if unknown:
         raise InputError(f"the Program has no Variables {unknown}; pass program= of theirs")
     complete = program.complete([one.name for one in fetches])
+    without_training(complete)
     copy = for_inference(complete, len(fetches))
     block = copy.global_block
     # An inference model gives its results and writes nothing.
@@ -137,15 +125,8 @@ def _pruned(program: Program, feeds: Sequence[Variable], fetches: Sequence[Varia
         raise InputError(f"fetch_vars depend on {missing}, which feed_vars does not name")
     for var in [var for var in block.args if var.name not in fed]:
         block.drop_var(var)
+    for var in [var for var in copy.persistables if var not in read]:
+        block.drop_var(var)
     block.args = [block.vars[one.name] for one in feeds]
     keep_guards(copy)
     return copy
-
-
-__all__ = [
-    "load_inference_model",
-    "normalize_program",
-    "program_bytes",
-    "program_from_file",
-    "save_inference_model",
-]

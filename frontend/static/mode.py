@@ -9,7 +9,8 @@ from typing import Any
 from ..dispatch import tracer
 from ..jit.concrete import dims_of_spec
 from .input_spec import InputSpec
-from .program import Program, StaticTracer
+from .program import Program
+from .tracer import StaticTracer
 from .variable import Variable
 
 
@@ -99,10 +100,8 @@ def data(name: str, shape: Sequence[Any], dtype: Any = None, lod_level: int = 0)
     block = active.program.global_block
     known = block.vars.get(name)
     if known is None:
-        known = block.add_arg(
-            name, dims_of_spec(name, spec.dims), spec.dtype, is_data=True, stop_gradient=True
-        )
-        return active.traced(known)
+        dims = dims_of_spec(name, spec.dims)
+        return active.traced(block.add_arg(name, dims, spec.dtype, is_data=True))
     before = tuple(d if isinstance(d, int) else -1 for d in known.shape)
     if before != spec.shape or known.dtype is not spec.dtype:
         raise ValueError(

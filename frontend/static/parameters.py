@@ -1,4 +1,4 @@
-"""Parameters of static mode: a Variable of the main Program, and its first value in the startup
+"""Persistables of static mode: a Variable of the main Program, and its first value in the startup
 Program.
 """
 
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from wherry.ir import program as ir
-from wherry.schema.dtypes import DType
+from wherry.schema.dtypes import DType, as_dtype
 
 from ..dispatch import tracing
 from ..nn.initializer import Constant, Initializer, Orthogonal, TruncatedNormal, initializer_for
 from ..param_attr import ParamAttr
 from ..tensor import Tensor
 from ..unique_name import generate
-from .mode import default_startup_program
-from .program import Program, StaticTracer
+from .mode import building, default_startup_program
+from .program import Program
+from .tracer import StaticTracer
 from .variable import Variable
 
 # These compute with drawn numbers on the host, so they draw when the startup Program is built.
@@ -26,7 +27,7 @@ _ON_HOST = (TruncatedNormal, Orthogonal)
 
 
 def make_parameter(active: StaticTracer, layer: str, shape: Sequence[int], dtype: DType, attr: Any,
-                   is_bias: bool = False, default: Any = None) -> Variable | None:  # fmt: skip
+                   is_bias: bool = False, default: Any = None) -> Any:  # fmt: skip
     """A parameter named `fc_0.w_0` unless the attr names it; None where the attr is False.
 
     A name that the Program has already gives that parameter. ValueError if its shape is another.
@@ -43,11 +44,62 @@ def make_parameter(active: StaticTracer, layer: str, shape: Sequence[int], dtype
                 f"the new one has the shape {list(shape)} and the dtype {dtype.name}."
             )
         return active.traced(known)
-    if isinstance(active.program, Program):
-        active.program.attrs[name] = found
+    active.owner.attrs[name] = found
     var = _declare(active.program, name, shape, dtype, found.trainable)
-    _initialize(var, initializer_for(found.initializer, default, is_bias))
+    startup = default_startup_program()
+    startup.attrs[name] = found
+    _initialize(startup, var, initializer_for(found.initializer, default, is_bias))
     return active.traced(var)
+
+
+def make_state(active: StaticTracer, name: str, shape: Sequence[int], dtype: DType,
+               value: float) -> Variable:  # fmt: skip
+    """A persistable that is no parameter, filled with one number by the startup Program."""
+    var = _declare(active.program, name, shape, dtype, trainable=False)
+    _initialize(default_startup_program(), var, Constant(value))
+    return active.traced(var)
+
+
+def create_parameter(
+    shape: Sequence[int],
+    dtype: Any,
+    name: str | None = None,
+    attr: Any = None,
+    is_bias: bool = False,
+    default_initializer: Any = None,
+) -> Any:
+    """A parameter of the Program: XavierUniform by default, zeros for a bias.
+
+    >>> import wherry as paddle
+    >>> paddle.enable_static()
+    >>> with paddle.static.program_guard(paddle.static.Program(), paddle.static.Program()):
+    ...     paddle.static.create_parameter([2, 3], "float32", name="w").name
+    'w'
+    >>> paddle.disable_static()
+    """
+    active = building("paddle.static.create_parameter")
+    found = ParamAttr.of(attr)
+    if found is not None and name is not None and found.name is None:
+        found = ParamAttr(name, found.initializer, found.learning_rate, found.regularizer,
+                          found.trainable, need_clip=found.need_clip)  # fmt: skip
+    layer = generate("create_parameter")
+    sizes = [int(size) for size in shape]
+    return make_parameter(
+        active, layer, sizes, as_dtype(dtype), found or False, is_bias, default_initializer
+    )
+
+
+def create_global_var(
+    shape: Sequence[int], value: float, dtype: Any, persistable: bool = False,
+    force_cpu: bool = False, name: str | None = None,
+) -> Variable:  # fmt: skip
+    """A Variable that starts as one number everywhere, and keeps what is written to it.
+
+    Its value always lives in the scope, as that of a `persistable` one does.
+    """
+    active = building("paddle.static.create_global_var")
+    known = name or generate("global_var")
+    return make_state(active, known, [int(size) for size in shape], as_dtype(dtype), value)
 
 
 def _declare(
@@ -58,26 +110,24 @@ def _declare(
     )
 
 
-def _initialize(var: ir.Variable, initializer: Initializer) -> None:
-    """Let the startup Program give the parameter its first value."""
-    startup = default_startup_program()
-    if var.name in startup.names:
+def _initialize(startup: Program, var: ir.Variable, initializer: Initializer) -> None:
+    """Let the startup Program give the persistable its first value."""
+    if var.name in startup.desc.names:
         return
-    target = _declare(startup, var.name, [int(d) for d in var.shape], var.dtype, var.trainable)
-    with tracing(startup.tracer), startup.tracer.naming(f"{var.name}.init"):
-        startup.stored[target] = _first_value(startup, var, initializer).variable
+    shape = [int(d) for d in var.shape]
+    target = _declare(startup.desc, var.name, shape, var.dtype, var.trainable)
+    tracer = startup.tracer
+    with tracing(tracer), tracer.naming(f"{var.name}.init"):
+        tracer.assign(tracer.traced(target), _first_value(tracer, var, initializer))
 
 
-def _first_value(startup: Program, var: ir.Variable, initializer: Initializer) -> Any:
+def _first_value(tracer: StaticTracer, var: ir.Variable, initializer: Initializer) -> Any:
     shape = [int(d) for d in var.shape]
     if isinstance(initializer, Constant):
-        return startup.tracer.emit(
-            "fill_constant", shape=shape, value=initializer.number, dtype=var.dtype
-        )
+        return tracer.emit("fill_constant", shape=shape, value=initializer.number, dtype=var.dtype)
     like = Tensor(np.empty(shape, var.dtype.numpy))
     if isinstance(initializer, _ON_HOST):
         with tracing(None):
-            return startup.tracer.constant(initializer.value(like).array)
+            return tracer.constant(initializer.value(like).array)
     value = initializer.value(like)
-    made = isinstance(value, Variable)
-    return value if made else startup.tracer.constant(value.array)
+    return value if isinstance(value, Variable) else tracer.constant(value.array)

@@ -1,73 +1,42 @@
-"""Program: what static mode builds, and the tracer through which every function builds it."""
+"""Program: what static mode builds and an Executor runs."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wherry.ir import program as ir
 from wherry.ir.backward import plain_symbols
 from wherry.ir.dims import symbols_of
 from wherry.ir.emit import BlockEmitter
-from wherry.ir.opdef import OpDef, get_op
+from wherry.ir.opdef import get_op
+from wherry.ir.show import show_program
 from wherry.tensor import Tensor
 
+from .. import tensor as eager
 from ..jit.execute import write_back
 from ..jit.modes import RNG_NAME, for_inference
-from ..jit.tracer import Frame, ProgramTracer
 from ..param_attr import ParamAttr
 from ..random import STATE
-from .names import OutputNames, output_names
+from .block import Block
 from .scope import Scope, fits, global_scope
-from .variable import Variable
+from .tracer import OPTIMIZE_ROLE, StaticTracer
+from .variable import Parameter, Variable
 
 if TYPE_CHECKING:
-    from .training import Step
-
+    from ..optimizer.optimizer import Optimizer
 
 _FORWARD_ROLES = (0, 256)
 _STATE_OPS = ("rng_advance", "assign_persistable")
 
 
-class StaticTracer(ProgramTracer):
-    """Records ops into a Program that stays open. Its values are Variables, named as Paddle's."""
-
-    converts = False
-
-    def __init__(self, program: ir.Program) -> None:
-        super().__init__()
-        self.program = program
-        self.frames = [Frame(program.global_block)]
-        self.layer: str | None = None
-
-    @contextmanager
-    def naming(self, layer: str) -> Iterator[None]:
-        """Name what is made inside after a layer: `fc_0.tmp` gives `fc_0.tmp_0`, ..."""
-        outer, self.layer = self.layer, self.layer or layer
-        try:
-            yield
-        finally:
-            self.layer = outer
-
-    def names_for(self, opdef: OpDef) -> Mapping[str, OutputNames]:
-        """The names of an op's outputs."""
-        return output_names(self.program, opdef, self.layer)
-
-    def convert_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A Layer's forward runs as it is: static mode converts no Python."""
-        return function
-
-    def traced(self, var: ir.Variable) -> Variable:
-        return Variable(var, self)
-
-
-class Program(ir.Program):
+class Program:
     """Ops to be run by an `Executor`. `print` shows them in Paddle's format.
 
-    Parameters live in a scope, by name; tensors of dynamic mode that an op reads (a Layer's
-    parameters) are read where they are.
+    Parameters live in a scope, by name; tensors of dynamic mode that an op reads (those of a Layer
+    that was made there) are read where they are. `random_seed`, where it is not 0, lets every run
+    draw the same numbers.
 
     >>> import wherry as paddle
     >>> program = paddle.static.Program()
@@ -76,52 +45,90 @@ class Program(ir.Program):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.random_seed = 0
-        # What persistables become at the end of a run, beside the tracer's own.
-        self.stored: dict[ir.Variable, ir.Variable] = {}
-        # What optimizers do after each run, and how parameters want it done.
-        self.steps: list[Step] = []
+        # How training treats parameters, and who sets the learning rates, by name.
         self.attrs: dict[str, ParamAttr] = {}
-        self.tracer = StaticTracer(self)
+        self.rates: dict[str, Optimizer] = {}
+        self._take(ir.Program(), {})
 
     @classmethod
     def of(cls, source: ir.Program, tensors: Mapping[str, Tensor] | None = None) -> Program:
         """A Program with this content, which is taken over. `tensors` are captured, by name."""
         made = cls()
-        own = ("names", "_counters", "guards", "values", "blocks")
-        made.__dict__.update({name: source.__dict__[name] for name in own})
-        for block in made.blocks:
-            block.program = made
-        made.tracer = StaticTracer(made)
-        _open_end(made, tensors or {})
+        made._take(source, tensors or {})
         return made
+
+    def _take(self, desc: ir.Program, tensors: Mapping[str, Tensor]) -> None:
+        """Hold this content, without the assignments at its end, so that more ops can follow."""
+        self.desc, self.tracer = desc, StaticTracer(self, desc)
+        block, tracer = desc.global_block, self.tracer
+        for name, tensor in {**tensors, RNG_NAME: STATE}.items():
+            if name in block.vars and block.vars[name].persistable:
+                tracer.captured[id(tensor)] = tensor, block.vars[name]
+        held = {var: tensor for tensor, var in tracer.captured.values()}
+        for op in [op for op in block.ops if op.type == "assign_persistable"]:
+            target, value = op.inputs["Target"][0], op.inputs["X"][0]
+            block.remove(op)
+            if target in held:
+                tracer.current[id(held[target])] = tracer.traced(value)
+            else:
+                tracer.stored[target] = value
+
+    # What it holds.
 
     @property
     def num_blocks(self) -> int:
-        return len(self.blocks)
+        return len(self.desc.blocks)
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The global block, and those of branches and loops."""
+        return [Block(self, i) for i in range(self.num_blocks)]
+
+    def block(self, index: int) -> Block:
+        """The block of this number."""
+        return self.blocks[index]
+
+    def global_block(self) -> Block:
+        """The block that all others lie in."""
+        return Block(self, 0)
+
+    def current_block(self) -> Block:
+        """The block that functions append to now."""
+        return Block(self, self.tracer.frames[-1].block.idx)
+
+    def variable_of(self, var: ir.Variable) -> Variable:
+        """The Variable that users see."""
+        made = var.name in self.attrs or var.trainable
+        return (Parameter if made else Variable)(var, self.tracer)
 
     def list_vars(self) -> Iterator[Variable]:
         """All Variables, block by block."""
-        return (Variable(v, self.tracer) for b in self.blocks for v in b.vars.values())
+        return (var for block in self.blocks for var in block.vars.values())
 
-    def all_parameters(self) -> list[Variable]:
-        """The Variables that training changes."""
-        return [Variable(var, self.tracer) for var in self.persistables if var.trainable]
+    def all_parameters(self) -> list[Parameter]:
+        """The Variables that layers made to be trained."""
+        return [parameter for block in self.blocks for parameter in block.all_parameters()]
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of dynamic mode that ops read, by the names of their Variables."""
         return {var.name: tensor for tensor, var in self.tracer.captured.values()}
 
     def pending(self) -> dict[ir.Variable, ir.Variable]:
-        """What the persistables that are written become."""
+        """What the persistables that are written become at the end of a run."""
         tracer = self.tracer
         found = {tracer.captured[key][1]: value.variable for key, value in tracer.current.items()}
-        return {**self.stored, **{t: v for t, v in found.items() if t is not v}}
+        return {t: v for t, v in {**tracer.stored, **found}.items() if t is not v}
+
+    def stored_names(self) -> dict[ir.Variable, str]:
+        """The names of persistables by what is written to them: Paddle calls both alike."""
+        return {new: target.name for target, new in self.pending().items() if new.op is not None}
+
+    # Copies.
 
     def complete(self, results: Sequence[str] = ()) -> ir.Program:
         """A plain copy that gives the Variables `results`, and ends with what is written."""
-        copy = super().clone()
+        copy = self.desc.clone()
         block = copy.global_block
         pending = {target.name: value.name for target, value in self.pending().items()}
         emitter = BlockEmitter(block)
@@ -139,34 +146,47 @@ class Program(ir.Program):
             copy = _for_test(copy)
         known = {n: t for n, t in self.tensors().items() if n in copy.names}
         made = Program.of(copy, known)
-        made.attrs = dict(self.attrs)
-        made.steps = [] if for_test else list(self.steps)
+        made.attrs, made.random_seed = dict(self.attrs), self.random_seed
+        made.rates = {n: o for n, o in self.rates.items() if n in copy.names}
         return made
 
-    def state_dict(self, mode: str = "all", scope: Scope | None = None) -> dict[str, Tensor]:
+    # State.
+
+    def state_dict(
+        self, mode: str = "all", scope: Scope | None = None, *, names: Container[str] | None = None
+    ) -> dict[str, Any]:
         """The persistables by name. `mode` is "all", "param" (parameters) or "opt" (the others).
 
-        Raises ValueError for one that the startup program has not initialized yet.
+        `names` asks for just these. Raises ValueError for one that the startup program has not
+        initialized yet.
         """
         if mode not in ("all", "param", "opt"):
             raise ValueError(f"`mode` must be 'all', 'param' or 'opt', but received {mode!r}")
         tensors = self.tensors()
-        found = {}
-        for var in self.persistables:
-            wanted = mode == "all" or var.trainable == (mode == "param")
-            if not wanted or var.name in self.values or var.name == RNG_NAME:
+        found: dict[str, Any] = {}
+        for name in self.state_names():
+            made = self.variable_of(self.desc.global_block.vars[name])
+            value = tensors.get(name)
+            is_parameter = isinstance(made, Parameter) or isinstance(value, eager.Parameter)
+            if mode != "all" and is_parameter != (mode == "param"):
                 continue
-            value = tensors.get(var.name)
-            if value is None:
-                value = (scope or global_scope()).find(var.name)
+            if names is not None and name not in names:
+                continue
+            held = (scope or global_scope()).find(name)
+            if value is None and held is not None:
+                value = Tensor(held.array, name=name)
             if value is None:
                 raise ValueError(
-                    f"Can not find Variable '{var.name}' in the scope. Make sure it is "
-                    "initialized: run the startup program, "
-                    "exe.run(paddle.static.default_startup_program())"
+                    f"Can not find Variable '{name}' in the scope. Make sure it is initialized: "
+                    "run the startup program, exe.run(paddle.static.default_startup_program())"
                 )
-            found[var.name] = value
+            found[name] = value
         return found
+
+    def state_names(self) -> list[str]:
+        """The names of the persistables that have values in a scope or in dynamic mode."""
+        own = {*self.desc.values, RNG_NAME}
+        return [var.name for var in self.desc.persistables if var.name not in own]
 
     def set_state_dict(self, state_dict: Mapping[str, Any], scope: Scope | None = None) -> None:
         """Write values into the scope; what does not fit is skipped with a warning."""
@@ -174,7 +194,7 @@ class Program(ir.Program):
             raise TypeError(
                 f"Type of `state_dict` should be dict, but received {type(state_dict).__name__}"
             )
-        tensors, known = self.tensors(), {var.name: var for var in self.persistables}
+        tensors, known = self.tensors(), {var.name: var for var in self.desc.persistables}
         for name, value in state_dict.items():
             array = value.array if isinstance(value, Tensor) else value
             reason = fits(known[name], array) if name in known else f"'{name}' not in the program."
@@ -185,9 +205,9 @@ class Program(ir.Program):
             else:
                 (scope or global_scope()).put(name, array)
 
-    def __str__(self) -> str:
-        from wherry.ir.show import show_program
+    # Text.
 
+    def __str__(self) -> str:
         return show_program(self.complete())
 
     __repr__ = __str__
@@ -195,23 +215,6 @@ class Program(ir.Program):
     def to_string(self, throw_on_error: bool = False, with_details: bool = False) -> str:
         """What `print` shows."""
         return str(self)
-
-
-def _open_end(program: Program, tensors: Mapping[str, Tensor]) -> None:
-    """Take the assignments off the end, so that more ops can follow."""
-    block, tracer = program.global_block, program.tracer
-    known = {**tensors, RNG_NAME: STATE}
-    for name, tensor in known.items():
-        if name in block.vars and block.vars[name].persistable:
-            tracer.captured[id(tensor)] = tensor, block.vars[name]
-    held = {var: tensor for tensor, var in tracer.captured.values()}
-    for op in [op for op in block.ops if op.type == "assign_persistable"]:
-        target, value = op.inputs["Target"][0], op.inputs["X"][0]
-        block.remove(op)
-        if target in held:
-            tracer.current[id(held[target])] = tracer.traced(value)
-        else:
-            program.stored[target] = value
 
 
 def keep_guards(program: ir.Program) -> None:
@@ -225,8 +228,22 @@ def keep_guards(program: ir.Program) -> None:
     ]  # fmt: skip
 
 
+def without_training(program: ir.Program) -> None:
+    """Take the steps of optimizers off a Program: what they would write is not written."""
+    block = program.global_block
+    block.ops[:] = [
+        op for op in block.ops
+        if op.type != "assign_persistable" or not _is_step(op.inputs["X"][0].op)
+    ]  # fmt: skip
+
+
+def _is_step(op: ir.OpDesc | None) -> bool:
+    return op is not None and op.attrs.get("op_role") == OPTIMIZE_ROLE
+
+
 def _for_test(program: ir.Program) -> ir.Program:
     block = program.global_block
+    without_training(program)
     block.results = [
         var for op in block.ops
         if op.attrs.get("op_role", 0) in _FORWARD_ROLES and op.type not in _STATE_OPS
@@ -234,4 +251,7 @@ def _for_test(program: ir.Program) -> ir.Program:
     ]  # fmt: skip
     copy = for_inference(program, len(block.results))
     copy.global_block.results = []
+    read = {var for op in copy.global_block.ops for var in op.in_vars}
+    for var in [var for var in copy.persistables if not var.trainable and var not in read]:
+        copy.global_block.drop_var(var)
     return copy

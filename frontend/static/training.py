@@ -1,21 +1,16 @@
-"""Training in static mode: gradients as ops of the Program, and optimizers that follow its runs."""
+"""Gradients in static mode: ops of the Program, after those that they belong to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from wherry.ir import program as ir
 from wherry.ir.backward import append_backward as append_gradients
 from wherry.schema.errors import ConversionError
 
-from ..param_attr import ParamAttr
-from ..tensor import Array, Parameter, Tensor
-from .program import Program, StaticTracer
+from .tracer import StaticTracer
 from .variable import Variable
-
-if TYPE_CHECKING:
-    from ..optimizer.optimizer import Optimizer
 
 _LOSS_ROLE = 256
 Pairs = list[tuple[Variable, Variable]]
@@ -82,54 +77,6 @@ def gradients(
     ]
 
 
-class Step:
-    """An optimizer's step after each run of a Program, by the gradients that the run gave.
-
-    The gradients are compiled code; the update is the optimizer's own, the same as in dynamic mode.
-    """
-
-    def __init__(
-        self, optimizer: Optimizer, pairs: Sequence[tuple[str, str]], attrs: dict[str, ParamAttr]
-    ) -> None:
-        self.optimizer, self.pairs, self.attrs = optimizer, list(pairs), attrs
-        self.own: dict[str, Parameter] = {}
-
-    def __call__(self, find: Callable[[str], Tensor], grads: Sequence[Array]) -> None:
-        """Change the parameters that `find` gives by name, in their order in `pairs`."""
-        params = [self._parameter(name, find(name)) for name, _ in self.pairs]
-        self.optimizer.use(params)
-        for param, grad in zip(params, grads, strict=True):
-            param.grad = Tensor(grad)
-        self.optimizer.step()
-        for param in params:
-            param.grad = None
-
-    def _parameter(self, name: str, value: Tensor) -> Parameter:
-        """The parameter that optimizers know, on the memory of the value."""
-        if isinstance(value, Parameter):
-            return value
-        if name not in self.own:
-            made = self.own[name] = Parameter(value.array, name=name)
-            attr = self.attrs.get(name) or ParamAttr()
-            made.optimize_attr = {"learning_rate": attr.learning_rate}
-            made.regularizer, made.need_clip = attr.regularizer, attr.need_clip
-        self.own[name].array = value.array
-        return self.own[name]
-
-
-def minimize(
-    optimizer: Optimizer, loss: Any, parameters: Any = None, no_grad_set: Any = None
-) -> tuple[list[Any], Any]:
-    """Append the gradients, and let each run of the Program end with a step of the optimizer."""
-    chosen = parameters or optimizer._parameter_list or None
-    pairs = append_backward(loss, chosen, no_grad_set)
-    program = loss.tracer.program
-    assert isinstance(program, Program)
-    names = [(param.name, grad.name) for param, grad in pairs]
-    program.steps.append(Step(optimizer, names, program.attrs))
-    return [], pairs
-
-
 def _open_tracer(value: Any, what: str) -> StaticTracer:
     if not isinstance(value, Variable):
         raise TypeError(
@@ -154,6 +101,3 @@ def _names(given: Any) -> set[str]:
 
 def _listed(given: Any) -> list[Any]:
     return list(given) if isinstance(given, (list, tuple)) else [given]
-
-
-__all__ = ["Step", "append_backward", "gradients", "minimize"]

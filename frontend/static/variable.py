@@ -1,16 +1,26 @@
-"""Variable: a tensor of a Program that static mode builds."""
+"""Variable: a tensor of a Program that static mode builds; Parameter: one that training changes."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+
+from wherry.ir.show import show_var
+from wherry.schema.errors import ConversionError
+
+from .. import tensor as eager
+from ..jit.state import at_line
 from ..ops.operators import OPERATORS
+from ..param_attr import ParamAttr
 from ..traced import Traced
 
 if TYPE_CHECKING:
-    from .program import StaticTracer
+    from .program import Block
+    from .scope import Scope
+    from .tracer import StaticTracer
 
 
 class Variable(Traced):
@@ -20,6 +30,128 @@ class Variable(Traced):
 
     def __hash__(self) -> int:
         return id(self)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:  # type: ignore[override]
+        """The sizes; one that is not known prints as -1, and can be computed with."""
+        return tuple(super().shape)
+
+    @property
+    def persistable(self) -> bool:  # type: ignore[override]
+        """Whether its value lives in a scope, between runs."""
+        return self.variable.persistable
+
+    @property
+    def trainable(self) -> bool:  # type: ignore[override]
+        return self.variable.trainable
+
+    @property
+    def is_data(self) -> bool:
+        """Whether it is fed."""
+        return self.variable.is_data
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether a layer made it as a parameter, trained or not."""
+        return isinstance(self, Parameter)
+
+    @property
+    def lod_level(self) -> int:
+        return 0
+
+    @property
+    def block(self) -> Block:
+        """The global block of its Program."""
+        return self.tracer.owner.global_block()
+
+    @property
+    def desc(self) -> Any:
+        """The Variable of the IR."""
+        return self.variable
+
+    @property
+    def grad_name(self) -> str:
+        """What append_backward calls its gradient."""
+        return f"{self.name}@GRAD"
+
+    def numpy(self) -> NoReturn:
+        self._no_value("a numpy array")
+
+    def item(self, *index: int) -> NoReturn:
+        self._no_value("a Python number")
+
+    def backward(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise ConversionError(
+            "backward() is for dynamic mode: in static mode use optimizer.minimize(loss), "
+            f"paddle.static.append_backward(loss) or paddle.static.gradients{at_line()}"
+        )
+
+    def get_value(self, scope: Scope | None = None) -> Any:
+        """The value in a scope. ValueError where there is none."""
+        from .scope import global_scope
+
+        found = (scope or global_scope()).find_var(self.name)
+        if found is None:
+            raise ValueError(f"Can not find Variable '{self.name}' in the scope.")
+        return found.get_tensor()
+
+    def set_value(self, value: Any, scope: Scope | None = None) -> None:
+        """Write the value in a scope. ValueError for another shape or dtype."""
+        from .scope import fits, global_scope
+
+        array = np.asarray(value.array if type(value) is eager.Tensor else value)
+        reason = fits(self.variable, array)
+        if reason:
+            raise ValueError(reason)
+        (scope or global_scope()).put(self.name, array)
+
+    def to_string(self, throw_on_error: bool = False, with_details: bool = False) -> str:
+        """What `print` shows."""
+        return str(self)
+
+    def __repr__(self) -> str:
+        return show_var(self.variable)
+
+    def _no_value(self, what: str) -> NoReturn:
+        raise ConversionError(
+            f"{show_var(self.variable)} has no value while the Program is being built, so it "
+            f"cannot be used as {what} here. Run the Program: exe.run(feed=..., fetch_list=["
+            f"variable]) gives values. Decide with paddle.static.nn.cond, loop with "
+            f"paddle.static.nn.while_loop, compute with paddle's functions{at_line()}"
+        )
+
+
+class Parameter(Variable, eager.Parameter):
+    """A Variable that a layer made to be trained; its value lives in a scope."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @property
+    def trainable(self) -> bool:  # type: ignore[override]
+        """Whether optimizers change it."""
+        return self.variable.trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self.variable.trainable, self.variable.stop_gradient = bool(value), not value
+
+    @property
+    def attr(self) -> ParamAttr:
+        """How training treats it: its learning rate, regularizer, and whether it is clipped."""
+        return self.tracer.owner.attrs.get(self.name) or ParamAttr()
+
+    @property
+    def optimize_attr(self) -> dict[str, Any]:  # type: ignore[override]
+        return {"learning_rate": self.attr.learning_rate}
+
+    @property
+    def regularizer(self) -> Any:
+        return self.attr.regularizer
+
+    @property
+    def need_clip(self) -> bool:  # type: ignore[override]
+        return self.attr.need_clip
 
 
 def _named(operator: Callable[..., Any]) -> Callable[..., Any]:

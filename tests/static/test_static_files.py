@@ -114,12 +114,12 @@ def test_inference_model_round_trip(net: Net, tmp_path: Path) -> None:
 
 def test_inference_model_holds_only_what_is_needed(net: Net, tmp_path: Path) -> None:
     x, y, out, exe = net
-    hidden = static.default_main_program().global_block.vars["fc_0.tmp_1"]
+    hidden = static.default_main_program().global_block().vars["fc_0.tmp_1"]
     fetch = next(v for v in static.default_main_program().list_vars() if v.name == hidden.name)
     static.save_inference_model(str(tmp_path / "m"), x, fetch, exe)
     program, feeds, _ = static.load_inference_model(str(tmp_path / "m"), exe)
     assert feeds == ["x"]
-    assert [op.type for op in program.global_block.ops] == ["mul", "elementwise_add"]
+    assert [op.type for op in program.global_block().ops] == ["mul", "elementwise_add"]
     with pytest.raises(ValueError, match=r"fetch_vars depend on \['y'\]"):
         static.save_inference_model(str(tmp_path / "m"), [x], [out], exe)
     with pytest.raises(ValueError, match="'feed_vars' should be a Variable or a list"):
@@ -143,7 +143,9 @@ def test_sizes_of_inputs_that_are_not_fed_do_not_matter(tmp_path: Path) -> None:
 
 
 def test_layers_are_saved_with_the_program(tmp_path: Path) -> None:
+    paddle.disable_static()
     net = paddle.nn.Sequential(paddle.nn.Linear(4, 3), paddle.nn.BatchNorm1D(3))
+    paddle.enable_static()
     x = static.data("x", [None, 4])
     out = net(x)
     main, exe = static.default_main_program(), Executor()

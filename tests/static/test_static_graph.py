@@ -86,16 +86,16 @@ def test_run_computes_what_numpy_does(rows: int) -> None:
 
 
 def test_one_compilation_serves_all_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wherry.static import executor
+    from wherry.static import run
 
     compiled = []
-    plain = executor.native_code
+    plain = run.native_code
 
     def counted(*args: Any, **kwargs: Any) -> Any:
         compiled.append(1)
         return plain(*args, **kwargs)
 
-    monkeypatch.setattr(executor, "native_code", counted)
+    monkeypatch.setattr(run, "native_code", counted)
     _, _, out = fc_and_add()
     exe = started()
     for rows in (2, 3, 4, 2):
@@ -206,8 +206,10 @@ def test_program_guard_and_shared_parameters() -> None:
         static.program_guard(3).__enter__()  # type: ignore[arg-type]
 
 
-def test_layers_work_in_static_mode() -> None:
+def test_layers_of_dynamic_mode_are_read_where_they_are() -> None:
+    paddle.disable_static()
     net = paddle.nn.Sequential(paddle.nn.Linear(4, 3), paddle.nn.ReLU(), paddle.nn.BatchNorm1D(3))
+    paddle.enable_static()
     out = net(static.data("x", [None, 4]))
     value = np.random.default_rng(0).standard_normal((6, 4)).astype("float32")
     exe = started()
@@ -224,7 +226,9 @@ def test_clone_for_test_drops_nothing_out() -> None:
     out = paddle.nn.functional.dropout(x, 0.5)
     main = static.default_main_program()
     test = main.clone(for_test=True)
-    assert [op.attrs["is_test"] for op in main.global_block.ops if op.type == "dropout"] == [False]
+    assert [op.attrs["is_test"] for op in main.global_block().ops if op.type == "dropout"] == [
+        False
+    ]
     feed = {"x": np.ones((4, 50), np.float32)}
     exe = started()
     (dropped,) = exe.run(main, feed=feed, fetch_list=[out])
@@ -280,7 +284,7 @@ def test_errors_in_the_data_name_the_line() -> None:
     index = static.data("index", [None], "int64")
     rows = paddle.nn.Embedding(5, 3)(index)
     with pytest.raises(RuntimeError, match=r"(?s)index 17 is out of range.*test_static_graph\.py"):
-        Executor().run(feed={"index": [0, 17]}, fetch_list=[rows])
+        started().run(feed={"index": [0, 17]}, fetch_list=[rows])
 
 
 def test_static_functions_need_dynamic_mode() -> None:

@@ -59,7 +59,7 @@ def layer_norm(
     """
     sizes = dims_of(normalized_shape, "normalized_shape")
     ndim = need_tensor(x, "layer_norm").ndim
-    if x.shape[ndim - len(sizes) :] != sizes or ndim < len(sizes):
+    if list(x.shape[ndim - len(sizes) :]) != list(sizes) or ndim < len(sizes):
         raise OpError(
             f"needs x that ends in normalized_shape {sizes}, got x of shape {x.shape}",
             "layer_norm", user_location(),

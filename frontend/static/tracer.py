@@ -1,0 +1,127 @@
+"""The tracer of static mode: every function that runs appends its ops to a Program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from wherry.ir import program as ir
+from wherry.ir.opdef import OpDef
+from wherry.schema.errors import ConversionError
+from wherry.tensor import Tensor
+
+from ..jit.state import at_line, is_poison
+from ..jit.tracer import Frame, ProgramTracer
+from ..traced import Traced
+from .names import OutputNames, output_names
+from .variable import Parameter, Variable
+
+if TYPE_CHECKING:
+    from .program import Program
+
+OPTIMIZE_ROLE = 2
+
+
+class StaticTracer(ProgramTracer):
+    """Records ops into a Program that stays open. Its values are Variables, named as Paddle's.
+
+    `stored` says what persistables of the Program have become: reading one gives what was written
+    last, and a run ends with what stands here.
+    """
+
+    converts = False
+
+    def __init__(self, owner: Program, desc: ir.Program) -> None:
+        super().__init__()
+        self.owner, self.program = owner, desc
+        self.frames = [Frame(desc.global_block)]
+        self.stored: dict[ir.Variable, ir.Variable] = {}
+        self.layer: str | None = None
+        # Counts the writes to persistables, so that a run can tell whether the Program changed.
+        self.writes = 0
+
+    @contextmanager
+    def naming(self, layer: str) -> Iterator[None]:
+        """Name what is made inside after a layer: `fc_0.tmp` gives `fc_0.tmp_0`, ..."""
+        outer, self.layer = self.layer, self.layer or layer
+        try:
+            yield
+        finally:
+            self.layer = outer
+
+    @contextmanager
+    def role(self, op_role: int) -> Iterator[None]:
+        """Mark the ops that are made inside: what belongs to an optimizer is no part of a test."""
+        outer, self.op_attrs = self.op_attrs, {"op_role": op_role}
+        try:
+            yield
+        finally:
+            self.op_attrs = outer
+
+    def names_for(self, opdef: OpDef) -> Mapping[str, OutputNames]:
+        """The names of an op's outputs."""
+        return output_names(self.program, opdef, self.layer)
+
+    def convert_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A Layer's forward runs as it is: static mode converts no Python."""
+        return function
+
+    def parameter(self, shape: Any, dtype: Any, attr: Any, owner: str, is_bias: bool,
+                  default: Any) -> Any:  # fmt: skip
+        """A Layer's parameter: one of the Program, with its first value in the startup Program."""
+        from .parameters import make_parameter
+
+        return make_parameter(self, owner, shape, dtype, attr, is_bias, default)
+
+    def traced(self, var: ir.Variable) -> Variable:
+        return self.owner.variable_of(var)
+
+    def as_traced(self, value: Any) -> Traced:
+        """A tensor of this Program; a persistable is what was written to it last."""
+        if isinstance(value, Traced) and not is_poison(value) and value.tracer is not self:
+            return self._of_another_program(value)
+        traced = super().as_traced(value)
+        new = self.stored.get(traced.variable)
+        return traced if new is None else self.traced(new)
+
+    def _of_another_program(self, value: Traced) -> Traced:
+        """The Variable of this Program that has the other one's name and type."""
+        known = self.program.global_block.vars.get(value.name)
+        if known is None or known.type != value.variable.type:
+            raise ConversionError(
+                f"{value!r} belongs to another Program, and this one has no Variable of that name; "
+                f"build it inside the same paddle.static.program_guard{at_line()}"
+            )
+        return self.as_traced(self.traced(known))
+
+    def assign(self, target: Tensor, value: Tensor) -> None:
+        """From here on `target` stands for `value`; a persistable gets it at the end of the run."""
+        self.writes += 1
+        if isinstance(target, Traced) and target.variable.persistable:
+            self.note(StoredPlace(self, target.variable))
+            self.stored[target.variable] = self.as_traced(value).variable
+        else:
+            super().assign(target, value)
+
+
+class StoredPlace:
+    """What a persistable of the Program has become so far."""
+
+    def __init__(self, tracer: StaticTracer, var: ir.Variable) -> None:
+        self.tracer, self.var, self.label = tracer, var, f"the Variable {var.name}"
+
+    @property
+    def key(self) -> Any:
+        return "stored", self.var
+
+    def get(self) -> Any:
+        return self.tracer.traced(self.tracer.stored.get(self.var, self.var))
+
+    def set(self, value: Any) -> None:
+        if is_poison(value):
+            value.refuse()
+        self.tracer.stored[self.var] = self.tracer.as_traced(value).variable
+
+
+__all__ = ["OPTIMIZE_ROLE", "Parameter", "StaticTracer", "StoredPlace"]
