@@ -34,7 +34,9 @@ class CostScalars(ScalarBuilder):
 
 
 def cost_of(op: OpDesc) -> int:
-    """The cost of a pointwise op per element."""
+    """The cost of a pointwise op per element; a constant in a fusion costs nothing."""
+    if op.type == "fill_constant":
+        return 0
     opdef = get_op(op.type)
     assert opdef.scalar is not None, f"{op.type} is not pointwise"
     builder = CostScalars()

@@ -14,10 +14,12 @@ from typing import Final
 
 from ..program import Block, OpDesc, Program, Variable
 from .base import live_blocks
-from .fuse import is_fusible, make_fusion
+from .fusion import is_fusible, make_fusion
 
 # The ops whose lowerings give their results to an epilogue.
-HEADS: Final = frozenset({"matmul_v2", "conv2d", "conv2d_blocked", "depthwise_blocked"})
+HEADS: Final = frozenset(
+    {"matmul_v2", "conv2d", "conv2d_blocked", "conv2d_planes", "depthwise_blocked"}
+)
 MAX_OPS = 24
 MAX_OPERANDS = 8
 # An integer division by zero stops the call with an error; in registers nobody looks for it.

@@ -5,6 +5,7 @@ from passes_harness import body, check
 from wherry.ir.passes import (
     Fuse,
 )
+from wherry.ir.program import Program
 from wherry.ir.text import parse_text
 from wherry.ir.verify import verify
 
@@ -74,9 +75,9 @@ def test_a_reduction_computes_again_only_what_is_cheap() -> None:
         body(
             """
         d: float32[N, 4] = elementwise_sub(X=x, Y=y)
-        s: float32[N] = reduce_sum(X=d, dim=[1])
+        s: float32[4] = reduce_sum(X=d, dim=[0])
         out: float32[N, 4] = relu(X=d)""",
-            "x: float32[N, 4], y: float32[N, 1]",
+            "x: float32[N, 4], y: float32[1, 4]",
             "s, out",
         )
     )
@@ -84,7 +85,7 @@ def test_a_reduction_computes_again_only_what_is_cheap() -> None:
     assert [op.attrs["kind"] for op in cheap.global_block.ops] == ["reduce", "loop"]
     dear = parse_text(body("""
         d: float32[N, 4] = exp(X=x)
-        s: float32[N] = reduce_sum(X=d, dim=[1])
+        s: float32[4] = reduce_sum(X=d, dim=[0])
         out: float32[N, 4] = relu(X=d)""", result="s, out"))  # fmt: skip
     Fuse().run(dear)
     assert [op.type for op in dear.global_block.ops] == ["fusion", "reduce_sum"]
@@ -155,12 +156,104 @@ def test_a_reduction_does_not_load_more_to_compute_again() -> None:
     program = parse_text(body("""
         e: float32[N, 4] = exp(X=x)
         a: float32[N, 4] = scale(X=e, scale=2.0, bias=1.0)
-        s: float32[N] = reduce_sum(X=a, dim=[1])
+        s: float32[4] = reduce_sum(X=a, dim=[0])
         out: float32[N, 4] = elementwise_add(X=a, Y=y)
-        t: float32[N] = reduce_sum(X=out, dim=[1])""", result="s, out, t"))  # fmt: skip
+        t: float32[4] = reduce_sum(X=out, dim=[0])""", result="s, out, t"))  # fmt: skip
     Fuse().run(program)
     verify(program)
     blocks = {op.attrs["kind"]: [o.type for o in op.attrs["block"].ops]
               for op in program.global_block.ops if op.type == "fusion"}  # fmt: skip
     assert blocks["reduce"] == ["scale", "reduce_sum"]
     assert blocks["loop"] == ["exp", "scale", "elementwise_add"]
+
+
+SOFTMAX = """
+        m: float32[N, 1] = reduce_max(X=x, dim=[1], keep_dim=true)
+        d: float32[N, 4] = elementwise_sub(X=x, Y=m)
+        e: float32[N, 4] = exp(X=d)
+        s: float32[N, 1] = reduce_sum(X=e, dim=[1], keep_dim=true)
+        p: float32[N, 4] = elementwise_div(X=e, Y=s)"""
+
+
+def kinds(program: Program) -> list[str]:
+    """The types of the ops; of fusions the kind and how many ops they hold."""
+    return [
+        f"{op.attrs['kind']} {len(op.attrs['block'].ops)}" if op.type == "fusion" else op.type
+        for op in program.global_block.ops
+    ]
+
+
+def fused(lines: str, args: str, result: str) -> list[str]:
+    program = parse_text(body(lines, args, result))
+    Fuse().run(program)
+    verify(program)
+    return kinds(program)
+
+
+def test_rows_take_reductions_with_what_is_around_them() -> None:
+    lines = f"{SOFTMAX}\n out: float32[N, 4] = elementwise_mul(X=p, Y=y)"
+    assert fused(lines, "x: float32[N, 4], y: float32[N, 4]", "out") == ["row 6"]
+    # What the prologue computes may be read elsewhere too.
+    lines = f"x: float32[N, 4] = tanh(X=u)\n{SOFTMAX}"
+    assert fused(lines, "u: float32[N, 4]", "x, p") == ["row 6"]
+
+
+def test_rows_hold_one_value_per_row_in_both_forms() -> None:
+    lines = """
+        s: float32[N] = reduce_sum(X=x, dim=[1])
+        t: float32[N] = elementwise_add(X=s, Y=v)
+        w: float32[N, 1] = unsqueeze2(X=t, axes=[1])
+        out: float32[N, 4] = elementwise_sub(X=x, Y=w)"""
+    assert fused(lines, "x: float32[N, 4], v: float32[N]", "out, t") == ["row 4"]
+    # [4] along the rows is not [4] of one value per row.
+    lines = """
+        s: float32[4] = reduce_sum(X=x, dim=[1])
+        out: float32[4, 4] = elementwise_sub(X=x, Y=s)"""
+    assert fused(lines, "x: float32[4, 4]", "out") == ["reduce_sum", "elementwise_sub"]
+
+
+def test_rows_make_no_cycle() -> None:
+    """The product waits for the sum, and `out` for the product."""
+    lines = """
+        a: float32[4, 4] = exp(X=x)
+        s: float32[4, 1] = reduce_sum(X=a, dim=[1], keep_dim=true)
+        m: float32[4, 1] = matmul_v2(X=a, Y=s)
+        out: float32[4, 4] = elementwise_mul(X=a, Y=m)
+        t: float32[4, 1] = reduce_sum(X=out, dim=[1], keep_dim=true)"""
+    assert fused(lines, "x: float32[4, 4]", "out, t") == ["row 2", "matmul_v2", "row 2"]
+
+
+def test_a_single_long_row_stays_for_loops() -> None:
+    lines = """
+        s: float32[1, 1] = reduce_max(X=x, dim=[1], keep_dim=true)
+        out: float32[1, 100000] = elementwise_sub(X=x, Y=s)"""
+    assert fused(lines, "x: float32[1, 100000]", "out") == ["reduce_max", "elementwise_sub"]
+    assert fused(lines.replace("100000", "1000"), "x: float32[1, 1000]", "out") == ["row 2"]
+
+
+def test_constants_move_into_the_loops_that_read_them() -> None:
+    check(
+        Fuse(),
+        body("""
+        c: float32[] = fill_constant(shape=[], value=0.5)
+        out: float32[N, 4] = elementwise_mul(X=x, Y=c)""", args="x: float32[N, 4]"),
+        """
+        program(x: float32[N, 4]) {
+          out: float32[N, 4] = fusion(X=x, kind="loop", block=block(x.in: float32[N, 4]) {
+            c.of: float32[] = fill_constant(shape=[], value=0.5)
+            out.of: float32[N, 4] = elementwise_mul(X=x.in, Y=c.of)
+            yield out.of
+          })
+          yield out
+        }""",
+    )  # fmt: skip
+
+
+def test_what_one_loop_alone_reads_is_computed_in_it() -> None:
+    """`a` stands before the product and is read behind it only."""
+    lines = """
+        a: float32[4, 4] = exp(X=x)
+        m: float32[4, 4] = matmul_v2(X=y, Y=y)
+        out: float32[4, 4] = elementwise_add(X=a, Y=m)"""
+    args = "x: float32[4, 4], y: float32[4, 4]"
+    assert fused(lines, args, "out") == ["matmul_v2", "loop 2"]
