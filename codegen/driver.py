@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wherry.ir.passes import prepare_for_codegen
 from wherry.ir.program import Program, Variable
+from wherry.ir.text import to_text
+from wherry.ir.work import byte_size
 from wherry.schema.native import Signature
 
+from .cache import kept
 from .entry import RunEmitter, emit_plan
 from .memory import MemoryPlan, plan_memory
 from .module import ModuleBuilder
-from .signature import make_signature
-from .target import Target, emit_object
+from .progress import progress
+from .signature import make_signature, make_site
+from .target import Target, emit_object, shows_code
 
 Array = np.ndarray[Any, Any]
 _ALIGNMENT = 64
@@ -27,9 +33,9 @@ _counter = {"programs": 0}
 class CompiledModule:
     """Object code with the functions `plan_symbol` and `run_symbol`, and how they are called.
 
-    `persistables` names what the caller hands over after the inputs; `weights` is what the code
-    expects at the symbol `wherry_weights`. `program` is what was compiled, after all passes.
-    `is_shared` says whether it may ask for the thread pool.
+    `weights` is what the code expects at the symbol `wherry_weights`: the values of the
+    persistables that are `embedded`. `program` is what was compiled, after all passes. `is_shared`
+    says whether it may ask for the thread pool.
     """
 
     object_code: bytes
@@ -37,10 +43,15 @@ class CompiledModule:
     plan_symbol: str
     run_symbol: str
     program: Program = field(repr=False)
-    memory: MemoryPlan = field(repr=False)
+    embedded: frozenset[str] = frozenset()
     kernels: int = 0
     weights: bytes = field(default=b"", repr=False)
     is_shared: bool = False
+
+    @cached_property
+    def memory(self) -> MemoryPlan:
+        """Where each value lies during a call."""
+        return _Interface(self.program, self.embedded).plan()
 
 
 def compile_count() -> int:
@@ -76,28 +87,90 @@ def compile_program(
 def compile_prepared(
     program: Program, embed: Mapping[str, Array], target: Target, name: str, suffix: str
 ) -> CompiledModule:
-    """Compile a Program that consists of maps, fusions and primitives."""
-    targets = assignments(program)
-    assigned = [var for var, _ in targets.values()]
-    written = {var.name for var, _ in targets.values()}
-    constants = [v for v in program.persistables if v.name in embed and v.name not in written]
-    persistables = [v for v in program.persistables if v not in constants]
-    outputs = [*program.outputs, *(value for _, value in targets.values())]
-    signature = make_signature(program, name, persistables, assigned)
-    plan = plan_memory(program, outputs, [*program.inputs, *persistables], constants)
+    """Compile a Program that consists of maps, fusions and primitives, or find its code."""
+    found = _Interface(program, frozenset(embed))
+    signature = make_signature(program, name, found.persistables, found.assigned)
+    code = _cached(found, signature, target, suffix)
+    ops = list(program.all_ops())
+    signature.sites = [make_site(ops[number]) for number in code.sites]
+    weights = pack_weights([embed[var.name] for var in found.constants], found.constants)
+    plan, run = _symbols(name, suffix)
+    return CompiledModule(
+        code.object_code, signature, plan, run, program, found.embedded, code.kernels, weights,
+        code.is_shared,
+    )  # fmt: skip
+
+
+class _Interface:
+    """What the code for a Program is called with; the `embedded` persistables are its own."""
+
+    def __init__(self, program: Program, embedded: frozenset[str]) -> None:
+        targets = assignments(program)
+        written = {var.name for var, _ in targets.values()}
+        self.program, self.embedded = program, embedded
+        self.assigned = [var for var, _ in targets.values()]
+        self.constants = [
+            v for v in program.persistables if v.name in embedded and v.name not in written
+        ]
+        self.persistables = [v for v in program.persistables if v not in self.constants]
+        self.outputs = [*program.outputs, *(value for _, value in targets.values())]
+
+    def plan(self) -> MemoryPlan:
+        inputs = [*self.program.inputs, *self.persistables]
+        return plan_memory(self.program, self.outputs, inputs, self.constants)
+
+
+class _Code(NamedTuple):
+    """What emission gives. `sites` are the places among all ops of those that the code names."""
+
+    object_code: bytes
+    sites: list[int]
+    kernels: int
+    is_shared: bool
+
+    def pack(self) -> bytes:
+        """The content of an entry of the cache: a line of JSON, then the object."""
+        return json.dumps(self[1:]).encode() + b"\n" + self.object_code
+
+    @staticmethod
+    def unpack(data: bytes) -> _Code:
+        head, _, object_code = data.partition(b"\n")
+        return _Code(object_code, *json.loads(head))
+
+
+def _cached(found: _Interface, signature: Signature, target: Target, suffix: str) -> _Code:
+    """The code from the cache, where it is made if need be."""
+
+    def make() -> bytes:
+        return _emit(found, signature, target, suffix).pack()
+
+    if shows_code():
+        return _Code.unpack(make())
+    text = to_text(found.program, locs=False)
+    constants = ",".join(var.name for var in found.constants)
+    return _Code.unpack(kept(make, text, constants, repr(target), signature.name, suffix))
+
+
+def _emit(found: _Interface, signature: Signature, target: Target, suffix: str) -> _Code:
+    program, plan = found.program, found.plan()
     places = {symbol.name: i for i, symbol in enumerate(signature.symbols)}
     machine = target.machine()
-    module = ModuleBuilder(name, machine.triple, str(machine.target_data), target.vectors, places)
-    plan_name, run_name = f"{name}_plan{suffix}", f"{name}_run{suffix}"
-    weights, offsets = pack_weights([embed[var.name] for var in constants], constants)
-    emitter = RunEmitter(module, run_name, plan, offsets)
-    signature.sites = emitter.run(program, outputs)
-    emit_plan(module, plan_name, program.guards, outputs, plan.arena_size, emitter.spare)
-    code = emit_object(str(module.module), target)
-    return CompiledModule(
-        code, signature, plan_name, run_name, program, plan, module.kernel_count, weights,
-        module.is_shared,
-    )  # fmt: skip
+    with progress(f"compiling {signature.name} for {target.name}"):
+        module = ModuleBuilder(
+            signature.name, machine.triple, str(machine.target_data), target.vectors, places
+        )
+        plan_name, run_name = _symbols(signature.name, suffix)
+        emitter = RunEmitter(module, run_name, plan, weight_offsets(found.constants))
+        sites = emitter.run(program, found.outputs)
+        emit_plan(module, plan_name, program.guards, found.outputs, plan.arena_size, emitter.spare)
+        code = emit_object(str(module.module), target)
+    numbers = {op: number for number, op in enumerate(program.all_ops())}
+    return _Code(code, [numbers[op] for op in sites], module.kernel_count, module.is_shared)
+
+
+def _symbols(name: str, suffix: str) -> tuple[str, str]:
+    """The names of plan and run."""
+    return f"{name}_plan{suffix}", f"{name}_run{suffix}"
 
 
 def assignments(program: Program) -> dict[str, tuple[Variable, Variable]]:
@@ -110,12 +183,19 @@ def assignments(program: Program) -> dict[str, tuple[Variable, Variable]]:
     return found
 
 
-def pack_weights(values: Sequence[Array], vars_: Sequence[Variable]) -> tuple[bytes, list[int]]:
-    """The arrays one after the other, each at a multiple of 64 bytes, and where each begins."""
+def weight_offsets(vars_: Sequence[Variable]) -> list[int]:
+    """Where each constant begins in the weights: one after the other, at multiples of 64 bytes."""
+    offsets, end = [], 0
+    for var in vars_:
+        offsets.append(-(-end // _ALIGNMENT) * _ALIGNMENT)
+        end = offsets[-1] + int(byte_size(var))
+    return offsets
+
+
+def pack_weights(values: Sequence[Array], vars_: Sequence[Variable]) -> bytes:
+    """The arrays, each where `weight_offsets` says."""
     blob = bytearray()
-    offsets = []
-    for value, var in zip(values, vars_, strict=True):
-        blob.extend(bytes(-len(blob) % _ALIGNMENT))
-        offsets.append(len(blob))
+    for value, var, offset in zip(values, vars_, weight_offsets(vars_), strict=True):
+        blob.extend(bytes(offset - len(blob)))
         blob.extend(np.ascontiguousarray(value, var.dtype.numpy).tobytes())
-    return bytes(blob), offsets
+    return bytes(blob)

@@ -12,7 +12,6 @@ from wherry.ir.infer import Guard
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
 from wherry.runtime.abi import ERROR_ASSERT
-from wherry.schema.native import Site
 
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
@@ -78,19 +77,19 @@ class RunEmitter:
         self.ctx_pointer, self.inputs, self.outputs, self.dims, self.arena = self.function.args
         self.builder = IndexBuilder(self.function, self.dims, module.symbols)
         self.ctx = CtxFields(self.builder, self.ctx_pointer)
-        self.sites: list[Site] = []
+        self.sites: dict[OpDesc, int] = {}
         # What lies behind the arena, for further threads: the sizes that kernels need, and where.
         self.spare: list[Dim] = []
         self._end = Buffer(0, 0, 0)
         self._pointers: dict[Buffer, Value] = {}
 
-    def run(self, program: Program, outputs: Sequence[Variable]) -> list[Site]:
-        """Emit everything; gives the sites that the code refers to."""
+    def run(self, program: Program, outputs: Sequence[Variable]) -> list[OpDesc]:
+        """Emit everything; gives the ops that the code names by number: those that may fail."""
         self.block(program.global_block)
         for index, var in enumerate(outputs):
             self.copy(self.plan.of(var), self._table_entry(self.outputs, index), byte_size(var))
         self.builder.b.ret(ir.Constant(I32, 0))
-        return self.sites
+        return list(self.sites)
 
     def block(self, block: Block) -> None:
         for op in block.ops:
@@ -180,13 +179,7 @@ class RunEmitter:
         """The number under which the runtime finds the op's name and the user's line."""
         if op.type == "fusion":
             op = next((one for one in op.attrs["block"].ops if one.type in DIVISIONS), op)
-        name = op.type
-        if name == "assert" and op.attrs["error"] != "AssertionError":
-            name = f"raise {op.attrs['error']}"
-        site = Site(name, op.loc, str(op.attrs.get("message") or ""))
-        if site not in self.sites:
-            self.sites.append(site)
-        return self.sites.index(site)
+        return self.sites.setdefault(op, len(self.sites))
 
     def truth(self, buffer: Buffer) -> Value:
         """The bool that lies there, as an i1."""

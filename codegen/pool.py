@@ -28,6 +28,7 @@ import llvmlite.binding as llvm
 
 from wherry.schema.errors import TargetError
 
+from .cache import kept
 from .target import Target, emit_object
 
 POOL: Final = "wherry_pool"
@@ -322,8 +323,8 @@ leave:
 
 def pool_object(target: Target) -> bytes:
     """The pool's object code. Raises TargetError for a machine without Linux's calls."""
-    machine = target.machine()
-    return emit_object(_text(target.triple, str(machine.target_data)), target)
+    text = _text(target.triple, str(target.machine().target_data))
+    return kept(lambda: emit_object(text, target), text, repr(target))
 
 
 @cache

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wherry.ir.dims import SymDim, symbol, symbols_of
-from wherry.ir.program import Program, Variable
+from wherry.ir.program import OpDesc, Program, Variable
 from wherry.schema.errors import OpError
-from wherry.schema.native import GuardSite, Signature, SymbolSource, TensorSpec
+from wherry.schema.native import GuardSite, Signature, Site, SymbolSource, TensorSpec
 
 
 def make_signature(
@@ -23,6 +23,14 @@ def make_signature(
         symbols=_symbols(program, [*program.inputs, *persistables]),
         guards=[GuardSite(guard.message, guard.loc) for guard in program.guards],
     )
+
+
+def make_site(op: OpDesc) -> Site:
+    """What the runtime says of an op that fails, or prints."""
+    name = op.type
+    if name == "assert" and op.attrs["error"] != "AssertionError":
+        name = f"raise {op.attrs['error']}"
+    return Site(name, op.loc, str(op.attrs.get("message") or ""))
 
 
 def _spec(var: Variable) -> TensorSpec:

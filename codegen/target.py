@@ -78,6 +78,11 @@ def _initialize() -> None:
     llvm.initialize_all_asmprinters()
 
 
+def shows_code() -> bool:
+    """Whether WHERRY_DEBUG asks to see LLVM IR or assembly."""
+    return os.environ.get("WHERRY_DEBUG") in ("3", "4")
+
+
 def emit_object(text: str, target: Target) -> bytes:
     """Optimized object code for a module's text. Shows IR and assembly as WHERRY_DEBUG asks."""
     machine, start = target.machine(), perf_counter()
