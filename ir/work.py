@@ -112,7 +112,7 @@ def _sort(op: OpDesc) -> Dim:
 _FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
     "fusion": _fusion, "matmul_v2": _matmul,
     "conv2d": _conv, "conv2d_input_grad": _conv_input_grad, "conv2d_filter_grad": _conv_filter_grad,
-    "conv2d_blocked": _conv_blocked, "depthwise_blocked": _conv_blocked,
+    "conv2d_planes": _conv, "conv2d_blocked": _conv_blocked, "depthwise_blocked": _conv_blocked,
     "avg_pool2d": _pool, "max_pool2d_with_index": _pool,
     "max_pool2d": _pool, "pool2d_blocked": _pool,
     "avg_pool2d_grad": _inputs, "max_pool2d_grad": _inputs,

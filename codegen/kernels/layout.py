@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from llvmlite import ir
 
 from wherry.ir.dims import Dim
+from wherry.ir.infer import Shape
 from wherry.ir.ops.blocked import BLOCK
 from wherry.schema.dtypes import bool_
 
@@ -29,13 +30,15 @@ def _zeros(kb: KernelBuilder, operand: Operand, start: Index, count: Index) -> N
         operand.store_at(kb.const(0, operand.dtype), kb.add(start, i))
 
 
-class _Frame:
-    """Planes with `paddings` around them, written line by line."""
+class Frame:
+    """Planes of `sizes` with `paddings` in them, of `lane` numbers a pixel; written by lines."""
 
-    def __init__(self, kb: KernelBuilder, out: Operand, paddings: Sequence[Dim], lane: int) -> None:
+    def __init__(
+        self, kb: KernelBuilder, out: Operand, sizes: Shape, paddings: Sequence[Dim], lane: int
+    ) -> None:
         self.kb, self.out, self.lane = kb, out, lane
         self.top, self.bottom, self.left, self.right = map(kb.dim, paddings)
-        self.high, self.wide = kb.dim(out.shape[2]), kb.dim(out.shape[3])
+        self.high, self.wide = map(kb.dim, sizes)
 
     @property
     def plane(self) -> Index:
@@ -57,22 +60,27 @@ class _Frame:
         _zeros(kb, self.out, end, kb.mul(self.right, self.lane))
         return kb.add(start, kb.mul(self.left, self.lane))
 
+    def copy(self, x: Operand, source: Index, plane: Index) -> None:
+        """The plane of x that begins at `source`, with its frame."""
+        kb = self.kb
+        high = kb.sub(kb.sub(self.high, self.top), self.bottom)
+        line = kb.mul(kb.sub(kb.sub(self.wide, self.left), self.right), self.lane)
+        self.borders(plane)
+        with kb.loop(high) as y:
+            start, to = kb.add(source, kb.mul(y, line)), self.line(plane, y)
+            with kb.loop(line) as i:
+                self.out.store_at(x.load_at(kb.add(start, i)), kb.add(to, i))
+
 
 @lowers("pad_planes")
 def pad_planes(kb: KernelBuilder) -> None:
     """Line by line; the planes are independent."""
     x, out = kb.input("X"), kb.output()
     lane = BLOCK if x.ndim == 5 else 1
-    frame = _Frame(kb, out, kb.attrs["paddings"], lane)
-    high, line = kb.dim(x.shape[2]), kb.dim(x.shape[3] * lane)
+    frame = Frame(kb, out, out.shape[2:4], kb.attrs["paddings"], lane)
+    area = kb.dim(x.shape[2] * x.shape[3] * lane)
     with kb.parallel(kb.dim(x.shape[0] * x.shape[1])) as plane:
-        target = kb.mul(plane, frame.plane)
-        frame.borders(target)
-        with kb.loop(high) as y:
-            source = kb.mul(kb.add(kb.mul(plane, high), y), line)
-            to = frame.line(target, y)
-            with kb.loop(line) as i:
-                out.store_at(x.load_at(kb.add(source, i)), kb.add(to, i))
+        frame.copy(x, kb.mul(plane, area), kb.mul(plane, frame.plane))
 
 
 @lowers("to_blocked")
@@ -81,7 +89,7 @@ def to_blocked(kb: KernelBuilder) -> None:
     x, out = kb.input("X"), kb.output()
     channels, area = int(x.shape[1]), kb.dim(x.shape[2] * x.shape[3])
     padded = any(side != 0 for side in kb.attrs["paddings"])
-    frame = _Frame(kb, out, kb.attrs["paddings"], BLOCK)
+    frame = Frame(kb, out, out.shape[2:4], kb.attrs["paddings"], BLOCK)
     high, wide = (kb.dim(x.shape[2]), kb.dim(x.shape[3])) if padded else (1, area)
     blocks = out.shape[1]
     with kb.parallel(kb.dim(x.shape[0] * blocks)) as number:

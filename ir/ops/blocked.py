@@ -1,8 +1,8 @@
 """Images in blocks of 16 channels: [N, C, H, W] as [N, ceil(C / 16), H, W, 16].
 
 The layout pass puts these ops in; users never write them. In the last block the lanes behind the
-last channel hold anything: no op lets them into the others. Convolutions here have no padding of
-their own: `pad_planes` comes before them.
+last channel hold anything: no op lets them into the others. `conv2d_blocked` has no padding of its
+own: `pad_planes` comes before it. `conv2d_planes` is for so few outputs that blocks would be empty.
 """
 
 from __future__ import annotations
@@ -277,6 +277,34 @@ depthwise_blocked = op(
                paddings=[4, 3, 2, 1], atol=1e-5),
         sample(f32(1, 1, 1, 1, 16), f32(1, 1, 3, 3, 1, 16), paddings=[1, 1, 1, 1], atol=1e-5),
         sample(f32(0, 1, 5, 6, 16), f32(1, 1, 3, 3, 1, 16)),
+    ],
+)  # fmt: skip
+
+
+def _planes_infer(x: TensorType, w: TensorType, *, paddings: Any, **attrs: Any) -> TensorType:
+    made: TensorType = conv2d.infer(x, w, **{**CONV_ATTRS, **attrs, "paddings": paddings})
+    return made
+
+
+def _planes(x: Array, w: Array, **attrs: Any) -> Array:
+    assert conv2d.reference is not None
+    made: Array = conv2d.reference(x, w, **{**CONV_ATTRS, **attrs})
+    return made
+
+
+conv2d_planes = op(
+    "conv2d_planes", "Input Filter",
+    attrs={"strides": [1, 1], "dilations": [1, 1], "paddings": [0, 0, 0, 0], "groups": 1},
+    infer=_planes_infer,
+    reference=_planes,
+    samples=[
+        sample(f32(2, 1, 8, 28), f32(6, 1, 5, 5), paddings=[2, 2, 2, 2], atol=1e-5),
+        sample(f32(1, 4, 9, 21), f32(4, 1, 3, 3), groups=4, paddings=[1, 0, 1, 1], atol=1e-5),
+        sample(f32(1, 3, 9, 37), f32(5, 3, 3, 2), strides=[2, 2], dilations=[1, 2], atol=1e-5),
+        sample(f32(2, 6, 4, 5), f32(4, 3, 1, 1), groups=2, atol=1e-5),
+        sample(f32(1, 12, 7, 9), f32(2, 12, 3, 3), strides=[1, 3], paddings=[1, 1, 1, 1],
+               atol=1e-5),
+        sample(f32(0, 1, 5, 5), f32(2, 1, 3, 3)),
     ],
 )  # fmt: skip
 

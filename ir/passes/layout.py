@@ -95,7 +95,7 @@ class _Chooser:
     def is_direct(self, op: OpDesc) -> bool:
         """Whether a convolution is one for `conv2d_blocked`."""
         x, w = op.inputs["Input"][0], op.inputs["Filter"][0]
-        if not _is_image(x) or not all(isinstance(dim, int) for dim in w.shape):
+        if not _is_image(x) or not _is_static(w):
             return False
         groups, outputs = op.attrs["groups"], w.shape[0]
         if outputs <= _FEW:
@@ -136,7 +136,9 @@ class _Chooser:
             made = F.depthwise_blocked(image, filters, paddings=pads, **steps)
             return [_plain(F, made, _channels(out))]
         if not self.is_direct(op):
-            return None
+            few = _is_static(w) and w.shape[0] // place.groups <= _FEW and place.strides[1] <= 2
+            same = {"groups": place.groups, "paddings": pads, **steps}
+            return [F.conv2d_planes(x, w, **same)] if few else None
         image = self.image(F, x, pads)
         made = F.conv2d_blocked(
             image, F.pack_filter(w, block=BLOCK if image.ndim == 5 else int(w.shape[1])),
@@ -194,6 +196,10 @@ def _is_image(var: Variable) -> bool:
     return var.ndim == 4 and var.dtype is float32 and isinstance(var.shape[1], int)
 
 
+def _is_static(filters: Variable) -> bool:
+    return all(isinstance(dim, int) for dim in filters.shape)
+
+
 def _channels(var: Variable) -> int:
     channels = var.shape[1]
     assert isinstance(channels, int)
@@ -209,8 +215,7 @@ def _geometry(op: OpDesc) -> Geometry:
 def _is_depthwise(op: OpDesc) -> bool:
     """A filter for each channel, and channels for a block."""
     w, groups = op.inputs["Filter"][0], op.attrs["groups"]
-    static = all(isinstance(dim, int) for dim in w.shape)
-    return static and groups == w.shape[0] > _FEW and w.shape[1] == 1
+    return _is_static(w) and groups == w.shape[0] > _FEW and w.shape[1] == 1
 
 
 def _is_concat(op: OpDesc) -> bool:
