@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import Shape
-from wherry.ir.program import OpDesc, Variable
+from wherry.ir.program import OpDesc
 
 from ..builder import KernelBuilder
 from ..epilogue import Result, Surface
 from ..index import Index, Value
 from ..lanes import Lanes
 from ..operand import Operand
-from .move import Stride, loops, register
-from .product import FEW, Direct, Left, Product, panel_columns, sum_dtype
+from .move import Stride, register, unravel
+from .panels import Matrix, Slots, lanes, pack, sum_dtype
+from .product import Left, Product, Right, must_pack_rows, scratch_bytes
 from .registry import lowers_head
+from .tile import Strip
 
-
-@dataclass(frozen=True)
-class Matrix:
-    """A stack of matrices: (i, j) of one of them at base + i * row + j * column."""
-
-    operand: Operand
-    rows: Dim
-    columns: Dim
-    row: Dim
-    column: Dim
-    base: Index = 0
-
-    @property
-    def flipped(self) -> Matrix:
-        """The transpose."""
-        return replace(self, rows=self.columns, columns=self.rows, row=self.column, column=self.row)
+# A right matrix of so many bytes is read where it lies.
+SMALL = 1 << 14
 
 
 def matrix(operand: Operand, transposed: bool, is_left: bool) -> Matrix:
@@ -47,23 +35,17 @@ def matrix(operand: Operand, transposed: bool, is_left: bool) -> Matrix:
 
 
 def _scratch(op: OpDesc) -> Dim:
-    """The panel: as many rows as are summed, in the larger of the ways to see it."""
-    x = _variable(op, "X")
-    dtype = sum_dtype(x.dtype)
+    x = op.inputs["X"][0]
     last = -2 if op.attrs["trans_x"] and x.ndim > 1 else -1
-    return x.shape[last] * (panel_columns(dtype) * dtype.itemsize)
-
-
-def _variable(op: OpDesc, slot: str) -> Variable:
-    found = op.input(slot)
-    assert found is not None
-    return found
+    return scratch_bytes(x.shape[last], x.dtype)
 
 
 @lowers_head("matmul_v2", scratch=_scratch)
 def matmul(kb: KernelBuilder, result: Result) -> None:
     """[..., M, K] by [..., K, N]; the stacks broadcast."""
     x, y, shape = kb.input("X"), kb.input("Y"), result.shape
+    if 0 in shape:
+        return
     left = matrix(x, kb.attrs["trans_x"], True)
     right = matrix(y, kb.attrs["trans_y"], False)
     batch = shape[: len(shape) - (x.ndim > 1) - (y.ndim > 1)]
@@ -75,10 +57,14 @@ def matmul(kb: KernelBuilder, result: Result) -> None:
         batch = ()
     surface = result.over(*[1] * len(batch), *rows_and_columns)
     strides = [_batch_strides(x, batch), _batch_strides(y, batch)]
-    with loops(kb, batch) as index:
+    one = _product(kb, left, right, surface)
+    with kb.parallel(kb.mul(kb.count(kb.dims_of(batch)), one.blocks)) as number:
+        index = unravel(kb, kb.div(number, one.blocks), batch)
         bases = [kb.offset(index, [register(kb, s) for s in own]) for own in strides]
-        stack = zip((left, right), bases, strict=True)
-        _emit_product(kb, *(replace(one, base=base) for one, base in stack), surface, index)
+        here, there = (
+            replace(one, base=base) for one, base in zip((left, right), bases, strict=True)
+        )
+        _product(kb, here, there, surface, index).emit_block(kb.rem(number, one.blocks))
 
 
 def _batch_strides(operand: Operand, batch: Shape) -> list[Stride]:
@@ -91,63 +77,41 @@ def _batch_strides(operand: Operand, batch: Shape) -> list[Stride]:
     return list(operand.strides[: len(batch)])
 
 
-def _emit_product(
-    kb: KernelBuilder, left: Matrix, right: Matrix, surface: Surface, batch: Sequence[Index]
-) -> None:
-    dtype = sum_dtype(left.operand.dtype)
+def _product(
+    kb: KernelBuilder, left: Matrix, right: Matrix, surface: Surface, batch: Sequence[Index] = ()
+) -> Product:
+    dtype, dim = sum_dtype(left.operand.dtype), kb.dim
     flipped = _is_narrow(right.columns) and not _is_narrow(left.rows)
     if flipped:
         # Few columns would leave most of a panel empty: the transposed product has many.
         left, right = right.flipped, left.flipped
-    dim = kb.dim
-    direct = None
-    if right.column == 1 and right.operand.dtype is dtype:
-        few = kb.lt(dim(left.rows), FEW)
-        direct = Direct(right.operand, right.base, 0, dim(right.row), few)
 
-    def pack(start: Index, count: Index, panel: Operand) -> None:
-        _pack(kb, right, start, count, panel)
+    def fill(start: Index, count: Index, slots: Slots) -> None:
+        pack(kb, right, start, count, slots)
 
-    def store(i: Index, j: Index, sums: Value, lanes: Lanes) -> None:
+    def place(start: Index) -> Strip:
+        pointer = right.operand.address(right.at(kb, 0, start))
+        here = Operand(kb, pointer, dtype, ())
+        return Strip(here, lanes(kb.machine, dtype), 0, dim(right.row))
+
+    def store(i: Index, j: Index, sums: Value, some: Lanes) -> None:
         index = (*batch, j, i) if flipped else (*batch, i, j)
-        surface.store(sums, dtype, index, lanes, -2 if flipped else -1)
+        surface.store(sums, dtype, index, some, -2 if flipped else -1)
 
-    Product(
+    is_run = right.column == 1 and right.operand.dtype is dtype
+    return Product(
         kb, dim(left.rows), dim(right.columns), 1, dim(left.columns),
-        Left(left.operand, left.base, dim(left.row), 0, dim(left.column)), pack,
-        store, direct, surface.result.is_long,
-    ).emit()  # fmt: skip
+        Left(left.operand, left.base, dim(left.row), 0, dim(left.column)),
+        Right(fill, place if is_run else None, is_run and _is_small(right)),
+        store, surface.result.is_long, left if must_pack_rows(left, left.rows) else None,
+    )  # fmt: skip
+
+
+def _is_small(right: Matrix) -> bool:
+    """Whether the matrix lies in the first-level cache while it is read."""
+    size = right.rows * right.columns * right.operand.dtype.itemsize
+    return isinstance(size, int) and size <= SMALL
 
 
 def _is_narrow(size: Dim) -> bool:
     return isinstance(size, int) and size <= 4
-
-
-def _pack(kb: KernelBuilder, right: Matrix, start: Index, count: Index, panel: Operand) -> None:
-    """Columns [start, start + count) of the right matrix, row by row; the rest of a row is 0."""
-    width = panel_columns(right.operand.dtype)
-    zero = kb.const(0, panel.dtype)
-    row, column = kb.dim(right.row), kb.dim(right.column)
-
-    def copy(k: Index, j: Index) -> None:
-        at = kb.add(kb.mul(k, row), kb.mul(kb.add(start, j), column))
-        value = right.operand.load_at(kb.add(right.base, at))
-        panel.store_at(kb.scalars.cast(value, panel.dtype), kb.add(kb.mul(k, width), j))
-
-    def whole() -> None:
-        if right.column == 1:
-            with kb.loop(kb.dim(right.rows)) as k, kb.loop(width) as j:
-                copy(k, j)
-        else:
-            # Along k the matrix lies densely: read it so, a column after the other.
-            with kb.loop(width) as j, kb.loop(kb.dim(right.rows)) as k:
-                copy(k, j)
-
-    def some() -> None:
-        with kb.loop(kb.dim(right.rows), plain=True) as k:
-            with kb.loop(count, plain=True) as j:
-                copy(k, j)
-            with kb.loop(width, count, plain=True) as j:
-                panel.store_at(zero, kb.add(kb.mul(k, width), j))
-
-    kb.either(kb.eq(count, width), whole, some)

@@ -22,9 +22,11 @@ from ..epilogue import Result
 from ..index import Index, Value, i64
 from ..lanes import Lanes, Place
 from ..operand import Operand
-from .move import dense, loops
-from .product import FEW, Direct, Left, Product, lanes, panel_columns, sum_dtype
+from .move import dense, loops, unravel
+from .panels import Slots, lanes, sum_dtype
+from .product import Left, Product, Right, scratch_bytes
 from .registry import lowers, lowers_head
+from .tile import Strip
 
 
 def _geometry(op: OpDesc, sizes: Shape, kernel: Shape) -> Geometry:
@@ -73,9 +75,9 @@ def _shape(op: OpDesc, slot: str) -> Shape:
 
 
 def _bytes(dtype: DType, depth: Dim, planes: Planes, more: Dim = 0) -> Dim:
-    """A panel of `depth` rows, the planes, and `more` numbers."""
+    """The memory of a product of this depth, the planes, and `more` numbers."""
     size = sum_dtype(dtype).itemsize
-    return depth * (panel_columns(dtype) * size) + planes.size * size + more * size
+    return scratch_bytes(depth, dtype) + (planes.size + more) * size
 
 
 def _forward_scratch(op: OpDesc) -> Dim:
@@ -112,16 +114,16 @@ def conv2d(kb: KernelBuilder, result: Result) -> None:
     with _images_and_groups(kb, x.shape[0], place) as (image, group):
         planes = _Gather(kb, _padded(x.shape, place), depth, x.dtype)
         source = kb.mul(kb.add(kb.mul(image, place.groups), group), _group_size(kb, x, place))
-        direct = None
+        place_of = None
         if not any(any(side != 0 for side in pads) for pads in place.pads) and planes.can_read(x):
             planes = planes.over(x, source)
             if place.kernel == (1, 1) and place.strides == (1, 1):
-                direct = Direct(x, source, 0, kb.dim(pixels), kb.lt(kb.dim(rows), FEW))
+                place_of = _in_place(kb, x, source, pixels)
         else:
             planes.fill_padded(x, source, place)
 
         def column(j: Index) -> Index:
-            return planes.at(0, *_times(kb, _unravel(kb, j, sizes), place.strides))
+            return planes.at(0, *_times(kb, unravel(kb, j, sizes), place.strides))
 
         def row(c: Index, i: Index, j: Index) -> Index:
             return planes.at(c, *_times(kb, (i, j), place.dilations))
@@ -134,8 +136,8 @@ def conv2d(kb: KernelBuilder, result: Result) -> None:
         Product(
             kb, kb.dim(rows), kb.dim(pixels), 1, kb.dim(depth),
             Left(w, base, kb.dim(depth), 0, 1),
-            planes.packer(column, row, w.shape[1:], kb.dim(pixels)),
-            store, direct, result.is_long,
+            Right(planes.packer(column, row, w.shape[1:], kb.dim(pixels)), place_of),
+            store, result.is_long,
         ).emit()  # fmt: skip
 
 
@@ -152,7 +154,7 @@ def input_grad(kb: KernelBuilder) -> None:
         planes.fill_spread(g, kb.mul(number, kb.dim(outputs * product(g.shape[2:]))), place)
 
         def column(j: Index) -> Index:
-            return planes.at(0, *_unravel(kb, j, out.shape[2:]))
+            return planes.at(0, *unravel(kb, j, out.shape[2:]))
 
         def row(o: Index, i: Index, j: Index) -> Index:
             back = (kb.sub(k - 1, tap) for k, tap in zip(place.kernel, (i, j), strict=True))
@@ -162,7 +164,7 @@ def input_grad(kb: KernelBuilder) -> None:
         Product(
             kb, kb.dim(channels), kb.dim(pixels), kb.dim(outputs), kb.dim(taps),
             Left(w, base, kb.dim(taps), kb.dim(channels * taps), 1),
-            planes.packer(column, row, (outputs, *w.shape[2:]), kb.dim(pixels)),
+            Right(planes.packer(column, row, (outputs, *w.shape[2:]), kb.dim(pixels))),
             _Matrix(kb, out, kb.mul(number, kb.dim(channels * pixels)), kb.dim(pixels)).store,
         ).emit()  # fmt: skip
 
@@ -182,7 +184,7 @@ def filter_grad(kb: KernelBuilder) -> None:
         planes.fill_padded(x, kb.mul(number, _group_size(kb, x, place)), place)
 
         def column(j: Index) -> Index:
-            c, i, k = _unravel(kb, j, out.shape[1:])
+            c, i, k = unravel(kb, j, out.shape[1:])
             return planes.at(c, *_times(kb, (i, k), place.dilations))
 
         def row(i: Index, j: Index) -> Index:
@@ -191,12 +193,24 @@ def filter_grad(kb: KernelBuilder) -> None:
         Product(
             kb, kb.dim(rows), kb.dim(columns), 1, kb.dim(pixels),
             Left(g, kb.mul(number, kb.dim(rows * pixels)), kb.dim(pixels), 0, 1),
-            planes.packer(column, row, g.shape[2:], kb.dim(columns)),
+            Right(planes.packer(column, row, g.shape[2:], kb.dim(columns))),
             _Matrix(kb, totals, kb.mul(group, kb.dim(rows * columns)), kb.dim(columns)).add,
         ).emit()  # fmt: skip
     if totals is not out:
         with kb.loop(kb.dim(out.size)) as i:
             out.store_at(kb.scalars.cast(totals.load_at(i), out.dtype), i)
+
+
+def _in_place(
+    kb: KernelBuilder, x: Operand, source: Index, pixels: Dim
+) -> Callable[[Index], Strip]:
+    """The panels of a convolution by one tap each: the pixels of a channel are a row."""
+
+    def place(start: Index) -> Strip:
+        here = Operand(kb, x.address(kb.add(source, start)), x.dtype, ())
+        return Strip(here, lanes(kb.machine, x.dtype), 0, kb.dim(pixels))
+
+    return place
 
 
 @dataclass(frozen=True)
@@ -240,15 +254,6 @@ def _times(kb: KernelBuilder, index: Sequence[Index], factors: Sequence[int]) ->
     return [kb.mul(i, factor) for i, factor in zip(index, factors, strict=True)]
 
 
-def _unravel(kb: KernelBuilder, flat: Index, shape: Shape) -> list[Index]:
-    """The index of an element of the shape from its number."""
-    found: list[Index] = []
-    for size in reversed(shape[1:]):
-        found.insert(0, kb.rem(flat, kb.dim(size)))
-        flat = kb.div(flat, kb.dim(size))
-    return [flat, *found]
-
-
 def _fill(kb: KernelBuilder, operand: Operand) -> None:
     """Zeros everywhere."""
     with kb.loop(kb.dim(operand.size)) as i:
@@ -263,8 +268,8 @@ class _Gather:
         self.kb, self.planes, self.dtype = kb, planes, sum_dtype(dtype)
         shape = (planes.channels, planes.height, planes.width)
         memory = Operand(kb, kb.scratch, self.dtype, ())
-        self._behind_panel = kb.dim(depth * panel_columns(dtype))
-        self.buffer = Operand(kb, memory.address(self._behind_panel), self.dtype, shape)
+        behind = scratch_bytes(depth, dtype) // self.dtype.itemsize
+        self.buffer = Operand(kb, memory.address(kb.dim(behind)), self.dtype, shape)
         self.base: Index = 0
 
     def can_read(self, x: Operand) -> bool:
@@ -327,11 +332,14 @@ class _Gather:
         row: Callable[..., Index],
         depth: Shape,
         columns: Index,
-    ) -> Callable[[Index, Index, Operand], None]:
+    ) -> Callable[[Index, Index, Slots], None]:
         """The function that packs a panel: rows run over `depth`, columns over numbers."""
-        kb, width = self.kb, panel_columns(self.dtype)
+        kb = self.kb
 
         def pack(start: Index, count: Index, panel: Operand) -> None:
+            width = panel.shape[1]
+            assert isinstance(width, int)
+            vector = lanes(kb.machine, self.dtype)
             places = kb.buffer(int64, width)
             last = kb.sub(columns, 1)
             # The places are soon found beside a deep panel; beside a shallow one they take time.
@@ -343,11 +351,9 @@ class _Gather:
             taken = [kb.as_index(places.load_at(j)) for j in range(width)]
 
             def run(line: Index, to: Index) -> None:
-                for u in range(0, width, lanes(self.dtype)):
+                for u in range(0, width, vector):
                     at = kb.add(kb.add(line, taken[0]), u)
-                    panel.store_vector(
-                        self.buffer.load_vector(at, lanes(self.dtype)), kb.add(to, u)
-                    )
+                    panel.store_vector(self.buffer.load_vector(at, vector), kb.add(to, u))
 
             def gather(line: Index, to: Index) -> None:
                 for j, place in enumerate(taken):
@@ -364,4 +370,17 @@ class _Gather:
             full = kb.eq(count, width)
             kb.either(kb.b.and_(dense_run, full), lambda: rows(run), lambda: rows(gather))
 
-        return pack
+        return _all(kb, pack)
+
+
+def _all(
+    kb: KernelBuilder, pack: Callable[[Index, Index, Operand], None]
+) -> Callable[[Index, Index, Slots], None]:
+    """The function that packs panels out of the one that packs a panel."""
+
+    def fill(start: Index, count: Index, slots: Slots) -> None:
+        with kb.loop(count, 0, slots.width) as j:
+            number = kb.minimum(kb.sub(count, j), slots.width)
+            pack(kb.add(start, j), number, slots.panel(kb.div(j, slots.width)))
+
+    return fill

@@ -62,6 +62,17 @@ def loops(kb: KernelBuilder, sizes: Sequence[Stride], plain: bool = False) -> It
         yield [i, *rest]
 
 
+def unravel(kb: KernelBuilder, flat: Index, shape: Shape) -> list[Index]:
+    """The index of an element of the shape from its number; for no axes nothing."""
+    found: list[Index] = []
+    if not shape:
+        return found
+    for size in reversed(shape[1:]):
+        found.insert(0, kb.rem(flat, kb.dim(size)))
+        flat = kb.div(flat, kb.dim(size))
+    return [flat, *found]
+
+
 def copy(kb: KernelBuilder, source: View, target: View, sizes: Sequence[Dim]) -> None:
     """target[i] = source[i] for each index i of `sizes`, bit by bit."""
     axes = _merged(list(zip(sizes, source.strides, target.strides, strict=True)))

@@ -18,8 +18,8 @@ from wherry.schema.dtypes import DType, int32
 from ..builder import KernelBuilder
 from ..index import Cell, Index
 from ..operand import Operand
+from .panels import sum_dtype
 from .pool_blocked import pool_plain
-from .product import sum_dtype
 from .registry import lowers
 
 

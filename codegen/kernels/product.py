@@ -1,42 +1,49 @@
 """The product of two matrices in tiles of registers: the core of matmul and of the convolutions.
 
 out[i, j] = sum over k of left[i, k] * right[k, j], the sum in the order of k for every element,
-whatever the tile. The right matrix is read in panels of some columns: packed into scratch memory by
-a function of the op (which may gather, convert, or fill with zeros), or directly where it lies.
+whatever the tile, the block or the thread. The right matrix is read in panels of some columns: in
+place, or packed into working memory by a function of the op (which may gather or convert).
 Products are made and summed in float32 for float16, else in the operands' dtype.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import DType, float16, float32
+from wherry.ir.dims import Dim
+from wherry.schema.dtypes import DType
 
 from ..builder import KernelBuilder
-from ..index import Cell, Index, Value
-from ..lanes import Lanes, splat
-from ..math import LLVMScalars
+from ..index import Index, i64
 from ..operand import Operand
+from .panels import AHEAD, PANEL_BYTES, SLACK, Matrix, Slots, lanes, pack, sum_dtype
+from .tile import Store, Strip, Tile
 
-ROWS = 4  # rows of a tile; its columns are two vectors
-STRIP = 8  # vectors of a single row
-FEW = 16  # with fewer rows than this the right matrix is better read in place than packed
+# So many rows are taken at once, with long runs of the right matrix's rows where they lie.
+FEW = 4
+# A block's panels take about so many bytes (of the second-level cache), and are so many at most.
+_BLOCK_BYTES, _MOST_PANELS = 1 << 19, 8
+# As many shares of the work are wanted, for threads.
+_SHARES = 4
+# The tiles of a share of the rows, where it is not known how many rows there are.
+_SHARE_TILES = 16
+# Rows so many bytes apart lie in few sets of the first-level cache.
+_CONFLICT = 2048
 
 
-def sum_dtype(dtype: DType) -> DType:
-    """In which dtype products are summed."""
-    return float32 if dtype is float16 else dtype
+def scratch_bytes(depth: Dim, dtype: DType) -> Dim:
+    """The working memory of a product: a block of panels, and some rows of the left matrix."""
+    size = sum_dtype(dtype).itemsize
+    return (depth + SLACK) * ((_panels(depth) + 1) * PANEL_BYTES) + size * SLACK
 
 
-def lanes(dtype: DType) -> int:
-    """Elements of the vectors that are multiplied: 32 bytes, at most 8."""
-    return min(8, 32 // sum_dtype(dtype).itemsize)
-
-
-def panel_columns(dtype: DType) -> int:
-    return 2 * lanes(dtype)
+def _panels(depth: Dim | Index) -> int:
+    """How many panels of PANEL_BYTES a row a block has at most."""
+    if not isinstance(depth, int):
+        return _SHARES
+    return max(2, min(_MOST_PANELS, _BLOCK_BYTES // (PANEL_BYTES * max(depth, 1))))
 
 
 @dataclass(frozen=True)
@@ -51,29 +58,24 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Direct:
-    """The right matrix in place: (k, j) at base + k1 * outer + k2 * inner + j.
+class Right:
+    """The right matrix, by panels.
 
-    It is read so for full panels where `wanted` (an i1) is true.
+    `fill(start, count, slots)` packs some columns; `place(start)` is where they lie in memory, if
+    the rows are runs there. With `in_place` full panels are read there.
     """
 
-    operand: Operand
-    base: Index
-    outer: Index
-    inner: Index
-    wanted: Value
-
-
-# Stores a vector of sums: store(i, j, vector, lanes) for the elements (i, j), (i, j + 1), ...
-Store = Callable[[Index, Index, Value, Lanes], None]
+    fill: Callable[[Index, Index, Slots], None]
+    place: Callable[[Index], Strip] | None = None
+    in_place: bool = False
 
 
 @dataclass(frozen=True)
 class Product:
-    """One product. k runs over `outer` times `inner`; `pack(start, count, panel)` packs a panel.
+    """One product. k runs over `outer` times `inner`.
 
-    A panel is an Operand [outer * inner, columns] of the sum's dtype; what its columns from `count`
-    on hold does not matter. `in_loops` says that the code of `store` is long.
+    `whole` is the left matrix, where its rows are to be packed. `in_loops` says that the code of
+    `store` is long.
     """
 
     kb: KernelBuilder
@@ -82,149 +84,260 @@ class Product:
     outer: Index
     inner: Index
     left: Left
-    pack: Callable[[Index, Index, Operand], None]
+    right: Right
     store: Store
-    direct: Direct | None = None
     in_loops: bool = False
+    whole: Matrix | None = None
 
     @property
     def dtype(self) -> DType:
         return sum_dtype(self.left.operand.dtype)
 
-    def emit(self) -> None:
-        kb, width = self.kb, panel_columns(self.dtype)
-        assert kb.scratch is not None
-        panel = Operand(kb, kb.scratch, self.dtype, (kb.mul(self.outer, self.inner), width))
-        whole_tiles = kb.mul(kb.div(self.rows, ROWS), ROWS)
-        done = self._rows_in_place(whole_tiles)
-        with kb.loop(self.columns, 0, width) as start:
-            count = kb.minimum(kb.sub(self.columns, start), width)
-            right = self._panel(panel, start, count)
-            with kb.loop(whole_tiles, 0, ROWS) as i:
-                _Tile(self, right, ROWS, 2, i, start, count).emit()
-            stop = kb.select(kb.lt(start, done), whole_tiles, self.rows)
-            with kb.loop(stop, whole_tiles) as i:
-                _Tile(self, right, 1, 2, i, start, count).emit()
+    @cached_property
+    def depth(self) -> Index:
+        return self.kb.mul(self.outer, self.inner)
 
-    def _rows_in_place(self, first: Index) -> Index:
-        """The rows from `first` on, one by one in long strips where the right matrix is in place.
+    @cached_property
+    def vectors(self) -> int:
+        """Of a tile: fewer than usual where the columns are known to be few."""
+        usual, columns = self.kb.machine.tile_vectors, self.columns
+        if not isinstance(columns, int):
+            return usual
+        return max(1, min(usual, -(-columns // lanes(self.kb.machine, self.dtype))))
 
-        One row alone has too few sums in two vectors to keep the multipliers busy. Gives the number
-        of columns that are done.
-        """
-        kb, place = self.kb, self.direct
-        if place is None:
-            return 0
-        width = STRIP * lanes(self.dtype)
-        strips = kb.mul(kb.div(self.columns, width), width)
-        done = kb.select(place.wanted, strips, 0)
-        with kb.loop(done, 0, width) as start, kb.loop(self.rows, first) as i:
-            right = self._in_place(place, start)
-            _Tile(self, right, 1, STRIP, i, start, width).emit()
-        return done
+    @cached_property
+    def width(self) -> int:
+        """The columns of a panel."""
+        return self.vectors * lanes(self.kb.machine, self.dtype)
 
-    def _in_place(self, place: Direct, start: Index) -> _Right:
-        pointer = place.operand.address(self.kb.add(place.base, start))
-        return _Right(pointer, place.outer, place.inner)
+    @cached_property
+    def panels(self) -> Index:
+        return self.kb.div(self.kb.add(self.columns, self.width - 1), self.width)
 
-    def _panel(self, panel: Operand, start: Index, count: Index) -> _Right:
-        """Where to read the panel of columns from `start` on, packed first unless read in place."""
-        kb, width, place = self.kb, panel_columns(self.dtype), self.direct
-        packed = _Right(panel.pointer, kb.mul(self.inner, width), width)
-        if place is None:
-            self.pack(start, count, panel)
-            return packed
-        here = self._in_place(place, start)
-        wanted = kb.b.and_(kb.eq(count, width), place.wanted)
-        with kb.when(kb.b.not_(wanted)):
-            self.pack(start, count, panel)
-        return _Right(
-            kb.b.select(wanted, here.pointer, packed.pointer),
-            kb.select(wanted, here.outer, packed.outer),
-            kb.select(wanted, here.inner, packed.inner),
-        )
+    @cached_property
+    def per_block(self) -> int:
+        """The panels of a block: few enough that there is a block for each thread."""
+        most = _panels(self.depth)
+        most = most * PANEL_BYTES // (self.width * self.dtype.itemsize)
+        if not isinstance(self.panels, int):
+            return most
+        return max(1, min(most, max(2, -(-self.panels // _SHARES)), self.panels))
 
+    @cached_property
+    def column_blocks(self) -> Index:
+        return self.kb.div(self.kb.add(self.panels, self.per_block - 1), self.per_block)
 
-@dataclass(frozen=True)
-class _Right:
-    """A panel of the right matrix: k's row is at pointer + k1 * outer + k2 * inner."""
+    @cached_property
+    def tile_rows(self) -> int:
+        """The rows of most tiles, so that tiles are about equal."""
+        most = self.kb.machine.tile_rows
+        if not isinstance(self.rows, int) or not self.rows:
+            return most
+        return -(-self.rows // -(-self.rows // most))
 
-    pointer: Value
-    outer: Index
-    inner: Index
+    @cached_property
+    def rows_of_block(self) -> Index:
+        """All rows, but where there are few blocks of columns and many rows."""
+        narrow = isinstance(self.column_blocks, int) and self.column_blocks < _SHARES
+        if not narrow:
+            return self.rows
+        if not isinstance(self.rows, int):
+            return self.tile_rows * _SHARE_TILES
+        tiles = -(-self.rows // self.tile_rows)
+        return self.rows if tiles < 2 * _SHARES else -(-tiles // _SHARES) * self.tile_rows
 
+    @cached_property
+    def row_blocks(self) -> Index:
+        if self.rows_of_block is self.rows:
+            return 1
+        return self.kb.div(self.kb.add(self.rows, self.rows_of_block - 1), self.rows_of_block)
 
-@dataclass(frozen=True)
-class _Tile:
-    """Some rows of the left matrix times some vectors of the right one's columns."""
-
-    product: Product
-    right: _Right
-    rows: int
-    vectors: int
-    row: Index
-    start: Index
-    count: Index
+    @cached_property
+    def blocks(self) -> Index:
+        """How many blocks there are; each writes its own part of the result."""
+        return self.kb.mul(self.row_blocks, self.column_blocks)
 
     def emit(self) -> None:
-        kb, product = self.product.kb, self.product
-        width = lanes(product.dtype)
-        zero = LLVMScalars(kb.b, width).const(0, product.dtype).value
-        sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(self.rows)]
-        panel = Operand(kb, self.right.pointer, product.dtype, ())
-        with kb.loop(product.outer) as k1, kb.loop(product.inner, unroll=4) as k2:
-            at = kb.add(kb.mul(k1, self.right.outer), kb.mul(k2, self.right.inner))
-            right = [panel.load_vector(kb.add(at, u * width), width) for u in range(self.vectors)]
-            for r in range(self.rows):
-                left = splat(kb, self._left(r, k1, k2).value, width)
-                for cell, vector in zip(sums[r], right, strict=True):
-                    cell.set(multiply_add(kb, product.dtype, left, vector, cell.get(), width))
-        self._store(sums)
+        """All blocks, one after the other."""
+        with self.kb.loop(self.blocks) as block:
+            self.emit_block(block)
 
-    def _left(self, r: int, k1: Index, k2: Index) -> Scalar:
-        kb, left = self.product.kb, self.product.left
-        row = kb.mul(kb.add(self.row, r), left.row)
-        step = kb.add(kb.mul(k1, left.outer), kb.mul(k2, left.inner))
-        value = left.operand.load_at(kb.add(kb.add(left.base, row), step))
-        return kb.scalars.cast(value, self.product.dtype)
+    def emit_block(self, block: Index) -> None:
+        """One block: some columns of all rows, or of some rows."""
+        kb, top, bottom = self.kb, 0, self.rows
+        if self.rows_of_block is not self.rows:
+            top = kb.mul(kb.div(block, self.column_blocks), self.rows_of_block)
+            bottom = kb.minimum(kb.add(top, self.rows_of_block), self.rows)
+            block = kb.rem(block, self.column_blocks)
+        first = kb.mul(block, self.per_block)
+        last = kb.minimum(kb.add(first, self.per_block), self.panels)
 
-    def _store(self, sums: list[list[Cell]]) -> None:
-        kb, width = self.product.kb, self.vectors * lanes(self.product.dtype)
-        unrolled = not self.product.in_loops
-        whole = self._store_unrolled if unrolled else lambda sums: self._store_in_loops(sums, width)
-        if isinstance(self.count, int) and self.count == width:
-            whole(sums)
+        def many() -> None:
+            self._many_rows(first, last, top, bottom)
+
+        if self.right.place is None:
+            many()
+        elif not isinstance(self.rows, int):
+            kb.either(kb.eq(self.rows, 1), lambda: self._few_rows(1, first, last), many)
+        elif self.rows <= FEW:
+            self._few_rows(self.rows, first, last)
         else:
-            full = kb.eq(self.count, width)
-            some = self._store_in_loops
-            kb.either(full, lambda: whole(sums), lambda: some(sums, self.count))
+            many()
 
-    def _store_unrolled(self, sums: list[list[Cell]]) -> None:
-        kb, width = self.product.kb, lanes(self.product.dtype)
-        for r, cells in enumerate(sums):
-            for u, cell in enumerate(cells):
-                at = kb.add(self.row, r), kb.add(self.start, u * width)
-                self.product.store(*at, cell.get(), Lanes(kb, width, width))
+    def _few_rows(self, rows: int, first: Index, last: Index) -> None:
+        """Long runs of the right matrix's rows where they lie: it is read once, so why pack it."""
+        kb, each = self.kb, lanes(self.kb.machine, self.dtype)
+        start = kb.mul(first, self.width)
+        stop = kb.minimum(kb.mul(last, self.width), self.columns)
+        for vectors in self._strips(rows):
+            width = vectors * each
+            end = kb.add(start, kb.mul(kb.div(kb.sub(stop, start), width), width))
+            with kb.loop(end, start, width) as j:
+                self._strip(rows, vectors, j, width)
+            start = end
+        rest = kb.sub(stop, start)
+        if isinstance(rest, int) and rest:
+            self._strip(rows, 1, start, rest)
+        elif not isinstance(rest, int):
+            with kb.when(kb.ne(rest, 0)):
+                self._strip(rows, 1, start, rest)
 
-    def _store_in_loops(self, sums: list[list[Cell]], count: Index) -> None:
-        """The first `count` columns, by way of the stack."""
-        kb, width = self.product.kb, lanes(self.product.dtype)
-        line = self.vectors * width
-        buffer = kb.buffer(self.product.dtype, self.rows * line)
-        for r, cells in enumerate(sums):
-            for u, cell in enumerate(cells):
-                buffer.store_vector(cell.get(), r * line + u * width)
-        with kb.loop(self.rows) as r, kb.loop(count, 0, width, plain=True) as j:
-            whole = isinstance(count, int) and count % width == 0
-            chosen = Lanes(kb, width, width if whole else kb.sub(count, j))
-            vector = buffer.load_vector(kb.add(kb.mul(r, line), j), width)
-            self.product.store(kb.add(self.row, r), kb.add(self.start, j), vector, chosen)
+    def _strips(self, rows: int) -> list[int]:
+        """How many vectors are taken at a time: as many as there are registers for sums, then 1."""
+        free = (self.kb.machine.registers - 2 - rows) // rows
+        most = 1 << free.bit_length() - 1
+        if isinstance(self.columns, int):
+            most = min(
+                most,
+                1 << max(1, self.columns // lanes(self.kb.machine, self.dtype)).bit_length() - 1,
+            )
+        return [most, 1] if most > 1 else [1]
+
+    def _strip(self, rows: int, vectors: int, j: Index, count: Index) -> None:
+        place = self.right.place
+        assert place is not None
+        each = lanes(self.kb.machine, self.dtype)
+        full = isinstance(count, int) and count == vectors * each
+        right = replace(place(j), ahead=AHEAD, count=None if full else count)
+        if not full and not self.kb.machine.masked_bytes:
+            self.right.fill(j, count, self._slots)
+            right = self._packed(0)
+        left = self._left(0, rows)
+        tile = Tile(self.kb, self.dtype, rows, vectors, self.outer, self.inner, left, right)
+        tile.emit(0, j, count, self.store, self.in_loops)
+
+    def _many_rows(self, first: Index, last: Index, top: Index, bottom: Index) -> None:
+        kb = self.kb
+        self._pack(first, last)
+        for size, start, stop in self._runs():
+            from_, to = self._within(start, stop, top, bottom)
+            with kb.loop(to, from_, size) as i:
+                left = self._left(i, size)
+                with kb.loop(last, first) as number:
+                    self._tile(i, size, left, number, first)
+
+    def _within(self, start: Index, stop: Index, top: Index, bottom: Index) -> tuple[Index, Index]:
+        if bottom is self.rows:
+            return start, stop
+        return self.kb.maximum(start, top), self.kb.minimum(stop, bottom)
+
+    def _tile(self, i: Index, size: int, left: Strip, number: Index, first: Index) -> None:
+        start = self.kb.mul(number, self.width)
+        right = self._right(start, self._count(start), self.kb.sub(number, first))
+        tile = Tile(self.kb, self.dtype, size, self.vectors, self.outer, self.inner, left, right)
+        tile.emit(i, start, self._count(start), self.store, self.in_loops)
+
+    def _count(self, start: Index) -> Index:
+        """The columns of the panel from `start` on."""
+        if isinstance(self.columns, int) and self.columns % self.width == 0:
+            return self.width
+        return self.kb.minimum(self.kb.sub(self.columns, start), self.width)
+
+    def _runs(self) -> Iterator[tuple[int, Index, Index]]:
+        """The tiles: (rows of a tile, first row, behind the last row)."""
+        kb, size = self.kb, self.tile_rows
+        stop = kb.mul(kb.div(self.rows, size), size)
+        yield size, 0, stop
+        rest = kb.sub(self.rows, stop)
+        if isinstance(rest, int):
+            if rest:
+                yield rest, stop, self.rows
+            return
+        part = 1 << (size - 1).bit_length() - 1
+        while part:
+            start, stop = stop, kb.add(stop, kb.b.and_(rest, i64(part)))
+            yield part, start, stop
+            part //= 2
+
+    # -- the right matrix --------------------------------------------------------------------------
+
+    @property
+    def _slots(self) -> Slots:
+        """The memory of the block's panels; behind it is room for some rows of the left matrix."""
+        kb = self.kb
+        assert kb.scratch is not None
+        return Slots(kb, Operand(kb, kb.scratch, self.dtype, ()), self.depth, self.width)
+
+    def _pack(self, first: Index, last: Index) -> None:
+        """What is not read in place: all panels, or the last one if it is not full."""
+        kb, right = self.kb, self.right
+        start, stop = kb.mul(first, self.width), kb.minimum(kb.mul(last, self.width), self.columns)
+        count = kb.sub(stop, start)
+        if not right.in_place:
+            right.fill(start, count, self._slots)
+            return
+        rest = kb.rem(count, self.width)
+        if not (isinstance(rest, int) and rest == 0):
+            with kb.when(kb.ne(rest, 0)):
+                right.fill(kb.sub(stop, rest), rest, self._slots)
+
+    def _packed(self, slot: Index) -> Strip:
+        """The panel in a slot of the block's memory."""
+        each, outer = lanes(self.kb.machine, self.dtype), self.kb.mul(self.inner, self.width)
+        return Strip(self._slots.panel(slot), each, outer, self.width)
+
+    def _right(self, start: Index, count: Index, slot: Index) -> Strip:
+        kb, right, packed = self.kb, self.right, self._packed(slot)
+        if not right.in_place or right.place is None:
+            return packed
+        here = right.place(start)
+        if isinstance(count, int) and count == self.width:
+            return here
+        full, packed = kb.eq(count, self.width), self._packed(0)
+        pointer = kb.b.select(full, here.operand.pointer, packed.operand.pointer)
+        return Strip(
+            Operand(kb, pointer, self.dtype, ()), packed.each,
+            kb.select(full, here.outer, packed.outer), kb.select(full, here.inner, packed.inner),
+        )  # fmt: skip
+
+    # -- the left matrix ---------------------------------------------------------------------------
+
+    def _left(self, row: Index, size: int) -> Strip:
+        """Some rows of the left matrix, packed where that pays."""
+        kb, left = self.kb, self.left
+        if self.whole is None:
+            at = kb.add(left.base, kb.mul(row, left.row))
+            pointer = left.operand.address(at)
+            operand = Operand(kb, pointer, left.operand.dtype, ())
+            return Strip(operand, left.row, left.outer, left.inner)
+        vector = lanes(kb.machine, self.dtype)
+        width = -(-size // vector) * vector
+        behind = self._slots.panel(self.per_block)
+        pack(kb, self.whole.flipped, row, size, Slots(kb, behind, self.depth, width))
+        return Strip(behind, 1, kb.mul(self.inner, width), width)
 
 
-def multiply_add(
-    kb: KernelBuilder, dtype: DType, x: Value, y: Value, total: Value, width: int
-) -> Value:
-    """x * y + total for vectors (width 0: for numbers)."""
-    scalars = LLVMScalars(kb.b, width)
-    a, b, c = (scalars.wrap(value, dtype) for value in (x, y, total))
-    return (scalars.fma(a, b, c) if dtype.is_float else a * b + c).value
+def must_pack_rows(left: Matrix, rows: Dim) -> bool:
+    """Whether the left matrix is better packed than read where it lies.
+
+    That is so where it must be converted, where its rows fall on each other in the cache, and where
+    the distance of rows is known at the call only: too many registers would hold addresses.
+    """
+    if left.operand.dtype is not sum_dtype(left.operand.dtype):
+        return True
+    if (isinstance(rows, int) and rows <= 2) or left.row == 1:
+        return False
+    distance = left.row
+    if not isinstance(distance, int):
+        return True
+    return distance * left.operand.dtype.itemsize % _CONFLICT == 0

@@ -1,0 +1,135 @@
+"""The innermost part of a product: a tile of sums that stay in registers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from wherry.schema.dtypes import DType
+
+from ..builder import KernelBuilder
+from ..index import Cell, Index, Value
+from ..lanes import Lanes, splat
+from ..math import LLVMScalars
+from ..operand import Operand
+from .panels import lanes, prefetch
+
+# Stores a vector of sums: store(i, j, vector, lanes) for the elements (i, j), (i, j + 1), ...
+Store = Callable[[Index, Index, Value, Lanes], None]
+# So many multiplications stand in the innermost loop, at least.
+_UNROLLED = 48
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Where a tile finds its left numbers, or its right vectors.
+
+    Number (or vector) r of step (k1, k2) is at r * each + k1 * outer + k2 * inner. With `count`
+    only so many columns may be read. With `ahead` what is read in so many steps is asked for now.
+    """
+
+    operand: Operand
+    each: Index
+    outer: Index
+    inner: Index
+    count: Index | None = None
+    ahead: int = 0
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Some rows of the left matrix times some vectors of the right one's columns.
+
+    The first element is (`row`, `start`), `count` columns are stored. The sum runs over `outer`
+    times `inner` steps, in that order, for every element.
+    """
+
+    kb: KernelBuilder
+    dtype: DType
+    rows: int
+    vectors: int
+    outer: Index
+    inner: Index
+    left: Strip
+    right: Strip
+
+    def emit(self, row: Index, start: Index, count: Index, store: Store, in_loops: bool) -> None:
+        """Compute the sums and store them; in loops, where the code of `store` is long."""
+        sums = self._sums()
+        width = self.vectors * lanes(self.kb.machine, self.dtype)
+
+        def in_registers() -> None:
+            self._store_unrolled(sums, row, start, store)
+
+        def by_memory(columns: Index) -> Callable[[], None]:
+            return lambda: self._store_in_loops(sums, row, start, columns, store)
+
+        whole = by_memory(width) if in_loops else in_registers
+        if isinstance(count, int):
+            (whole if count == width else by_memory(count))()
+        else:
+            self.kb.either(self.kb.eq(count, width), whole, by_memory(count))
+
+    def _sums(self) -> list[list[Cell]]:
+        kb, width = self.kb, lanes(self.kb.machine, self.dtype)
+        zero = LLVMScalars(kb.b, width).const(0, self.dtype).value
+        sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(self.rows)]
+        unroll = min(4, max(1, _UNROLLED // (self.rows * self.vectors)))
+        with kb.loop(self.outer) as k1, kb.loop(self.inner, unroll=unroll, plain=True) as k2:
+            vectors = [self._vector(u, k1, k2) for u in range(self.vectors)]
+            for r, cells in enumerate(sums):
+                number = self.left.operand.load_at(self._at(self.left, r, k1, k2))
+                left = splat(kb, kb.scalars.cast(number, self.dtype).value, width)
+                for cell, vector in zip(cells, vectors, strict=True):
+                    cell.set(multiply_add(kb, self.dtype, left, vector, cell.get(), width))
+        return sums
+
+    def _vector(self, u: int, k1: Index, k2: Index) -> Value:
+        """A vector of the right matrix."""
+        kb, right, width = self.kb, self.right, lanes(self.kb.machine, self.dtype)
+        at = self._at(right, u, k1, k2)
+        if right.ahead:
+            prefetch(kb, right.operand.address(self._at(right, u, k1, kb.add(k2, right.ahead))))
+        if right.count is None:
+            return right.operand.load_vector(at, width)
+        some = Lanes(kb, width, kb.maximum(kb.sub(right.count, u * width), 0))
+        return some.load(right.operand, lambda j: kb.add(at, j), 1).value
+
+    def _at(self, strip: Strip, number: int, k1: Index, k2: Index) -> Index:
+        kb = self.kb
+        step = kb.add(kb.mul(k1, strip.outer), kb.mul(k2, strip.inner))
+        return kb.add(kb.mul(number, strip.each), step)
+
+    def _store_unrolled(
+        self, sums: list[list[Cell]], row: Index, start: Index, store: Store
+    ) -> None:
+        kb, width = self.kb, lanes(self.kb.machine, self.dtype)
+        for r, cells in enumerate(sums):
+            for u, cell in enumerate(cells):
+                full = Lanes(kb, width, width)
+                store(kb.add(row, r), kb.add(start, u * width), cell.get(), full)
+
+    def _store_in_loops(
+        self, sums: list[list[Cell]], row: Index, start: Index, count: Index, store: Store
+    ) -> None:
+        """The first `count` columns, by way of the stack."""
+        kb, width = self.kb, lanes(self.kb.machine, self.dtype)
+        line = self.vectors * width
+        buffer = kb.buffer(self.dtype, self.rows * line)
+        for r, cells in enumerate(sums):
+            for u, cell in enumerate(cells):
+                buffer.store_vector(cell.get(), r * line + u * width)
+        whole = isinstance(count, int) and count % width == 0
+        with kb.loop(self.rows) as r, kb.loop(count, 0, width, plain=True) as j:
+            vector = buffer.load_vector(kb.add(kb.mul(r, line), j), width)
+            some = Lanes(kb, width, width if whole else kb.sub(count, j))
+            store(kb.add(row, r), kb.add(start, j), vector, some)
+
+
+def multiply_add(
+    kb: KernelBuilder, dtype: DType, x: Value, y: Value, total: Value, width: int
+) -> Value:
+    """x * y + total for vectors (width 0: for numbers)."""
+    scalars = LLVMScalars(kb.b, width)
+    a, b, c = (scalars.wrap(value, dtype) for value in (x, y, total))
+    return (scalars.fma(a, b, c) if dtype.is_float else a * b + c).value
