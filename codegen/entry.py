@@ -21,7 +21,7 @@ from .module import ModuleBuilder
 from .parallel import spare_bytes, steps_of
 
 PLAN_TYPE = ir.FunctionType(I32, [POINTER] * 3)
-RUN_TYPE = ir.FunctionType(I32, [POINTER] * 5)
+RUN_TYPE = ir.FunctionType(I32, [POINTER])
 WEIGHTS = "wherry_weights"
 # The pointwise ops that may stop the call; a fusion is reported as the first of them in it.
 DIVISIONS = frozenset({"elementwise_floordiv", "elementwise_mod"})
@@ -74,9 +74,14 @@ class RunEmitter:
     ) -> None:
         self.module, self.plan, self.constants = module, plan, constants
         self.function = module.export(name, RUN_TYPE)
-        self.ctx_pointer, self.inputs, self.outputs, self.dims, self.arena = self.function.args
-        self.builder = IndexBuilder(self.function, self.dims, module.symbols)
+        (self.ctx_pointer,) = self.function.args
+        self.builder = IndexBuilder(self.function, self.ctx_pointer, module.symbols)
         self.ctx = CtxFields(self.builder, self.ctx_pointer)
+        with self.builder.at_entry():
+            self.inputs, self.outputs, self.dims, self.arena = (
+                self.ctx.load(field, POINTER) for field in ("inputs", "outputs", "dims", "arena")
+            )
+        self.builder.dims = self.dims
         self.sites: dict[OpDesc, int] = {}
         # What lies behind the arena, for further threads: the sizes that kernels need, and where.
         self.spare: list[Dim] = []

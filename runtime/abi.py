@@ -3,14 +3,15 @@
 Every field is 8 bytes, little-endian. A compiled model is two functions:
 
     int32 plan(const int64 *dims, int64 *out_dims, int64 memory[2])
-    int32 run(ctx *, void **inputs, void **outputs, const int64 *dims, void *arena)
+    int32 run(ctx *)
 
 `plan` is pure: from the values of the Signature's symbols it gives the sizes of all outputs (one
 after the other), the bytes of the arena, and how many more it needs for each thread but the first;
 it returns 0, or 1 + i when guard i does not hold.
-`run` returns 0, or an ERROR_* code with the error fields of ctx filled. Inputs are the user's, then
-the persistables; outputs the user's, then the assigned persistables. All are C-contiguous; the
-arena is aligned to ARENA_ALIGNMENT.
+`run` returns 0, or an ERROR_* code with the error fields of ctx filled. It reads from ctx where the
+pointers to inputs lie (the user's, then the persistables) and to outputs (the user's, then the
+assigned persistables), all C-contiguous; the symbols' values; and the arena, aligned to
+ARENA_ALIGNMENT.
 
 `ctx` says on how many threads the call may run, and gives the pool: 0 for none, or the address of a
 struct that begins with `void (*fork_join)(pool *, task, void *args, int64 shares, int64 threads)`.
@@ -39,6 +40,7 @@ ARENA_ALIGNMENT: Final = 64
 CTX_FIELDS: Final = (
     "version", "pool", "alloc", "free", "print", "host_call",
     "error_site", "error_code", "error_index", "error_value", "threads",
+    "inputs", "outputs", "dims", "arena",
 )  # fmt: skip
 ERROR_FIELDS: Final = CTX_FIELDS[6:10]
 
@@ -76,7 +78,4 @@ PrintFunction: Final = ctypes.CFUNCTYPE(
 PlanFunction: Final = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
 )
-RunFunction: Final = ctypes.CFUNCTYPE(
-    ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
-    ctypes.c_void_p,
-)  # fmt: skip
+RunFunction: Final = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from wherry.schema.native import Signature, TensorSpec
 from .address import address_of
 
 Array = np.ndarray[Any, Any]
+# The flags of an array that is C-contiguous and aligned, as native code takes it.
+READY: Final = 0x101
 
 
 def check_inputs(
@@ -64,7 +66,7 @@ def persistable_table(
     loose = []
     for i, (spec, array) in enumerate(zip(signature.persistables, arrays, strict=True)):
         _check_one(spec, array)
-        if array.flags.num & 0x101 != 0x101:
+        if array.flags.num & READY != READY:
             loose.append((i, array))
     return [address_of(array) for array in arrays], loose
 

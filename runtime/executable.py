@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+from numpy import empty, ndarray
 
 from wherry.schema.dtypes import DType, dtype_from_code
 from wherry.schema.errors import AssertError, InputError, RunError, error_named
 from wherry.schema.native import Signature
 
-from . import abi
+from . import abi, threads
 from .address import address_of
-from .checks import Array, check_inputs, persistable_table, show_values
-from .threads import num_threads, pool_address
+from .checks import READY, Array, check_inputs, persistable_table, show_values
 
 # Shapes whose plans are kept. More than a service sees; little memory if it sees more.
 _KEPT_PLANS: Final = 256
@@ -33,7 +33,9 @@ class _Plan:
 
     __slots__ = ("_dims", "address", "arena_bytes", "outputs", "spare_bytes")
 
-    def __init__(self, dims: Any, outputs: list[tuple[Any, Any]], memory: Sequence[int]) -> None:
+    def __init__(
+        self, dims: Any, outputs: list[tuple[int, Any, Any]], memory: Sequence[int]
+    ) -> None:
         self._dims, self.address = dims, ctypes.addressof(dims)
         self.outputs = outputs
         self.arena_bytes, self.spare_bytes = memory
@@ -55,16 +57,29 @@ class _Binding:
             a.shape for spec, a in pairs if any(isinstance(dim, str) for dim in spec.dims)
         )
 
+    def copy_loose(self, sources: Any, first: int) -> list[Array]:
+        """Copies of those that native code cannot read as they are, entered from `first` on."""
+        copies = [(place, plain(array)) for place, array in self.loose]
+        for place, copy in copies:
+            sources[first + place] = address_of(copy)
+        return [copy for _, copy in copies]
+
 
 class _Call:
-    """What one call at a time owns: the pointer tables, the ctx with its callbacks, the arena."""
+    """What one call at a time owns: the pointer tables, the ctx with its callbacks, the arena.
+
+    It is kept for the next one: `shapes`, `binding` and `plan` are what it was made ready for.
+    """
 
     def __init__(self, signature: Signature) -> None:
         sources = len(signature.inputs) + len(signature.persistables)
         self.sources: Any = (ctypes.c_int64 * sources)()
         self.targets: Any = (ctypes.c_int64 * (len(signature.outputs) + len(signature.assigned)))()
-        self.binding: _Binding | None = None
         self.signature = signature
+        self.shapes: list[tuple[int, ...]] | None = None
+        self.binding: _Binding | None = None
+        self.plan: Any = None
+        self.threads = 1
         self.failure: BaseException | None = None
         self.heap: dict[int, Any] = {}
         self._callbacks = (
@@ -73,15 +88,23 @@ class _Call:
             abi.PrintFunction(self._print),
         )
         self.ctx = abi.Ctx(abi.VERSION, 0, *(_code_address(f) for f in self._callbacks))
-        self.ctx.threads = 1
+        self.ctx.inputs, self.ctx.outputs = map(ctypes.addressof, (self.sources, self.targets))
+        self.address = ctypes.addressof(self.ctx)
         self.reserve(0)
-        self.pointers = tuple(ctypes.addressof(x) for x in (self.ctx, self.sources, self.targets))
 
     def reserve(self, bytes_: int) -> None:
         """An arena of at least so many bytes. It only grows: memory is flat over any shapes."""
         self.arena_bytes = bytes_
         self._arena = np.empty(bytes_ + abi.ARENA_ALIGNMENT, np.uint8)
-        self.arena = -(-address_of(self._arena) // abi.ARENA_ALIGNMENT) * abi.ARENA_ALIGNMENT
+        self.ctx.arena = -(-address_of(self._arena) // abi.ARENA_ALIGNMENT) * abi.ARENA_ALIGNMENT
+
+    def make_ready(self, plan: _Plan, threads: int, pool: int) -> None:
+        """Take a plan's sizes, and memory for it on so many threads."""
+        self.plan, self.threads = plan, threads
+        self.ctx.dims, self.ctx.threads, self.ctx.pool = plan.address, threads, pool
+        needed = plan.arena_bytes + (threads - 1) * plan.spare_bytes
+        if self.arena_bytes < needed:
+            self.reserve(needed)
 
     def finish(self) -> None:
         """Drop what the call left on its heap; raise what a callback raised."""
@@ -144,6 +167,11 @@ class Executable:
         self._plans: dict[tuple[Any, ...], _Plan] = {}
         self._idle: list[_Call] = []
 
+    @property
+    def persistable_arrays(self) -> tuple[Array, ...]:
+        """The arrays that are read where a call names no others."""
+        return self._binding.arrays
+
     def __call__(
         self, arrays: Sequence[Array], persistables: Sequence[Array] | None = None
     ) -> list[Array]:
@@ -152,75 +180,84 @@ class Executable:
         Raises InputError for inputs that do not fit the signature, RunError for an error in the
         data.
         """
+        if not self._assigned:
+            return self._invoke(arrays, persistables)
         outputs, new_values = self.call(arrays, persistables)
-        if new_values:
-            targets = self._binding.arrays if persistables is None else persistables
-            for index, value in zip(self._assigned, new_values, strict=True):
-                np.copyto(targets[index], value)
+        targets = self._binding.arrays if persistables is None else persistables
+        for index, value in zip(self._assigned, new_values, strict=True):
+            np.copyto(targets[index], value)
         return outputs
 
     def call(
         self, arrays: Sequence[Array], persistables: Sequence[Array] | None = None
     ) -> tuple[list[Array], list[Array]]:
         """The outputs, and the new values of the assigned persistables, which stay as they are."""
+        results = self._invoke(arrays, persistables)
+        if not self._assigned:
+            return results, []
+        count = len(self.signature.outputs)
+        return results[:count], results[count:]
+
+    def _invoke(self, arrays: Sequence[Array], persistables: Sequence[Array] | None) -> list[Array]:
+        """All results. What is done here is done at each call: it is short, and calls little."""
         binding = self._binding if persistables is None else self._bind(persistables)
-        shapes, ready = self._accept(arrays)
-        key = (shapes, binding.shapes)
-        plan = self._plans.get(key) or self._make_plan(arrays, binding, key)
-        results = [np.empty(shape, dtype) for shape, dtype in plan.outputs]
+        dtypes = self._dtypes
+        if len(arrays) != len(dtypes):
+            check_inputs(self.signature, arrays)
         try:
             call = self._idle.pop()
         except IndexError:
             call = _Call(self.signature)
         try:
-            code = self._enter(call, binding, plan, ready, results)
-            call.finish()
+            sources, shapes, held, place = call.sources, [], [], 0
+            for array in arrays:
+                dtype = dtypes[place]
+                if not isinstance(array, ndarray) or (
+                    array.dtype is not dtype and array.dtype != dtype
+                ):
+                    check_inputs(self.signature, arrays)
+                shapes.append(array.shape)
+                if array.flags.num & READY != READY:
+                    array = plain(array)
+                    held.append(array)  # until the call is over
+                sources[place] = address_of(array)
+                place += 1
+            if shapes != call.shapes or binding is not call.binding:
+                self._prepare(call, arrays, shapes, binding)
+            if call.threads != threads.process.count and self._pool is not None:
+                self._spread(call, call.plan)
+            if binding.loose:
+                held += binding.copy_loose(sources, place)
+            targets, results = call.targets, []
+            for place, shape, dtype in call.plan.outputs:
+                result = empty(shape, dtype)
+                targets[place] = address_of(result)
+                results.append(result)
+            code = self._run(call.address)
+            if call.failure is not None or call.heap:
+                call.finish()
             if code:
                 raise self._run_error(call.ctx, code)
+            return results
         finally:
             self._idle.append(call)
-        count = len(self.signature.outputs)
-        return results[:count], results[count:]
 
-    def _accept(self, arrays: Sequence[Array]) -> tuple[tuple[Any, ...], list[Array]]:
-        """The inputs' shapes, and the inputs as native code takes them: contiguous and aligned."""
-        if len(arrays) != len(self._dtypes):
-            check_inputs(self.signature, arrays)
-        ready = []
-        for array, dtype in zip(arrays, self._dtypes, strict=True):
-            if not isinstance(array, np.ndarray) or array.dtype != dtype:
-                check_inputs(self.signature, arrays)
-            # 0x101: C-contiguous and aligned. np.array keeps a 0-d array 0-d.
-            plain = array.flags.num & 0x101 == 0x101
-            ready.append(array if plain else np.array(array, order="C", subok=False))
-        return tuple([array.shape for array in arrays]), ready
+    def _prepare(
+        self, call: _Call, arrays: Sequence[Array], shapes: list[Any], binding: _Binding
+    ) -> None:
+        """Make a call ready for other shapes or persistables than its last ones."""
+        call.shapes = None  # should something fail on the way
+        key = (tuple(shapes), binding.shapes)
+        plan = self._plans.get(key) or self._make_plan(arrays, binding, key)
+        call.sources[len(arrays) :] = binding.addresses
+        self._spread(call, plan)
+        call.shapes, call.binding = shapes, binding
 
-    def _enter(
-        self, call: _Call, binding: _Binding, plan: _Plan, inputs: list[Array], outputs: list[Array]
-    ) -> int:
-        count = len(inputs)
-        call.sources[:count] = [address_of(array) for array in inputs]
-        call.targets[:] = [address_of(array) for array in outputs]
-        if call.binding is not binding:
-            call.sources[count:] = binding.addresses
-            call.binding = binding
-        copies = []
-        for i, array in binding.loose:
-            copies.append(np.array(array, order="C", subok=False))
-            call.sources[count + i] = address_of(copies[-1])
-        threads = num_threads() if self._pool is not None else 1
-        if threads != call.ctx.threads:
-            self._spread(call, threads)
-        needed = plan.arena_bytes + (threads - 1) * plan.spare_bytes
-        if call.arena_bytes < needed:
-            call.reserve(needed)
-        code: int = self._run(*call.pointers, plan.address, call.arena)
-        return code
-
-    def _spread(self, call: _Call, threads: int) -> None:
-        """Let the call run on so many threads."""
-        call.ctx.threads = threads
-        call.ctx.pool = pool_address(self._pool) if self._pool is not None and threads > 1 else 0
+    def _spread(self, call: _Call, plan: _Plan) -> None:
+        """Let the call run by this plan, on as many threads as it may."""
+        count = threads.num_threads() if self._pool is not None else 1
+        alone = self._pool is None or count == 1
+        call.make_ready(plan, count, 0 if alone else threads.pool_address(self._pool))
 
     def _bind(self, persistables: Sequence[Array]) -> _Binding:
         """The binding of these arrays: the one at hand if they are the same objects."""
@@ -248,8 +285,8 @@ class Executable:
             error.loc = guard.loc
             raise error
         outputs, at = [], 0
-        for spec, rank in zip(self._output_specs, ranks, strict=True):
-            outputs.append((tuple(sizes[at : at + rank]), spec.dtype.numpy))
+        for place, (spec, rank) in enumerate(zip(self._output_specs, ranks, strict=True)):
+            outputs.append((place, tuple(sizes[at : at + rank]), spec.dtype.numpy))
             at += rank
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()
@@ -275,6 +312,11 @@ class Executable:
         error = kind(f"{head}{says}{line}")
         error.loc = site.loc if site else None
         return error
+
+
+def plain(array: Array) -> Array:
+    """A C-contiguous, aligned copy. (np.array keeps a 0-d array 0-d.)"""
+    return np.array(array, order="C", subok=False)
 
 
 def _code_address(function: Any) -> int:

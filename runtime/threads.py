@@ -29,29 +29,29 @@ class _Process:
         self.pool = 0
 
 
-_process = _Process()
+process = _Process()
 
 
 def num_threads() -> int:
     """The number of threads that a call may use, the caller's among them."""
-    if not _process.count:
-        _process.count = find_count(os.environ, _affinity())
-    return _process.count
+    if not process.count:
+        process.count = find_count(os.environ, _affinity())
+    return process.count
 
 
 def set_num_threads(count: int) -> None:
     """Let calls from now on use so many threads, 1 to 1024. Raises InputError for others."""
     if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST:
         raise InputError(f"set_num_threads needs a count from 1 to {MOST}, got {count!r}")
-    _process.count = count if sys.platform == "linux" else 1
+    process.count = count if sys.platform == "linux" else 1
 
 
-def pool_address(offered: Callable[[], int]) -> int:
-    """The pool of this process: the first one that was offered."""
-    if not _process.pool:
-        with _process.lock:
-            _process.pool = _process.pool or offered()
-    return _process.pool
+def pool_address(offered: Callable[[], int] | None) -> int:
+    """The pool of this process: the first one that was offered; 0 where there is none."""
+    if not process.pool and offered is not None:
+        with process.lock:
+            process.pool = process.pool or offered()
+    return process.pool
 
 
 def find_count(

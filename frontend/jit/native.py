@@ -124,7 +124,7 @@ def _compile(program: Program) -> Native:
     own = {
         spec.name: array
         for spec, array in zip(
-            executable.signature.persistables, executable._binding.arrays, strict=True
+            executable.signature.persistables, executable.persistable_arrays, strict=True
         )
         if spec.name not in placeholders
     }

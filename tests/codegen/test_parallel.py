@@ -26,6 +26,7 @@ from wherry.ir.emit import BlockEmitter
 from wherry.ir.opdef import OPS, op
 from wherry.ir.program import Program
 from wherry.runtime import num_threads, set_num_threads
+from wherry.runtime.threads import process
 from wherry.schema.dtypes import as_dtype
 from wherry.schema.errors import RunError
 
@@ -105,11 +106,11 @@ def test_the_first_error_is_the_one_that_is_told(threads: Any) -> None:
 
 
 @pytest.mark.usefixtures("mirrored")
-def test_small_work_stays_on_one_thread(threads: Any) -> None:
-    """It does not ask for the pool, even if that were none."""
+def test_small_work_stays_on_one_thread(threads: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It does not use the pool: this one is none."""
     threads(4)
+    monkeypatch.setattr(process, "pool", 8)
     run = jit(mirror(symbol("R"), 4))
-    run._spread = lambda call, count: setattr(call.ctx, "pool", 1)  # no address
     x = np.arange(40).reshape(10, 4)
     np.testing.assert_array_equal(run([x])[0], x[:, ::-1])
 

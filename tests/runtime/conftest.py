@@ -31,8 +31,16 @@ define i32 @plan{suffix}(ptr %dims, ptr %out, ptr %arena) {{
   ret i32 %code
 }}
 
-define i32 @run{suffix}(ptr %ctx, ptr %in, ptr %out, ptr %dims, ptr %arena) {{
+define i32 @run{suffix}(ptr %ctx) {{
 entry:
+  %in.at = getelementptr i64, ptr %ctx, i64 11
+  %in = load ptr, ptr %in.at
+  %out.at = getelementptr i64, ptr %ctx, i64 12
+  %out = load ptr, ptr %out.at
+  %dims.at = getelementptr i64, ptr %ctx, i64 13
+  %dims = load ptr, ptr %dims.at
+  %arena.at = getelementptr i64, ptr %ctx, i64 14
+  %arena = load ptr, ptr %arena.at
   %b = load i64, ptr %dims
   %n = mul i64 %b, 3
   %x = load ptr, ptr %in

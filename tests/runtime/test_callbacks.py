@@ -22,7 +22,11 @@ define i32 @plan(ptr %dims, ptr %out, ptr %arena) {
   ret i32 0
 }
 
-define i32 @run(ptr %ctx, ptr %in, ptr %out, ptr %dims, ptr %arena) {
+define i32 @run(ptr %ctx) {
+  %in.at = getelementptr i64, ptr %ctx, i64 11
+  %in = load ptr, ptr %in.at
+  %dims.at = getelementptr i64, ptr %ctx, i64 13
+  %dims = load ptr, ptr %dims.at
   %x = load ptr, ptr %in
   %n = load i64, ptr %dims
   %bytes = mul i64 %n, 8
