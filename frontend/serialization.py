@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from wherry.schema.container import MODEL_MAGIC
+from wherry.schema.container import MODEL_MAGIC, PARAMS_MAGIC
 from wherry.schema.errors import ModelFormatError
 
 from .tensor import Tensor
@@ -235,10 +235,13 @@ def load(path: Any, **configs: Any) -> Any:
     if not os.path.isfile(name):
         return _load_model_parameters(name, return_numpy)
     with open(name, "rb") as file:
-        if file.read(len(MODEL_MAGIC)) == MODEL_MAGIC:
-            from .static.serialize import program_from_file
+        magic = file.read(len(MODEL_MAGIC))
+    if magic == MODEL_MAGIC:
+        from .static.serialize import program_from_file
 
-            return program_from_file(name)
+        return program_from_file(name)
+    if magic == PARAMS_MAGIC:
+        return _load_model_parameters(name.removesuffix(".pdiparams"), return_numpy)
     with open(name, "rb") as file:
         return _restored(_unpickled(file, name), return_numpy, keep_names)
 

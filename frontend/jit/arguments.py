@@ -193,26 +193,32 @@ def leaf_of_value(value: Any) -> tuple[tuple[int, ...], DType, bool]:
     return value.shape, as_dtype(value.dtype), True
 
 
-def check_structure(spec: Any, value: Any) -> None:
-    """The nested containers of a spec and of the value for it must be of the same types."""
+def check_structure(spec: Any, value: Any, where: str) -> None:
+    """The nested containers of a spec and of the value for it must be of the same types.
+
+    `where` names the value in messages: TypeError, KeyError or ValueError for what does not fit.
+    """
     if isinstance(spec, (list, tuple, dict)):
         if type(value) is not type(spec):
-            raise TypeError(f"type(input) should be {type(spec)}, but received {type(value)}.")
+            raise TypeError(
+                f"type(input) should be {type(spec)}, but received {type(value)}. It is {where}; "
+                "pass it as the input_spec has it"
+            )
         pairs: Iterable[tuple[Any, Any]]
         if isinstance(spec, dict):
             missing = [key for key in spec if key not in value]
             if missing:
-                raise KeyError(missing[0])
+                raise KeyError(f"{where} needs the key {missing[0]!r}, got the keys {[*value]}")
             pairs = [(spec[key], value[key]) for key in spec]
         else:
             if len(spec) != len(value):
                 raise ValueError(
-                    f"the input_spec has a {type(spec).__name__} of {len(spec)}, got one of "
-                    f"{len(value)}"
+                    f"the input_spec has a {type(spec).__name__} of {len(spec)} for {where}, got "
+                    f"one of {len(value)}"
                 )
             pairs = zip(spec, value, strict=True)
         for one, other in pairs:
-            check_structure(one, other)
+            check_structure(one, other, where)
 
 
 def _brief(values: Any) -> Any:

@@ -80,6 +80,19 @@ class ProgramCache:
         self.last = entry
         return entry
 
+    def for_specs(self, arguments: Arguments, mode: Mode, function: Callable[..., Any],
+                  leaves: Sequence[Leaf]) -> Entry:  # fmt: skip
+        """The entry for arguments that are InputSpecs: the one of calls that fit, if there was one.
+
+        It is no signature of a call, so `len` does not count it.
+        """
+        fixed = arguments.structure, arguments.constants, tuple(leaves)
+        entry = self._by_spec.get((mode.key, *fixed))
+        if entry is None or entry.concrete.outdated():
+            entry = _traced(mode, function, arguments, leaves)
+            self._by_spec[mode.key, *fixed] = entry
+        return entry
+
     def _warn(self) -> None:
         if len(self) == _MANY and not self._warned:
             self._warned = True
@@ -91,12 +104,8 @@ class ProgramCache:
         # A trace may let `mode` watch more Layers, so its key is read where it is used.
         specs = self._specs(arguments)
         if specs is not None:
-            by_spec = arguments.structure, arguments.constants, tuple(specs)
-            entry = self._by_spec.get((mode.key, *by_spec))
-            if entry is None:
-                entry = _traced(mode, function, arguments, specs)
-                self._by_spec[mode.key, *by_spec] = entry
-            self._signatures.add((mode.key, *by_spec))
+            entry = self.for_specs(arguments, mode, function, specs)
+            self._signatures.add((mode.key, *fixed[:2], *specs))
             return entry
         entry = self._for_sizes(arguments, mode, function)
         self._signatures.add((mode.key, *fixed))
@@ -136,8 +145,8 @@ class ProgramCache:
         values: list[Any] = list(arguments.bound.args)
         leaves: list[Leaf] = []
         names = arguments.input_names()
-        for spec, value in zip(given.args, values, strict=False):
-            check_structure(spec, value)
+        for name, spec, value in zip(given.names, given.args, values, strict=False):
+            check_structure(spec, value, f"argument {name!r}")
             for one, leaf in zip(flatten(spec)[1], flatten(value)[1], strict=True):
                 if not isinstance(leaf, (Tensor, np.ndarray)):
                     continue

@@ -64,7 +64,7 @@ def collect(layout: Any, value: Any, found: dict[int, Any], where: str) -> None:
             raise TypeError(f"{where} should be a dict, but received a {type(value).__name__}")
         for key, child in inside:
             if _key(key) not in value:
-                raise KeyError(key)
+                raise KeyError(f"{where} needs the key {key!r}, got the keys {[*value]}")
             collect(child, value[_key(key)], found, f"{where}[{key!r}]")
     elif kind in ("list", "tuple"):
         if not isinstance(value, (list, tuple)) or len(value) != len(inside):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.opdef import get_op
 from wherry.ir.passes.dce import Dce
@@ -11,15 +13,16 @@ from wherry.schema.dtypes import int64
 RNG_NAME = "rng_state"
 
 
-def for_inference(program: Program, n_outputs: int) -> Program:
-    """A copy that drops nothing out, normalizes by running statistics, and holds what its first
-    `n_outputs` outputs need.
+def for_inference(program: Program, outputs: Sequence[Variable]) -> Program:
+    """A copy that drops nothing out, normalizes by running statistics, and holds what these of its
+    outputs need.
 
     What a batch_norm or a dropout would write (statistics, the random state) is not written; other
     buffers still are.
     """
     copy = program.clone()
-    del copy.outputs[n_outputs:]
+    places = [program.outputs.index(var) for var in outputs]
+    copy.outputs[:] = [copy.outputs[place] for place in places]
     for op in copy.all_ops():
         if "is_test" in op.attrs:
             op.attrs["is_test"] = True

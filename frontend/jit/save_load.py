@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from wherry.ir.program import Variable
 from wherry.ir.serialize import load_program, save_program
 from wherry.schema.errors import ModelFormatError
 from wherry.tensor import Parameter, Tensor
@@ -50,7 +51,7 @@ def save(layer: Any, path: Any, input_spec: Any = None, **configs: Any) -> None:
             f"{type(input_spec)}."
         )
     for function, suffix in list(_functions(layer, input_spec)):
-        _write(layer, function, f"{prefix}{suffix}", input_spec)
+        _write(layer, function, f"{prefix}{suffix}", input_spec, configs.get("output_spec"))
 
 
 def check_path(path: Any) -> str:
@@ -127,16 +128,40 @@ def _static_methods(layer: Any) -> dict[str, StaticFunction]:
     }  # fmt: skip
 
 
-def _write(layer: Any, function: Any, prefix: str, input_spec: Any) -> None:
+def _write(
+    layer: Any, function: Any, prefix: str, input_spec: Any, output_spec: Any = None
+) -> None:
     if isinstance(function, TranslatedLayer):
         function.write(prefix)
         return
     concrete = function.concrete_for(_spec_to_use(function, input_spec))
-    program = for_inference(concrete.main_program, concrete.n_outputs)
+    outputs = concrete.outputs if output_spec is None else _chosen(concrete, output_spec)
+    program = for_inference(concrete.main_program, outputs)
     values = concrete.values()
     kept = {var.name: values[var.name] for var in program.persistables}
     info = _info(layer, concrete, kept)
-    save_program(prefix, program, kept, info, _meta(concrete, function))
+    save_program(prefix, program, kept, info, _meta(concrete, function, output_spec))
+
+
+def _chosen(concrete: ConcreteProgram, output_spec: Any) -> list[Variable]:
+    """The outputs that an `output_spec` names: a list of outputs of the function, or their names.
+
+    TypeError for what is no list, ValueError for what the function does not return.
+    """
+    if not isinstance(output_spec, (list, tuple)):
+        raise TypeError(
+            "output_spec needs a list of the function's outputs (net.forward.outputs) or of their "
+            f"names, got {type(output_spec).__name__}"
+        )
+    known = {var.name: var for var in concrete.outputs}
+    names = [one if isinstance(one, str) else getattr(one, "name", one) for one in output_spec]
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"output_spec has {name!r}, which the function does not return; it returns "
+                f"{', '.join(known)}"
+            )
+    return [known[name] for name in names]
 
 
 def _spec_to_use(function: StaticFunction, input_spec: Any) -> Sequence[Any] | None:
@@ -172,7 +197,7 @@ def _info(layer: Any, concrete: ConcreteProgram, kept: dict[str, Any]) -> dict[s
     return info
 
 
-def _meta(concrete: ConcreteProgram, function: StaticFunction) -> dict[str, Any]:
+def _meta(concrete: ConcreteProgram, function: StaticFunction, output_spec: Any) -> dict[str, Any]:
     """How the function is called, and what it returns."""
     arguments = concrete.arguments
     (_, (positional, keywords)) = arguments.structure
@@ -181,10 +206,11 @@ def _meta(concrete: ConcreteProgram, function: StaticFunction) -> dict[str, Any]
     args = encode(positional, leaves, is_input, counter)
     kwargs = encode(keywords, leaves, is_input, counter)
     outputs = encode(concrete.structure, iter(concrete.leaves), is_output, [0])
-    return {
+    meta = {
         "function": function.function_spec.name, "args": args, "kwargs": kwargs,
-        "names": list(arguments.bound.names), "outputs": outputs,
+        "names": list(arguments.bound.names),
     }  # fmt: skip
+    return meta if output_spec is not None else {**meta, "outputs": outputs}
 
 
 def load(path: Any, **configs: Any) -> TranslatedLayer:

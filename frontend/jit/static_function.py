@@ -16,7 +16,7 @@ from ..nn.layer import Layer
 from .arguments import Arguments, Bound, FunctionSpec
 from .branch import active_tracer
 from .cache import Entry, ProgramCache, leaf_for_spec
-from .concrete import ConcreteProgram, trace
+from .concrete import ConcreteProgram
 from .convert_call import convert_call
 from .explain import Explanation
 from .layer_mode import Mode
@@ -208,7 +208,7 @@ class StaticFunction:
             for value, place in zip(arguments.inputs, arguments.input_names(), strict=True)
         ]
         check_names([(leaf.name, leaf.dims) for leaf in leaves])
-        return trace(self.dynamic, arguments, leaves)
+        return self._programs.for_specs(arguments, self._mode, self.dynamic, leaves).concrete
 
     @property
     def main_program(self) -> Program:

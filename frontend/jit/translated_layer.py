@@ -146,10 +146,10 @@ class _Method:
         found: dict[int, Any] = {}
         params = self.meta["names"]
         keyword_layouts = dict(self.meta["kwargs"]["dict"])
-        for name, layout, value in zip(params, layouts, args, strict=False):
-            collect(layout, value, found, f"argument {name!r}")
         if len(args) > len(layouts):
             raise InputError(f"needs {len(names)} inputs ({', '.join(names)}), got {len(args)}")
+        for name, layout, value in zip(params, layouts, args, strict=False):
+            collect(layout, value, found, f"argument {name!r}")
         for name, value in kwargs.items():
             if name in params[: len(args)]:
                 raise TypeError(f"forward() got multiple values for argument '{name}'")

@@ -113,7 +113,7 @@ def pruned_program(program: Program, feed_vars: Any, fetch_vars: Any) -> ir.Prog
         raise InputError(f"the Program has no Variables {unknown}; pass program= of theirs")
     complete = program.complete([one.name for one in fetches])
     without_training(complete)
-    copy = for_inference(complete, len(fetches))
+    copy = for_inference(complete, complete.outputs[: len(fetches)])
     block = copy.global_block
     # An inference model gives its results and writes nothing.
     block.ops[:] = [op for op in block.ops if op.type != "assign_persistable"]

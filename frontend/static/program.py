@@ -249,7 +249,7 @@ def _for_test(program: ir.Program) -> ir.Program:
         if op.attrs.get("op_role", 0) in _FORWARD_ROLES and op.type not in _STATE_OPS
         for var in op.out_vars
     ]  # fmt: skip
-    copy = for_inference(program, len(block.results))
+    copy = for_inference(program, block.results)
     copy.global_block.results = []
     read = {var for op in copy.global_block.ops for var in op.in_vars}
     for var in [var for var in copy.persistables if not var.trainable and var not in read]:
