@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import Shape
 from wherry.ir.program import OpDesc
+from wherry.schema.dtypes import DType
 
 from ..builder import KernelBuilder
 from ..epilogue import Result, Surface
 from ..index import Index, Value
 from ..lanes import Lanes
 from ..operand import Operand
+from .few_rows import FewRows, few_rows
 from .move import Stride, register, unravel
 from .panels import Matrix, Slots, lanes, pack, sum_dtype
 from .product import Left, Product, Right, must_pack_rows, scratch_bytes
@@ -57,14 +60,100 @@ def matmul(kb: KernelBuilder, result: Result) -> None:
         batch = ()
     surface = result.over(*[1] * len(batch), *rows_and_columns)
     strides = [_batch_strides(x, batch), _batch_strides(y, batch)]
-    one = _product(kb, left, right, surface)
-    with kb.parallel(kb.mul(kb.count(kb.dims_of(batch)), one.blocks)) as number:
-        index = unravel(kb, kb.div(number, one.blocks), batch)
+    flipped = _is_narrow(right.columns) and not _is_narrow(left.rows)
+    if flipped:
+        # Few columns would leave most of a panel empty: the transposed product has many.
+        left, right = right.flipped, left.flipped
+        strides.reverse()
+    outline = _Versions(kb, left, right, surface, flipped)
+    with kb.parallel(kb.mul(kb.count(kb.dims_of(batch)), outline.blocks)) as number:
+        index = unravel(kb, kb.div(number, outline.blocks), batch)
         bases = [kb.offset(index, [register(kb, s) for s in own]) for own in strides]
         here, there = (
             replace(one, base=base) for one, base in zip((left, right), bases, strict=True)
         )
-        _product(kb, here, there, surface, index).emit_block(kb.rem(number, one.blocks))
+        versions = _Versions(kb, here, there, surface, flipped, index)
+        versions.emit_block(kb.rem(number, outline.blocks))
+
+
+@dataclass(frozen=True)
+class _Versions:
+    """The product of two matrices of a stack, for few rows and for many.
+
+    Both are there where the call tells how many rows there are: then one row is few.
+    """
+
+    kb: KernelBuilder
+    left: Matrix
+    right: Matrix
+    surface: Surface
+    flipped: bool
+    batch: Sequence[Index] = ()
+
+    @cached_property
+    def few(self) -> FewRows | None:
+        rows = self.left.rows if isinstance(self.left.rows, int) else 1
+        if not self.reads_runs or rows > few_rows(self.kb):
+            return None
+        return FewRows(self.kb, rows, self.left, self.right, self.store)
+
+    @cached_property
+    def many(self) -> Product | None:
+        kb, left, right = self.kb, self.left, self.right
+        if self.few is not None and isinstance(left.rows, int):
+            return None
+        return Product(
+            kb, kb.dim(left.rows), kb.dim(right.columns), 1, kb.dim(left.columns),
+            Left(left.operand, left.base, kb.dim(left.row), 0, kb.dim(left.column)),
+            Right(self.fill, self.place if self.reads_runs and _is_small(right) else None),
+            self.store, self.surface.result.is_long,
+            left if must_pack_rows(left, left.rows) else None,
+        )  # fmt: skip
+
+    @cached_property
+    def one_row(self) -> Value:
+        return self.kb.eq(self.kb.dim(self.left.rows), 1)
+
+    @cached_property
+    def blocks(self) -> Index:
+        """How many blocks there are; each writes its own part of the result."""
+        if self.few is not None and self.many is not None:
+            return self.kb.select(self.one_row, self.few.blocks, self.many.blocks)
+        one = self.few or self.many
+        assert one is not None
+        return one.blocks
+
+    def emit_block(self, block: Index) -> None:
+        few, many = self.few, self.many
+        if few is not None and many is not None:
+            self.kb.either(
+                self.one_row, lambda: few.emit_block(block), lambda: many.emit_block(block)
+            )
+        elif few is not None:
+            few.emit_block(block)
+        elif many is not None:
+            many.emit_block(block)
+
+    @property
+    def dtype(self) -> DType:
+        return sum_dtype(self.left.operand.dtype)
+
+    @property
+    def reads_runs(self) -> bool:
+        """Whether the right matrix's rows are runs of numbers as they are multiplied."""
+        return self.right.column == 1 and self.right.operand.dtype is self.dtype
+
+    def fill(self, start: Index, count: Index, slots: Slots) -> None:
+        pack(self.kb, self.right, start, count, slots)
+
+    def place(self, start: Index) -> Strip:
+        pointer = self.right.operand.address(self.right.at(self.kb, 0, start))
+        here = Operand(self.kb, pointer, self.dtype, ())
+        return Strip(here, lanes(self.kb.machine, self.dtype), 0, self.kb.dim(self.right.row))
+
+    def store(self, i: Index, j: Index, sums: Value, some: Lanes) -> None:
+        index = (*self.batch, j, i) if self.flipped else (*self.batch, i, j)
+        self.surface.store(sums, self.dtype, index, some, -2 if self.flipped else -1)
 
 
 def _batch_strides(operand: Operand, batch: Shape) -> list[Stride]:
@@ -75,36 +164,6 @@ def _batch_strides(operand: Operand, batch: Shape) -> list[Stride]:
         whole = (*batch, *operand.shape[-2:])
         return list(operand.broadcast_strides(whole)[: len(batch)])
     return list(operand.strides[: len(batch)])
-
-
-def _product(
-    kb: KernelBuilder, left: Matrix, right: Matrix, surface: Surface, batch: Sequence[Index] = ()
-) -> Product:
-    dtype, dim = sum_dtype(left.operand.dtype), kb.dim
-    flipped = _is_narrow(right.columns) and not _is_narrow(left.rows)
-    if flipped:
-        # Few columns would leave most of a panel empty: the transposed product has many.
-        left, right = right.flipped, left.flipped
-
-    def fill(start: Index, count: Index, slots: Slots) -> None:
-        pack(kb, right, start, count, slots)
-
-    def place(start: Index) -> Strip:
-        pointer = right.operand.address(right.at(kb, 0, start))
-        here = Operand(kb, pointer, dtype, ())
-        return Strip(here, lanes(kb.machine, dtype), 0, dim(right.row))
-
-    def store(i: Index, j: Index, sums: Value, some: Lanes) -> None:
-        index = (*batch, j, i) if flipped else (*batch, i, j)
-        surface.store(sums, dtype, index, some, -2 if flipped else -1)
-
-    is_run = right.column == 1 and right.operand.dtype is dtype
-    return Product(
-        kb, dim(left.rows), dim(right.columns), 1, dim(left.columns),
-        Left(left.operand, left.base, dim(left.row), 0, dim(left.column)),
-        Right(fill, place if is_run else None, is_run and _is_small(right)),
-        store, surface.result.is_long, left if must_pack_rows(left, left.rows) else None,
-    )  # fmt: skip
 
 
 def _is_small(right: Matrix) -> bool:

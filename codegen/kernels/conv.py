@@ -26,7 +26,6 @@ from .move import dense, loops, unravel
 from .panels import Slots, lanes, sum_dtype
 from .product import Left, Product, Right, scratch_bytes
 from .registry import lowers, lowers_head
-from .tile import Strip
 
 
 def _geometry(op: OpDesc, sizes: Shape, kernel: Shape) -> Geometry:
@@ -114,11 +113,8 @@ def conv2d(kb: KernelBuilder, result: Result) -> None:
     with _images_and_groups(kb, x.shape[0], place) as (image, group):
         planes = _Gather(kb, _padded(x.shape, place), depth, x.dtype)
         source = kb.mul(kb.add(kb.mul(image, place.groups), group), _group_size(kb, x, place))
-        place_of = None
         if not any(any(side != 0 for side in pads) for pads in place.pads) and planes.can_read(x):
             planes = planes.over(x, source)
-            if place.kernel == (1, 1) and place.strides == (1, 1):
-                place_of = _in_place(kb, x, source, pixels)
         else:
             planes.fill_padded(x, source, place)
 
@@ -136,7 +132,7 @@ def conv2d(kb: KernelBuilder, result: Result) -> None:
         Product(
             kb, kb.dim(rows), kb.dim(pixels), 1, kb.dim(depth),
             Left(w, base, kb.dim(depth), 0, 1),
-            Right(planes.packer(column, row, w.shape[1:], kb.dim(pixels)), place_of),
+            Right(planes.packer(column, row, w.shape[1:], kb.dim(pixels))),
             store, result.is_long,
         ).emit()  # fmt: skip
 
@@ -199,18 +195,6 @@ def filter_grad(kb: KernelBuilder) -> None:
     if totals is not out:
         with kb.loop(kb.dim(out.size)) as i:
             out.store_at(kb.scalars.cast(totals.load_at(i), out.dtype), i)
-
-
-def _in_place(
-    kb: KernelBuilder, x: Operand, source: Index, pixels: Dim
-) -> Callable[[Index], Strip]:
-    """The panels of a convolution by one tap each: the pixels of a channel are a row."""
-
-    def place(start: Index) -> Strip:
-        here = Operand(kb, x.address(kb.add(source, start)), x.dtype, ())
-        return Strip(here, lanes(kb.machine, x.dtype), 0, kb.dim(pixels))
-
-    return place
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Products are made and summed in float32 for float16, else in the operands' dtype
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from wherry.ir.dims import Dim
@@ -18,11 +18,9 @@ from wherry.schema.dtypes import DType
 from ..builder import KernelBuilder
 from ..index import Index, i64
 from ..operand import Operand
-from .panels import AHEAD, PANEL_BYTES, SLACK, Matrix, Slots, lanes, pack, sum_dtype
+from .panels import PANEL_BYTES, SLACK, Matrix, Slots, lanes, pack, sum_dtype
 from .tile import Store, Strip, Tile
 
-# So many rows are taken at once, with long runs of the right matrix's rows where they lie.
-FEW = 4
 # A block's panels take about so many bytes (of the second-level cache), and are so many at most.
 _BLOCK_BYTES, _MOST_PANELS = 1 << 19, 8
 # As many shares of the work are wanted, for threads.
@@ -61,13 +59,12 @@ class Left:
 class Right:
     """The right matrix, by panels.
 
-    `fill(start, count, slots)` packs some columns; `place(start)` is where they lie in memory, if
-    the rows are runs there. With `in_place` full panels are read there.
+    `fill(start, count, slots)` packs some columns. With `place` full panels are read where they
+    lie in memory: at `place(start)`.
     """
 
     fill: Callable[[Index, Index, Slots], None]
     place: Callable[[Index], Strip] | None = None
-    in_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,62 +169,6 @@ class Product:
         first = kb.mul(block, self.per_block)
         last = kb.minimum(kb.add(first, self.per_block), self.panels)
 
-        def many() -> None:
-            self._many_rows(first, last, top, bottom)
-
-        if self.right.place is None:
-            many()
-        elif not isinstance(self.rows, int):
-            kb.either(kb.eq(self.rows, 1), lambda: self._few_rows(1, first, last), many)
-        elif self.rows <= FEW:
-            self._few_rows(self.rows, first, last)
-        else:
-            many()
-
-    def _few_rows(self, rows: int, first: Index, last: Index) -> None:
-        """Long runs of the right matrix's rows where they lie: it is read once, so why pack it."""
-        kb, each = self.kb, lanes(self.kb.machine, self.dtype)
-        start = kb.mul(first, self.width)
-        stop = kb.minimum(kb.mul(last, self.width), self.columns)
-        for vectors in self._strips(rows):
-            width = vectors * each
-            end = kb.add(start, kb.mul(kb.div(kb.sub(stop, start), width), width))
-            with kb.loop(end, start, width) as j:
-                self._strip(rows, vectors, j, width)
-            start = end
-        rest = kb.sub(stop, start)
-        if isinstance(rest, int) and rest:
-            self._strip(rows, 1, start, rest)
-        elif not isinstance(rest, int):
-            with kb.when(kb.ne(rest, 0)):
-                self._strip(rows, 1, start, rest)
-
-    def _strips(self, rows: int) -> list[int]:
-        """How many vectors are taken at a time: as many as there are registers for sums, then 1."""
-        free = (self.kb.machine.registers - 2 - rows) // rows
-        most = 1 << free.bit_length() - 1
-        if isinstance(self.columns, int):
-            most = min(
-                most,
-                1 << max(1, self.columns // lanes(self.kb.machine, self.dtype)).bit_length() - 1,
-            )
-        return [most, 1] if most > 1 else [1]
-
-    def _strip(self, rows: int, vectors: int, j: Index, count: Index) -> None:
-        place = self.right.place
-        assert place is not None
-        each = lanes(self.kb.machine, self.dtype)
-        full = isinstance(count, int) and count == vectors * each
-        right = replace(place(j), ahead=AHEAD, count=None if full else count)
-        if not full and not self.kb.machine.masked_bytes:
-            self.right.fill(j, count, self._slots)
-            right = self._packed(0)
-        left = self._left(0, rows)
-        tile = Tile(self.kb, self.dtype, rows, vectors, self.outer, self.inner, left, right)
-        tile.emit(0, j, count, self.store, self.in_loops)
-
-    def _many_rows(self, first: Index, last: Index, top: Index, bottom: Index) -> None:
-        kb = self.kb
         self._pack(first, last)
         for size, start, stop in self._runs():
             from_, to = self._within(start, stop, top, bottom)
@@ -283,7 +224,7 @@ class Product:
         kb, right = self.kb, self.right
         start, stop = kb.mul(first, self.width), kb.minimum(kb.mul(last, self.width), self.columns)
         count = kb.sub(stop, start)
-        if not right.in_place:
+        if right.place is None:
             right.fill(start, count, self._slots)
             return
         rest = kb.rem(count, self.width)
@@ -298,7 +239,7 @@ class Product:
 
     def _right(self, start: Index, count: Index, slot: Index) -> Strip:
         kb, right, packed = self.kb, self.right, self._packed(slot)
-        if not right.in_place or right.place is None:
+        if right.place is None:
             return packed
         here = right.place(start)
         if isinstance(count, int) and count == self.width:

@@ -12,7 +12,7 @@ from ..index import Cell, Index, Value
 from ..lanes import Lanes, splat
 from ..math import LLVMScalars
 from ..operand import Operand
-from .panels import lanes, prefetch
+from .panels import lanes
 
 # Stores a vector of sums: store(i, j, vector, lanes) for the elements (i, j), (i, j + 1), ...
 Store = Callable[[Index, Index, Value, Lanes], None]
@@ -24,16 +24,13 @@ _UNROLLED = 48
 class Strip:
     """Where a tile finds its left numbers, or its right vectors.
 
-    Number (or vector) r of step (k1, k2) is at r * each + k1 * outer + k2 * inner. With `count`
-    only so many columns may be read. With `ahead` what is read in so many steps is asked for now.
+    Number (or vector) r of step (k1, k2) is at r * each + k1 * outer + k2 * inner.
     """
 
     operand: Operand
     each: Index
     outer: Index
     inner: Index
-    count: Index | None = None
-    ahead: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,24 +73,16 @@ class Tile:
         sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(self.rows)]
         unroll = min(4, max(1, _UNROLLED // (self.rows * self.vectors)))
         with kb.loop(self.outer) as k1, kb.loop(self.inner, unroll=unroll, plain=True) as k2:
-            vectors = [self._vector(u, k1, k2) for u in range(self.vectors)]
+            vectors = [
+                self.right.operand.load_vector(self._at(self.right, u, k1, k2), width)
+                for u in range(self.vectors)
+            ]
             for r, cells in enumerate(sums):
                 number = self.left.operand.load_at(self._at(self.left, r, k1, k2))
                 left = splat(kb, kb.scalars.cast(number, self.dtype).value, width)
                 for cell, vector in zip(cells, vectors, strict=True):
                     cell.set(multiply_add(kb, self.dtype, left, vector, cell.get(), width))
         return sums
-
-    def _vector(self, u: int, k1: Index, k2: Index) -> Value:
-        """A vector of the right matrix."""
-        kb, right, width = self.kb, self.right, lanes(self.kb.machine, self.dtype)
-        at = self._at(right, u, k1, k2)
-        if right.ahead:
-            prefetch(kb, right.operand.address(self._at(right, u, k1, kb.add(k2, right.ahead))))
-        if right.count is None:
-            return right.operand.load_vector(at, width)
-        some = Lanes(kb, width, kb.maximum(kb.sub(right.count, u * width), 0))
-        return some.load(right.operand, lambda j: kb.add(at, j), 1).value
 
     def _at(self, strip: Strip, number: int, k1: Index, k2: Index) -> Index:
         kb = self.kb
