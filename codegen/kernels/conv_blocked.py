@@ -8,10 +8,14 @@ blocked: single numbers are read from it, and only their distances differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.ops.blocked import BLOCK
+from wherry.ir.ops.window import as_ints
+from wherry.ir.program import OpDesc
 from wherry.schema.dtypes import float32
 
 from ..builder import KernelBuilder
@@ -19,6 +23,7 @@ from ..epilogue import Result
 from ..index import Cell, Index
 from ..lanes import Lanes, splat
 from ..math import LLVMScalars
+from ..operand import Operand
 from .registry import lowers_head
 from .tiling import Row, Run, transpose
 
@@ -27,6 +32,11 @@ from .tiling import Row, Run, transpose
 _BAND = 224
 # Weights larger than this pass by once for all images, not once for each.
 _LARGE = 1 << 19
+# As many bytes of a column's weights stay in the cache; what they add to the sums of a band's
+# pixels is kept in working memory until the next ones come.
+_KEPT = 1 << 18
+# No tile has more columns of outputs.
+_WIDEST = 8 * BLOCK
 
 
 def tile_of(kb: KernelBuilder, length: Dim, vectors: int) -> tuple[int, int]:
@@ -38,9 +48,36 @@ def tile_of(kb: KernelBuilder, length: Dim, vectors: int) -> tuple[int, int]:
     count = 2
     while vectors % count:
         count //= 2
-    while isinstance(length, int) and 2 * count * length <= sums and vectors % (2 * count) == 0:
+    most = _WIDEST // kb.machine.lanes(float32) // 2
+    while (
+        isinstance(length, int)
+        and 2 * count * length <= sums
+        and vectors % (2 * count) == 0
+        and count <= most
+    ):
         count *= 2
     return max(sums // count, 1), count
+
+
+class _Band(NamedTuple):
+    """What a round computes: a column of tiles over the rows [first, stop) of an image.
+
+    Where the plane is one row, these are the numbers of its tiles.
+    """
+
+    image: Index
+    column: Index
+    first: Index
+    stop: Index
+
+
+class _Tile(NamedTuple):
+    """Where a tile lies."""
+
+    image: Index
+    column: Index
+    y: Index
+    pixel: Index
 
 
 class _Conv:
@@ -61,6 +98,10 @@ class _Conv:
         per_group = -(-self.outputs // self.groups // BLOCK) * (BLOCK // self.lanes)
         self.pixels, self.vectors = tile_of(kb, length, per_group)
         self.row = Row.cut(kb, length, self.pixels)
+        column = self.filters * self.vectors * self.lanes // BLOCK * float32.itemsize
+        self.chunk = self.blocks
+        if column > _KEPT and not self.flat:
+            self.chunk = max(self.blocks * _KEPT // column, 1)
         self.surface = result.over(1, 1, 2) if attrs["plain"] else result.over(1, 1, 2, 1)
 
     # -- distances in the input, in elements ---------------------------------------------------
@@ -101,45 +142,90 @@ class _Conv:
                 column, place = kb.rem(number, columns), kb.div(number, columns)
             image, band = kb.div(place, bands), kb.rem(place, bands)
             first = kb.mul(band, height)
-            stop = kb.minimum(kb.add(first, height), rows)
-            if self.flat:
-                self.tiles(image, column, 0, first, stop)
+            at = _Band(image, column, first, kb.minimum(kb.add(first, height), rows))
+            if self.chunk < self.blocks:
+                self.in_chunks(at)
             else:
-                with kb.loop(stop, first) as y:
-                    self.tiles(image, column, y, 0, self.row.tiles)
+                self.at_once(at)
+
+    def at_once(self, band: _Band) -> None:
+        for run, tile in self.tiles(band):
+            with tile as at:
+                self.store(self.sums(run, at, self.zeros(run), 0, self.blocks), at)
+
+    def in_chunks(self, band: _Band) -> None:
+        """Some blocks of channels for all pixels of the band, then the next ones."""
+        kb, wide = self.kb, self.vectors * self.lanes
+        kept = Operand(kb, kb.scratch, float32, ())
+
+        def cells(run: Run, at: _Tile) -> list[tuple[int, int, Index]]:
+            pixel = kb.add(kb.mul(kb.sub(at.y, band.first), kb.dim(self.wide)), at.pixel)
+            return [
+                (p, v, kb.add(kb.mul(kb.add(pixel, p), wide), v * self.lanes))
+                for p in range(run.size)
+                for v in range(self.vectors)
+            ]
+
+        def load(run: Run, at: _Tile) -> list[list[Cell]]:
+            sums = self.zeros(run)
+            for p, v, place in cells(run, at):
+                sums[p][v].set(kept.load_vector(place, self.lanes))
+            return sums
+
+        count = kb.mul(kb.mul(kb.sub(band.stop, band.first), kb.dim(self.wide)), self.vectors)
+        with kb.loop(count) as i:
+            zero = LLVMScalars(kb.b, self.lanes).const(0, float32).value
+            kept.store_vector(zero, kb.mul(i, self.lanes))
+        with kb.loop(self.blocks, 0, self.chunk) as first:
+            stop = kb.minimum(kb.add(first, self.chunk), self.blocks)
+            for run, tile in self.tiles(band):
+                with tile as at:
+                    sums = self.sums(run, at, load(run, at), first, stop)
+                    for p, v, place in cells(run, at):
+                        kept.store_vector(sums[p][v].get(), place)
+        for run, tile in self.tiles(band):
+            with tile as at:
+                self.store(load(run, at), at)
 
     def _usual_width(self) -> int:
         return max(self.wide, 1) if isinstance(self.wide, int) else 4 * self.pixels
 
-    def tiles(self, image: Index, column: Index, y: Index, first: Index, stop: Index) -> None:
-        """The tiles of one row with the numbers in [first, stop)."""
+    def tiles(self, band: _Band) -> Iterator[tuple[Run, AbstractContextManager[_Tile]]]:
+        """The runs of tiles of a band, each with a loop over its tiles."""
         for run in self.row.runs:
-            with self.row.each(run, first, stop) as pixel:
-                sums = self.sums(run, image, column, y, pixel)
-                place = self.kb.add(self.kb.mul(y, self.kb.dim(self.wide)), pixel)
-                if self.kb.attrs["plain"]:
-                    self.store_plain(sums, image, column, place)
-                else:
-                    self.store_blocked(sums, image, column, place)
+            yield run, self._each(band, run)
+
+    @contextmanager
+    def _each(self, band: _Band, run: Run) -> Iterator[_Tile]:
+        kb = self.kb
+        if self.flat:
+            with self.row.each(run, band.first, band.stop) as pixel:
+                yield _Tile(band.image, band.column, 0, pixel)
+            return
+        with kb.loop(band.stop, band.first) as y, self.row.each(run, 0, self.row.tiles) as pixel:
+            yield _Tile(band.image, band.column, y, pixel)
+
+    def zeros(self, run: Run) -> list[list[Cell]]:
+        """The sums [pixels][vectors] of a tile, before anything is added."""
+        zero = LLVMScalars(self.kb.b, self.lanes).const(0, float32).value
+        return [[self.kb.cell(zero) for _ in range(self.vectors)] for _ in range(run.size)]
 
     def sums(
-        self, run: Run, image: Index, column: Index, y: Index, pixel: Index
+        self, run: Run, at: _Tile, sums: list[list[Cell]], first: Index, stop: Index
     ) -> list[list[Cell]]:
-        """The tile's sums [pixels][vectors], over all taps and channels."""
+        """Add the products over all taps and the channels of the blocks [first, stop)."""
         kb, (high, wide) = self.kb, self.kernel
-        zero = LLVMScalars(kb.b, self.lanes).const(0, float32).value
-        sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(run.size)]
-        origin, weights = self.origin(image, column, y, pixel), self.weights(column)
+        origin, weights = self.origin(at), self.weights(at.column)
+        block = kb.mul(self.block, self.channel) if self.plain else self.plane
         taps = high * wide * self.block * BLOCK
-        with kb.loop(self.blocks) as b:
-            source = kb.add(origin, kb.mul(b, kb.mul(self.block, self.channel)
-                                           if self.plain else self.plane))  # fmt: skip
+        with kb.loop(stop, first) as b:
+            source = kb.add(origin, kb.mul(b, block))
             filters = kb.add(weights, kb.mul(b, taps))
             with kb.loop(high) as i, kb.loop(wide) as j:
                 down = kb.mul(i, kb.mul(self.line, self.dilations[0]))
-                at = kb.add(kb.add(source, down), kb.mul(j, self.dilations[1] * self.pixel))
+                place = kb.add(kb.add(source, down), kb.mul(j, self.dilations[1] * self.pixel))
                 tap = kb.add(kb.mul(i, wide), j)
-                self.tap(sums, at, kb.add(filters, kb.mul(tap, self.block * BLOCK)), b)
+                self.tap(sums, place, kb.add(filters, kb.mul(tap, self.block * BLOCK)), b)
         return sums
 
     def tap(self, sums: list[list[Cell]], source: Index, filters: Index, b: Index) -> None:
@@ -164,11 +250,10 @@ class _Conv:
                     )
                     cell.set(scalars.fma(x, w, total).value)
 
-    def origin(self, image: Index, column: Index, y: Index, pixel: Index) -> Index:
+    def origin(self, tile: _Tile) -> Index:
         """Where the tile's first window begins in the input."""
-        kb = self.kb
-        planes = self.x.shape[1]
-        at = kb.mul(image, kb.mul(kb.dim(planes), self.plane))
+        kb, (image, column, y, pixel) = self.kb, tile
+        at = kb.mul(image, kb.mul(kb.dim(self.x.shape[1]), self.plane))
         if self.groups > 1:
             per_group = self.outputs // self.groups // (self.vectors * self.lanes)
             own = self.channels if self.plain else self.blocks
@@ -199,6 +284,11 @@ class _Conv:
         if wide >= BLOCK:
             return kb.mul(column, wide // BLOCK), 0
         return kb.div(column, BLOCK // wide), kb.mul(kb.rem(column, BLOCK // wide), wide)
+
+    def store(self, sums: Sequence[Sequence[Cell]], at: _Tile) -> None:
+        place = self.kb.add(self.kb.mul(at.y, self.kb.dim(self.wide)), at.pixel)
+        store = self.store_plain if self.kb.attrs["plain"] else self.store_blocked
+        store(sums, at.image, at.column, place)
 
     def store_blocked(
         self, sums: Sequence[Sequence[Cell]], image: Index, column: Index, place: Index
@@ -254,6 +344,16 @@ class _Conv:
                 store(buffer.load_vector(kb.mul(q, self.lanes), self.lanes), q)
 
 
-@lowers_head("conv2d_blocked")
+def _scratch(op: OpDesc) -> Dim | None:
+    """The sums of a band's pixels, where the weights may be too many to be passed by at once."""
+    blocks, high, wide, block = as_ints(op.inputs["Filter"][0].shape[1:5])
+    if blocks * high * wide * block * _WIDEST * float32.itemsize <= _KEPT:
+        return None
+    columns = op.out_vars[0].shape[3]
+    pixels = columns * max(_BAND // columns, 1) if isinstance(columns, int) else columns * _BAND
+    return pixels * _WIDEST * float32.itemsize
+
+
+@lowers_head("conv2d_blocked", scratch=_scratch)
 def conv2d_blocked(kb: KernelBuilder, result: Result) -> None:
     _Conv(kb, result).emit()

@@ -7,8 +7,6 @@ some vectors of a row by some rows; rows share what they read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product as product_of
 
 from wherry.ir.dims import Dim, product
@@ -17,18 +15,17 @@ from wherry.schema.dtypes import float32
 
 from ..builder import KernelBuilder
 from ..epilogue import Result
-from ..index import Cell, Index, Value
+from ..index import Index, Value
 from ..lanes import Lanes, splat
-from ..math import LLVMScalars
 from ..operand import Operand
 from .layout import Frame
 from .registry import lowers_head
 from .tiling import Row
 from .windows import strided
 
-# Of so many taps of all channels the code is written out, and rows share what they read.
-_FEW_TAPS = 32
-_ROWS = 4
+# So many products of one pixel are written out, and rows share what they read.
+_FEW_PRODUCTS = 32
+_ROWS = 8
 # The longest vector of any machine: what may be read behind the last row.
 _SLACK = 16
 
@@ -41,7 +38,8 @@ def _planes(op: OpDesc) -> tuple[Dim, Dim, Dim]:
 
 
 def _scratch(op: OpDesc) -> Dim:
-    return (product(_planes(op)) + _SLACK * op.attrs["strides"][1]) * float32.itemsize
+    slack: int = _SLACK * op.attrs["strides"][1]
+    return (product(_planes(op)) + slack) * float32.itemsize
 
 
 @lowers_head("conv2d_planes", scratch=_scratch)
@@ -52,12 +50,10 @@ def conv2d_planes(kb: KernelBuilder, result: Result) -> None:
     with kb.parallel(kb.mul(kb.dim(result.shape[0]), groups)) as number:
         image, group = kb.div(number, groups), kb.rem(number, groups)
         conv.fill(number)
-        high = kb.dim(conv.high)
-        whole = kb.mul(kb.div(high, conv.rows), conv.rows)
-        with kb.loop(whole, 0, conv.rows) as y:
-            conv.row(image, group, y, conv.rows)
-        with kb.loop(high, whole) as y:
-            conv.row(image, group, y, 1)
+        rows = Row.cut(kb, conv.high, conv.rows)
+        for run in rows.runs:
+            with rows.each(run, 0, rows.tiles) as y:
+                conv.row(image, group, y, run.size)
 
 
 class _Conv:
@@ -72,9 +68,8 @@ class _Conv:
         self.planes = Operand(kb, kb.scratch, float32, _planes(kb.op))
         self.surface = result.over(1, 1, 2)
         self.sums = kb.machine.tile_rows * kb.machine.tile_vectors
-        taps = self.channels * self.kernel[0] * self.kernel[1]
-        self.is_short = taps <= _FEW_TAPS
-        self.rows = max(min(_ROWS, self.sums // self.outputs), 1) if self.is_short else 1
+        self.is_short = product(self.w.shape) // attrs["groups"] <= _FEW_PRODUCTS
+        self.rows = max(min(_ROWS, self.sums // self.outputs), 1)
 
     @property
     def line(self) -> Index:
@@ -96,90 +91,90 @@ class _Conv:
     def row(self, image: Index, group: Index, y: Index, rows: int) -> None:
         """The tiles of some rows: whole vectors, then what is left of the row."""
         kb, width = self.kb, self.width
-        whole = self.wide // width
-        cut = Row.cut(kb, whole, max(self.sums // (self.outputs * rows), 1))
+        whole, rest = self.wide // width, self.wide % width
+        most = 1 if self.is_short else max(self.sums // (self.outputs * rows), 1)
+        cut = Row.cut(kb, whole, most)
         for run in cut.runs:
             with cut.each(run, 0, cut.tiles) as vector:
-                self.tile(image, group, y, rows, kb.mul(vector, width), run.size, width)
-        rest = self.wide % width
-        if rest != 0:
-            with kb.when(kb.lt(0, kb.dim(rest))):
-                self.tile(image, group, y, rows, kb.dim(whole * width), 1, kb.dim(rest))
+                at = (image, group, y, kb.mul(vector, width))
+                _Tile(self, at, rows, run.size, Lanes(kb, width, width)).emit()
+        if rest == 0:
+            return
+        if isinstance(rest, int):
+            width = 1 << (rest - 1).bit_length()
+        with kb.when(kb.lt(0, kb.dim(rest))):
+            at = (image, group, y, kb.dim(self.wide - rest))
+            _Tile(self, at, rows, 1, Lanes(kb, width, kb.dim(rest))).emit()
 
-    def tile(
-        self, image: Index, group: Index, y: Index, rows: int, x: Index, vectors: int, count: Index
-    ) -> None:
-        kb = self.kb
-        scalars = LLVMScalars(kb.b, self.width)
-        zero = scalars.const(0, float32).value
-        sums = {
-            key: kb.cell(zero)
-            for key in product_of(range(self.outputs), range(rows), range(vectors))
-        }
-        at = kb.add(kb.mul(y, kb.mul(self.line, self.strides[0])), kb.mul(x, self.strides[1]))
-        filters = kb.mul(group, self.outputs * self.channels * self.kernel[0] * self.kernel[1])
-        if self.is_short:
-            for c in range(self.channels):
-                self.taps(sums, kb.add(at, kb.mul(c, self.plane)), filters, c, rows, vectors)
-        else:
-            with self._channels_and_rows() as (c, i):
-                down = kb.mul(i, kb.mul(self.line, self.dilations[0]))
-                source = kb.add(kb.add(at, kb.mul(c, self.plane)), down)
-                self.one_row(sums, source, filters, c, i, vectors)
-        lanes = Lanes(kb, self.width, count)
-        for (o, r, v), cell in sums.items():
-            place = kb.add(kb.mul(kb.add(y, r), kb.dim(self.wide)), kb.add(x, v * self.width))
-            channel = kb.add(kb.mul(group, self.outputs), o)
-            self.surface.store(cell.get(), float32, [image, channel, place], lanes)
 
-    @contextmanager
-    def _channels_and_rows(self) -> Iterator[tuple[Index, Index]]:
-        kb = self.kb
-        with kb.loop(self.channels) as c, kb.loop(self.kernel[0]) as i:
-            yield c, i
+class _Tile:
+    """The outputs of a group by some rows by some vectors, from `at`: image, group, row, pixel."""
 
-    def taps(
-        self, sums: dict[tuple[int, ...], Cell], at: Index, filters: Index, c: int, rows: int,
-        vectors: int,
+    def __init__(
+        self, conv: _Conv, at: tuple[Index, Index, Index, Index], rows: int, vectors: int,
+        lanes: Lanes,
     ) -> None:  # fmt: skip
-        """All taps of one channel for some rows: each line of the image is read once."""
-        kb, (high, wide), (step, gap) = self.kb, self.kernel, (self.strides[0], self.dilations[0])
-        lines = sorted({r * step + i * gap for r in range(rows) for i in range(high)})
-        for line, j in product_of(lines, range(wide)):
-            place = kb.add(kb.add(at, kb.mul(self.line, line)), j * self.dilations[1])
-            read = [self.read(place, v) for v in range(vectors)]
-            for r in range(rows):
+        self.conv, self.kb, self.at = conv, conv.kb, at
+        self.rows, self.vectors, self.lanes = rows, vectors, lanes
+        zero = lanes.scalars.const(0, float32).value
+        keys = product_of(range(conv.outputs), range(rows), range(vectors))
+        self.sums = {key: self.kb.cell(zero) for key in keys}
+
+    def emit(self) -> None:
+        kb, conv, (image, group, y, x) = self.kb, self.conv, self.at
+        line = kb.mul(conv.line, conv.strides[0])
+        source = kb.add(kb.mul(y, line), kb.mul(x, conv.strides[1]))
+        if conv.is_short:
+            self.all_taps(source)
+        else:
+            self.each_tap(source)
+        for (o, r, v), cell in self.sums.items():
+            pixel = kb.add(x, v * self.lanes.width)
+            place = kb.add(kb.mul(kb.add(y, r), kb.dim(conv.wide)), pixel)
+            channel = kb.add(kb.mul(group, conv.outputs), o)
+            conv.surface.store(cell.get(), float32, [image, channel, place], self.lanes)
+
+    def each_tap(self, source: Index) -> None:
+        """Loops over channels and taps."""
+        kb, conv, (high, wide) = self.kb, self.conv, self.conv.kernel
+        with kb.loop(conv.channels) as c, kb.loop(high) as i, kb.loop(wide) as j:
+            down = kb.mul(i, kb.mul(conv.line, conv.dilations[0]))
+            right = kb.add(kb.mul(c, conv.plane), kb.mul(j, conv.dilations[1]))
+            place = kb.add(kb.add(source, down), right)
+            tap = kb.add(kb.mul(kb.add(kb.mul(c, high), i), wide), j)
+            for r in range(self.rows):
+                self.add(self.read(kb.add(place, kb.mul(conv.line, r * conv.strides[0]))), r, tap)
+
+    def all_taps(self, source: Index) -> None:
+        """Straight code; each line of the image is read once for all rows."""
+        kb, conv, (high, wide) = self.kb, self.conv, self.conv.kernel
+        step, gap = conv.strides[0], conv.dilations[0]
+        lines = sorted({r * step + i * gap for r in range(self.rows) for i in range(high)})
+        for c, line, j in product_of(range(conv.channels), lines, range(wide)):
+            right = kb.add(kb.mul(c, conv.plane), j * conv.dilations[1])
+            read = self.read(kb.add(kb.add(source, kb.mul(conv.line, line)), right))
+            for r in range(self.rows):
                 i, between = divmod(line - r * step, gap)
                 if not between and 0 <= i < high:
-                    self.add(sums, read, r, filters, kb.add((c * high + i) * wide, j))
+                    self.add(read, r, (c * high + i) * wide + j)
 
-    def one_row(
-        self, sums: dict[tuple[int, ...], Cell], source: Index, filters: Index, c: Index, i: Index,
-        vectors: int,
-    ) -> None:  # fmt: skip
-        """One line of one channel's taps, for one row."""
-        kb, (high, wide) = self.kb, self.kernel
-        with kb.loop(wide, unroll=2) as j:
-            place = kb.add(source, kb.mul(j, self.dilations[1]))
-            read = [self.read(place, v) for v in range(vectors)]
-            tap = kb.add(kb.mul(kb.add(kb.mul(c, high), i), wide), j)
-            self.add(sums, read, 0, filters, tap)
+    def read(self, place: Index) -> list[Value]:
+        """The tile's vectors of one line."""
+        kb, planes, stride, width = (
+            self.kb, self.conv.planes, self.conv.strides[1], self.lanes.width,
+        )  # fmt: skip
+        starts = (kb.add(place, v * width * stride) for v in range(self.vectors))
+        return [strided(kb, planes.load_vector, at, stride, width) for at in starts]
 
-    def read(self, place: Index, v: int) -> Value:
-        at = self.kb.add(place, v * self.width * self.strides[1])
-        return strided(self.kb, self.planes.load_vector, at, self.strides[1], self.width)
-
-    def add(
-        self, sums: dict[tuple[int, ...], Cell], read: list[Value], row: int, filters: Index,
-        tap: Index,
-    ) -> None:  # fmt: skip
+    def add(self, read: list[Value], row: int, tap: Index) -> None:
         """Multiply what was read with one tap of each output's filter."""
-        kb, scalars = self.kb, LLVMScalars(self.kb.b, self.width)
-        taps = self.channels * self.kernel[0] * self.kernel[1]
-        for o in range(self.outputs):
-            number = self.w.load_at(kb.add(kb.add(filters, o * taps), tap))
-            weight = splat(kb, number.value, self.width)
+        kb, conv, scalars = self.kb, self.conv, self.lanes.scalars
+        taps = conv.channels * conv.kernel[0] * conv.kernel[1]
+        filters = kb.mul(self.at[1], conv.outputs * taps)
+        for o in range(conv.outputs):
+            number = conv.w.load_at(kb.add(kb.add(filters, o * taps), tap))
+            weight = splat(kb, number.value, self.lanes.width)
             for v, value in enumerate(read):
-                cell = sums[o, row, v]
+                cell = self.sums[o, row, v]
                 terms = (scalars.wrap(one, float32) for one in (value, weight, cell.get()))
                 cell.set(scalars.fma(*terms).value)

@@ -17,17 +17,21 @@ from ..lanes import Lanes
 from ..math import storage_type
 from ..operand import Operand
 from .registry import lowers
-from .tiling import transpose
+from .tiling import Row, transpose
+
+Span = Callable[[Index, int], None]
 
 
 def _lanes(kb: KernelBuilder, operand: Operand) -> int:
     return min(kb.machine.lanes(operand.dtype), BLOCK)
 
 
-def _zeros(kb: KernelBuilder, operand: Operand, start: Index, count: Index) -> None:
-    """Zeros from an offset on."""
-    with kb.loop(count) as i:
-        operand.store_at(kb.const(0, operand.dtype), kb.add(start, i))
+def _vectors(kb: KernelBuilder, operand: Operand, count: Dim, body: Span) -> None:
+    """`body(offset, width)` for vectors that cover so many elements."""
+    row = Row.halves(kb, count, kb.machine.lanes(operand.dtype))
+    for run in row.runs:
+        with row.each(run, 0, row.tiles) as at:
+            body(at, run.size)
 
 
 class Frame:
@@ -37,39 +41,50 @@ class Frame:
         self, kb: KernelBuilder, out: Operand, sizes: Shape, paddings: Sequence[Dim], lane: int
     ) -> None:
         self.kb, self.out, self.lane = kb, out, lane
-        self.top, self.bottom, self.left, self.right = map(kb.dim, paddings)
-        self.high, self.wide = map(kb.dim, sizes)
+        self.top, self.bottom, self.left, self.right = paddings
+        self.high, self.wide = sizes
+        self.inner = self.wide - self.left - self.right
 
     @property
     def plane(self) -> Index:
-        return self.kb.mul(self.kb.mul(self.high, self.wide), self.lane)
+        return self.kb.dim(self.high * self.wide * self.lane)
+
+    def zeros(self, start: Index, pixels: Dim) -> None:
+        kb = self.kb
+
+        def clear(at: Index, width: int) -> None:
+            kind = storage_type(self.out.dtype, width)
+            self.out.store_vector(ir.Constant(kind, None), kb.add(start, at))
+
+        _vectors(kb, self.out, pixels * self.lane, clear)
 
     def borders(self, plane: Index) -> None:
         """Zeros above and below."""
-        kb, line = self.kb, self.kb.mul(self.wide, self.lane)
-        _zeros(kb, self.out, plane, kb.mul(self.top, line))
-        below = kb.add(plane, kb.mul(kb.sub(self.high, self.bottom), line))
-        _zeros(kb, self.out, below, kb.mul(self.bottom, line))
+        self.zeros(plane, self.top * self.wide)
+        below = self.kb.dim((self.high - self.bottom) * self.wide * self.lane)
+        self.zeros(self.kb.add(plane, below), self.bottom * self.wide)
 
     def line(self, plane: Index, y: Index) -> Index:
         """Zeros at both ends of line y; gives where its first pixel lies."""
         kb = self.kb
-        start = kb.add(plane, kb.mul(kb.mul(kb.add(y, self.top), self.wide), self.lane))
-        _zeros(kb, self.out, start, kb.mul(self.left, self.lane))
-        end = kb.add(start, kb.mul(kb.sub(self.wide, self.right), self.lane))
-        _zeros(kb, self.out, end, kb.mul(self.right, self.lane))
-        return kb.add(start, kb.mul(self.left, self.lane))
+        row = kb.mul(kb.add(y, kb.dim(self.top)), kb.dim(self.wide * self.lane))
+        start = kb.add(plane, row)
+        self.zeros(start, self.left)
+        self.zeros(kb.add(start, kb.dim((self.left + self.inner) * self.lane)), self.right)
+        return kb.add(start, kb.dim(self.left * self.lane))
 
     def copy(self, x: Operand, source: Index, plane: Index) -> None:
         """The plane of x that begins at `source`, with its frame."""
-        kb = self.kb
-        high = kb.sub(kb.sub(self.high, self.top), self.bottom)
-        line = kb.mul(kb.sub(kb.sub(self.wide, self.left), self.right), self.lane)
+        kb, count = self.kb, self.inner * self.lane
         self.borders(plane)
-        with kb.loop(high) as y:
-            start, to = kb.add(source, kb.mul(y, line)), self.line(plane, y)
-            with kb.loop(line) as i:
-                self.out.store_at(x.load_at(kb.add(start, i)), kb.add(to, i))
+        with kb.loop(kb.dim(self.high - self.top - self.bottom)) as y:
+            start, to = kb.add(source, kb.mul(y, kb.dim(count))), self.line(plane, y)
+
+            def move(at: Index, width: int) -> None:
+                value = x.load_vector(kb.add(start, at), width)
+                self.out.store_vector(value, kb.add(to, at))
+
+            _vectors(kb, x, count, move)
 
 
 @lowers("pad_planes")

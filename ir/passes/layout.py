@@ -22,6 +22,7 @@ from ..infer import inferring
 from ..opdef import get_op
 from ..ops.blocked import BLOCK
 from ..ops.conv import Geometry, geometry
+from ..ops.window import as_ints
 from ..program import Block, OpDesc, Program, Variable
 from .base import Rewrite, live_blocks, rewrite, rule_attrs
 from .dce import Dce
@@ -97,10 +98,10 @@ class _Chooser:
         x, w = op.inputs["Input"][0], op.inputs["Filter"][0]
         if not _is_image(x) or not _is_static(w):
             return False
-        groups, outputs = op.attrs["groups"], w.shape[0]
+        groups, (outputs, channels, *_) = op.attrs["groups"], as_ints(w.shape)
         if outputs <= _FEW:
             return False
-        if groups > 1 and (w.shape[1] % BLOCK or outputs // groups % BLOCK):
+        if groups > 1 and (channels % BLOCK or outputs // groups % BLOCK):
             return False
         return w in self.known or self.has_pixels(op)
 
@@ -136,7 +137,8 @@ class _Chooser:
             made = F.depthwise_blocked(image, filters, paddings=pads, **steps)
             return [_plain(F, made, _channels(out))]
         if not self.is_direct(op):
-            few = _is_static(w) and w.shape[0] // place.groups <= _FEW and place.strides[1] <= 2
+            few = _is_static(w) and as_ints(w.shape)[0] // place.groups <= _FEW
+            few = few and place.strides[1] <= 2
             same = {"groups": place.groups, "paddings": pads, **steps}
             return [F.conv2d_planes(x, w, **same)] if few else None
         image = self.image(F, x, pads)
@@ -215,7 +217,7 @@ def _geometry(op: OpDesc) -> Geometry:
 def _is_depthwise(op: OpDesc) -> bool:
     """A filter for each channel, and channels for a block."""
     w, groups = op.inputs["Filter"][0], op.attrs["groups"]
-    return _is_static(w) and groups == w.shape[0] > _FEW and w.shape[1] == 1
+    return _is_static(w) and groups == as_ints(w.shape)[0] > _FEW and w.shape[1] == 1
 
 
 def _is_concat(op: OpDesc) -> bool:
