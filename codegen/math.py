@@ -29,7 +29,7 @@ from llvmlite import ir
 from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
 from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
 
-from . import math_exp, math_float32, math_half, math_int, math_pow, math_trig
+from . import math_exp, math_float32, math_half, math_int, math_pow, math_sincos, math_trig
 from .math_int import instruction
 
 _FLOAT_TYPES = {"float16": ir.FloatType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
@@ -183,6 +183,27 @@ class LLVMScalars(ScalarBuilder):
         extend = self.builder.zext if unsigned else self.builder.sext
         return Scalar(self, extend(i.value, kind), dtype)
 
+    def rarely(
+        self, condition: Scalar, values: Sequence[Scalar], compute: Callable[[], Sequence[Scalar]]
+    ) -> list[Scalar]:
+        """`compute()` where the condition is true in any lane, behind a branch; else the values."""
+        before = self.builder.block
+        inside, done = (self.builder.append_basic_block(name) for name in ("rare", "done"))
+        branch = self.builder.cbranch(self.any_lane(condition.value), inside, done)
+        branch.set_weights([1, 1000])
+        self.builder.position_at_end(inside)
+        computed = compute()
+        self.builder.branch(done)
+        end = self.builder.block
+        self.builder.position_at_end(done)
+        merged = []
+        for usual, rare in zip(values, computed, strict=True):
+            phi = self.builder.phi(usual.value.type)
+            phi.add_incoming(usual.value, before)
+            phi.add_incoming(rare.value, end)
+            merged.append(self.wrap(phi, usual.dtype))
+        return merged
+
     def any_lane(self, condition: ir.Value) -> ir.Value:
         """One i1: true where the condition is, in any lane."""
         if not self.width:
@@ -290,7 +311,8 @@ _FLOAT: dict[str, Callable[..., Scalar]] = {
     "atanh": via_float64(math_exp.atanh), "erf": by_dtype(math_float32.erf, math_exp.erf),
     "sigmoid": by_dtype(math_float32.sigmoid, math_exp.sigmoid),
     "gelu": by_dtype(math_float32.gelu, math_exp.gelu),
-    "sin": math_trig.sin, "cos": math_trig.cos, "tan": via_float64(math_trig.tan),
+    "sin": by_dtype(math_sincos.sin, math_trig.sin),
+    "cos": by_dtype(math_sincos.cos, math_trig.cos), "tan": via_float64(math_trig.tan),
     "asin": via_float64(math_trig.asin), "acos": via_float64(math_trig.acos),
     "atan": via_float64(math_trig.atan), "atan2": via_float64(math_trig.atan2),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""exp, log and their kin, as formulas. Each takes float32 and float64 unless it says float64.
+"""exp, log and their kin, as formulas of float64; `expm1` and what it needs take float32 too.
 
 The method is the usual one: reduce to a small interval, a polynomial there, undo the reduction. The
 coefficients without another source are Taylor's or Chebyshev fits made with mpmath; the tests state
@@ -7,7 +7,7 @@ the errors.
 
 from __future__ import annotations
 
-from math import inf, nan
+from math import inf, nan, sqrt
 from math import log as real_log
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -118,7 +118,6 @@ def expm1(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def sinh(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     a = b.abs(x)
     big = a > 700.0
     t = expm1(b, b.select(big, a * 0.5, a))
@@ -128,26 +127,21 @@ def sinh(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def cosh(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     a = b.abs(x)
     big = a > 700.0
     e = exp(b, b.select(big, a * 0.5, a))
     return b.select(big, (0.5 * e) * e, 0.5 * e + 0.5 / e)
 
 
-_TANH32 = (-0.0061838992620441655, 0.021055883280831626, -0.05386303275468748, 0.13332847860580782,
-           -0.333333297033216)  # fmt: skip
-
-
 def tanh(b: LLVMScalars, x: Scalar) -> Scalar:
-    a = b.abs(x)
-    if x.dtype is float64:
-        t = expm1(b, -2 * a)
-        return b.copysign(-t / (t + 2), x)
-    z = x * x
-    near = b.fma(x * z, b.poly(z, _TANH32), x)
-    far = 1 - 2 / (exp(b, clamp(b, a + a, 0.0, 20.0)) + 1)
-    return b.copysign(b.select(a < 0.6, near, far), x)
+    t = expm1(b, -2 * b.abs(x))
+    return b.copysign(-t / (t + 2), x)
+
+
+def sigmoid(b: LLVMScalars, x: Scalar) -> Scalar:
+    """1 / (1 + exp(-x)), without overflow: exp is taken of -|x| only."""
+    e = exp(b, -b.abs(x))
+    return b.select(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
 # -- logarithms --------------------------------------------------------------------------------
@@ -155,9 +149,7 @@ def tanh(b: LLVMScalars, x: Scalar) -> Scalar:
 _LOG64 = (1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01,
           2.222219843214978396e-01, 2.857142874366239149e-01, 3.999999999940941908e-01,
           6.666666666666735130e-01)  # fmt: skip
-_LOG32 = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
-          -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)  # fmt: skip
-_ROOT_HALF = {"float32": 0x3F3504F3, "float64": 0x3FE6A09E667F3BCD}
+_ROOT_HALF = 0x3FE6A09E667F3BCD
 
 
 def log_parts(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar]:
@@ -165,7 +157,7 @@ def log_parts(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar]:
     form = format_of(x)
     denormal = x < 2.0 ** (1 - form.bias)
     i = b.bits(b.select(denormal, x * 2.0 ** (form.mantissa + 2), x))
-    n = b.shift("ashr", i - _ROOT_HALF[x.dtype.name], form.mantissa)
+    n = b.shift("ashr", i - _ROOT_HALF, form.mantissa)
     f = b.from_bits(i - b.shift("shl", n, form.mantissa)) - 1
     return as_float(b, n - b.select(denormal, form.mantissa + 2, b.const(0, n.dtype)), x), f
 
@@ -179,12 +171,6 @@ def _log_sum(b: LLVMScalars, k: Scalar, f: Scalar, low: Scalar) -> Scalar:
     return b.fma(k, _F64.ln2_high, f - (half_square - b.fma(k, _F64.ln2_low, rest)))
 
 
-def _log32(b: LLVMScalars, k: Scalar, f: Scalar) -> Scalar:
-    z = f * f
-    low = b.fma(k, _F32.ln2_low, f * z * b.poly(f, _LOG32))
-    return b.fma(k, _F32.ln2_high, f + b.fma(z, -0.5, low))
-
-
 def _at_the_ends(b: LLVMScalars, x: Scalar, found: Scalar) -> Scalar:
     """What a logarithm of x is outside of (0, inf), else `found`."""
     inside = b.select(x < inf, found, x)
@@ -193,12 +179,10 @@ def _at_the_ends(b: LLVMScalars, x: Scalar, found: Scalar) -> Scalar:
 
 def log(b: LLVMScalars, x: Scalar) -> Scalar:
     k, f = log_parts(b, x)
-    found = _log32(b, k, f) if x.dtype is float32 else _log_sum(b, k, f, b.const(0.0, float64))
-    return _at_the_ends(b, x, found)
+    return _at_the_ends(b, x, _log_sum(b, k, f, b.const(0.0, float64)))
 
 
 def log1p(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     u = 1 + x
     k, f = log_parts(b, u)
     found = _log_sum(b, k, f, (x - (u - 1)) / u)
@@ -207,14 +191,12 @@ def log1p(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def log2(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     k, f = log_parts(b, x)
     fraction = _log_sum(b, b.const(0.0, float64), f, b.const(0.0, float64))
     return _at_the_ends(b, x, b.fma(fraction, 1.4426950408889634, k))
 
 
 def log10(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     k, f = log_parts(b, x)
     fraction = _log_sum(b, b.const(0.0, float64), f, b.const(0.0, float64))
     low = b.fma(k, 3.69423907715893078616e-13, fraction * 4.34294481903251816668e-01)
@@ -222,7 +204,6 @@ def log10(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def asinh(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     a = b.abs(x)
     big = a > 2.0**28
     y = b.select(big, a - 1, a + a * a / (1 + b.sqrt(a * a + 1)))
@@ -231,7 +212,6 @@ def asinh(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def acosh(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     t = x - 1
     big = x > 2.0**28
     y = b.select(big, t, t + b.sqrt(t * (t + 2)))
@@ -240,7 +220,6 @@ def acosh(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def atanh(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     a = b.abs(x)
     return b.copysign(0.5 * log1p(b, 2 * a / (1 - a)), x)
 
@@ -260,27 +239,16 @@ _ERF_FAR = (-1.2420151753302728e-06, 2.3071280093604648e-06, 4.08688998356114e-0
             -0.0006630732661607363, -0.0008372960726143466, 0.003090612051994647,
             0.006479185068080892, -0.021510661889378366, -0.03644223150688279,
             0.2794720925560541, -0.6871606844138106, 1.021582705242023)  # fmt: skip
-# After N. Juffa's erff: 1 - exp(-P(|x|)) far from 0.
-_ERF32_NEAR = (-5.96761703e-4, 4.99119423e-3, -2.67681349e-2, 1.12819925e-1, -3.76125336e-1,
-               1.28379166e-1)  # fmt: skip
-_ERF32_FAR = (-1.72853470e-5, 3.83197126e-4, -3.88396438e-3, 2.42546219e-2, -1.06777877e-1,
-              -6.34846687e-1, -1.28717512e-1)  # fmt: skip
 
 
 def erf(b: LLVMScalars, x: Scalar) -> Scalar:
-    return _erf32(b, x) if x.dtype is float32 else _erf64(b, x)
-
-
-def _erf32(b: LLVMScalars, x: Scalar) -> Scalar:
-    a = clamp(b, b.abs(x), 0.0, 4.0)
-    near = b.fma(b.poly(x * x, _ERF32_NEAR), x, x)
-    far = 1 - exp(b, b.fma(b.poly(a, _ERF32_FAR), a, -a))
-    return b.select(a > 0.927734375, b.copysign(far, x), near)
-
-
-def _erf64(b: LLVMScalars, x: Scalar) -> Scalar:
     a = clamp(b, b.abs(x), 0.0, 6.0)
     near = b.fma(x, b.poly(a * a, _ERF_NEAR), x)
     ratio = 1 / (a + 2)
     far = 1 - exp(b, -a * a) * b.poly((a - 2) * ratio, _ERF_FAR) * ratio
     return b.select(a > 1.0, b.copysign(far, x), near)
+
+
+def gelu(b: LLVMScalars, x: Scalar) -> Scalar:
+    """x times the normal distribution function."""
+    return x * 0.5 * (erf(b, x * sqrt(0.5)) + 1.0)

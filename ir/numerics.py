@@ -19,32 +19,57 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 _STEPS = 64  # table points of erf per unit
 _LAST = 6  # from here on erf is 1 in float64
+_BLOCK = 8192  # elements: what a formula of many steps makes of them stays in the cache
 
 
 @cache
-def _erf_table() -> tuple[Array, Array]:
-    points = [i / _STEPS for i in range(_LAST * _STEPS + 1)]
-    values = np.array([_exact_erf(x) for x in points])
-    slopes = np.array([2 / sqrt(pi) * exp(-x * x) for x in points])
-    return values, slopes
+def _erf_table(order: int) -> Array:
+    """[order + 1, points]: the Taylor coefficients of erf at each point, the constant first."""
+    a = np.arange(_LAST * _STEPS + 1) / _STEPS
+    # The derivatives of erf are its slope times 1, -2a, 4a^2 - 2, ... (Hermite polynomials).
+    term = np.array([2 / sqrt(pi) * exp(-x * x) for x in a])
+    h, previous = np.ones_like(a), np.zeros_like(a)
+    rows = [np.array([_exact_erf(x) for x in a])]
+    for n in range(1, order + 1):
+        term = term / n
+        rows.append(term * h)
+        h, previous = -2 * a * h - 2 * (n - 1) * previous, h
+    return np.stack(rows)
 
 
 def erf(x: Array) -> Array:
     """The error function in x's float dtype: a Taylor step from the nearest point of a table."""
-    values, slopes = _erf_table()
-    wide = np.abs(np.asarray(x, np.float64))
-    near = np.minimum(np.where(np.isnan(wide), 0, wide), _LAST)
-    index = np.rint(near * _STEPS).astype(np.intp)
-    a = index / _STEPS
-    d = near - a
-    # The derivatives of erf are its slope times 1, -2a, 4a^2 - 2, ... (Hermite polynomials).
-    h, previous, term, series = -2 * a, np.ones_like(a), d, d.copy()
-    for n in range(2, 9):
-        term = term * d / n
-        series = series + term * h
-        h, previous = -2 * a * h - 2 * (n - 1) * previous, h
-    result = np.copysign(values[index] + slopes[index] * series, x)
-    return np.asarray(np.where(np.isnan(wide), x, result)).astype(x.dtype)
+    flat = np.ravel(x)
+    out = np.empty_like(flat)
+    table = _erf_table(9 if x.dtype == np.float64 else 5)
+    for start in range(0, flat.size, _BLOCK):
+        out[start : start + _BLOCK] = _erf_block(flat[start : start + _BLOCK], table)
+    return out.reshape(np.shape(x))
+
+
+def _erf_block(x: Array, table: Array) -> Array:
+    distance = np.abs(x, dtype=np.float64)
+    np.minimum(distance, _LAST, out=distance)
+    nearest = np.rint(distance * _STEPS)
+    distance -= nearest / _STEPS
+    index = convert(nearest, np.dtype(np.intp))
+    total = table[-1].take(index)
+    for row in table[-2::-1]:
+        total *= distance
+        total += row.take(index)
+    return np.asarray(np.copysign(total, x))
+
+
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)) without overflow, in x's dtype."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def gelu(x: Array) -> Array:
+    """x times the normal distribution function, in x's dtype."""
+    of = x.dtype.type
+    return np.asarray(x * of(0.5) * (erf(x * of(sqrt(0.5))) + of(1)))
 
 
 def float_to_int(x: Array, dtype: np.dtype[Any]) -> Array:

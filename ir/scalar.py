@@ -19,7 +19,7 @@ import numpy as np
 
 from wherry.schema.dtypes import DType, as_dtype, bool_
 
-from .numerics import convert, erf, power
+from .numerics import convert, erf, gelu, power, sigmoid
 
 # name -> number of operands. Operands of one call have one dtype (`select`: of the last two).
 ARITHMETIC = {
@@ -31,7 +31,7 @@ ARITHMETIC = {
 TRANSCENDENTAL = {
     "exp": 1, "expm1": 1, "log": 1, "log1p": 1, "log2": 1, "log10": 1, "sin": 1, "cos": 1, "tan": 1,
     "asin": 1, "acos": 1, "atan": 1, "atan2": 2, "sinh": 1, "cosh": 1, "tanh": 1, "asinh": 1,
-    "acosh": 1, "atanh": 1, "erf": 1,
+    "acosh": 1, "atanh": 1, "erf": 1, "sigmoid": 1, "gelu": 1,
 }  # fmt: skip
 COMPARISONS = {"eq": 2, "ne": 2, "lt": 2, "le": 2, "gt": 2, "ge": 2}
 PREDICATES = {"isnan": 1, "isinf": 1, "isfinite": 1}
@@ -124,11 +124,6 @@ class ScalarBuilder(ABC):
             raise AttributeError(f"no scalar function {name!r}")
         return lambda *operands: self.call(name, *operands)
 
-    def sigmoid(self, x: Scalar) -> Scalar:
-        """1 / (1 + exp(-x)), without overflow: exp is taken of -|x| only."""
-        e = self.exp(-self.abs(x))
-        return self.select(x >= 0, 1 / (1 + e), e / (1 + e))
-
 
 class NumpyScalars(ScalarBuilder):
     """Scalars that stand for numpy arrays."""
@@ -163,6 +158,7 @@ _NUMPY: dict[str, Callable[..., Any]] = {
     "log10": np.log10, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
     "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh,
     "tanh": np.tanh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": erf,
+    "sigmoid": sigmoid, "gelu": gelu,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
     "ge": np.greater_equal, "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite,
 }  # fmt: skip

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..emit import Emitter, GradContext
 from ..infer import TensorType, fail, require, show
-from ..numerics import erf
+from ..numerics import gelu as gelu_of
+from ..numerics import sigmoid as sigmoid_of
 from ..opdef import OpDef, Sample, f32, f64, lit, op, sample
 from ..rules import floats, same_dtype
 from ..scalar import Scalar, ScalarBuilder
@@ -51,12 +52,6 @@ def _activation(
         type, "X", attrs=attrs, infer=lambda x, **_: floats(x), reference=reference, scalar=formula,
         grad=grad, samples=samples,
     )  # fmt: skip
-
-
-def sigmoid_of(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow, in x's dtype."""
-    e = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
 
 
 def softplus_of(x: Array) -> Array:
@@ -159,17 +154,16 @@ celu = _activation(
 
 
 def _gelu_formula(b: ScalarBuilder, x: Scalar, approximate: bool) -> Scalar:
-    if approximate:
-        return x * 0.5 * (b.tanh((x + x * x * x * CUBIC) * SQRT_2_PI) + 1.0)
-    return x * 0.5 * (b.erf(x * SQRT_HALF) + 1.0)
+    if approximate:  # 1 + tanh(y) is 2 * sigmoid(2 y)
+        return x * b.sigmoid((x + x * x * x * CUBIC) * (2 * SQRT_2_PI))
+    return b.gelu(x)
 
 
 def _gelu(x: Array, approximate: bool) -> Array:
+    if not approximate:
+        return gelu_of(x)
     of = x.dtype.type
-    if approximate:
-        inner = np.tanh((x + x * x * x * of(CUBIC)) * of(SQRT_2_PI))
-    else:
-        inner = erf(x * of(SQRT_HALF))
+    inner = np.tanh((x + x * x * x * of(CUBIC)) * of(SQRT_2_PI))
     return np.asarray(x * of(0.5) * (inner + of(1)))
 
 

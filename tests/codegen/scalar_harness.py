@@ -70,19 +70,30 @@ def run(
     formula: Formula, *arrays: Array, out: str | None = None, width: int = 0, baseline: bool = False
 ) -> Array:
     """The formula on arrays of one length, in native code for this machine (or for x86-64-v2)."""
-    ins = [a.dtype.name for a in arrays]
+    call = compiled(formula, [a.dtype.name for a in arrays], out, width, baseline)
+    return call(*arrays)
+
+
+def compiled(
+    formula: Formula, ins: list[str], out: str | None = None, width: int = 0, baseline: bool = False
+) -> Callable[..., Array]:
+    """The same as a function, for calling it often."""
     out = out or ins[0]
     cpu = "x86-64-v2" if baseline else llvm.get_host_cpu_name()
     features = "" if baseline else llvm.get_host_cpu_features().flatten()
     module, machine = optimized(build(formula, ins, out, width), cpu, features)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    arrays = tuple(np.ascontiguousarray(a) for a in arrays)
-    result = np.empty(arrays[0].shape, as_dtype(out).numpy)
-    address = engine.get_function_address("f")
-    call = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (len(arrays) + 1), ctypes.c_int64)(address)
-    call(result.ctypes.data, *(a.ctypes.data for a in arrays), result.size)
-    return result
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (len(ins) + 1), ctypes.c_int64)
+    native = kind(engine.get_function_address("f"))
+
+    def call(*arrays: Array, engine: Any = engine) -> Array:  # the engine owns the code
+        arrays = tuple(np.ascontiguousarray(a) for a in arrays)
+        result = np.empty(arrays[0].shape, as_dtype(out).numpy)
+        native(result.ctypes.data, *(a.ctypes.data for a in arrays), result.size)
+        return result
+
+    return call
 
 
 def named(name: str) -> Formula:
@@ -104,7 +115,9 @@ def ulp_error(got: Array, want: Array) -> float:
     return float(error.max(initial=0.0))
 
 
-def assembly(formula: Formula, ins: list[str], cpu: str) -> str:
+def assembly(formula: Formula, ins: list[str], cpu: str, width: int = 0) -> str:
     """The machine code of the formula's loop for an x86-64 level."""
-    module, machine = optimized(build(formula, ins, ins[0]), cpu, "")
+    # LLVM halves the widest vectors unless it is told not to.
+    features = "-prefer-256-bit" if width == 16 else ""
+    module, machine = optimized(build(formula, ins, ins[0], width), cpu, features)
     return str(machine.emit_assembly(module))

@@ -53,6 +53,7 @@ ONE_OPERAND = {
     "acosh": (1.0, 1e30, np.arccosh),
     "atanh": (-1.0, 1.0, np.arctanh),
     "erf": (-7.0, 7.0, erf),
+    "sigmoid": (-80.0, 80.0, lambda x: 1 / (1 + np.exp(-x))),
     "sqrt": (0.0, 1e30, np.sqrt),
 }
 # float64 is compared with long double, which has 11 bits more.
