@@ -1,4 +1,4 @@
-"""sin, cos, tan and their inverses, as formulas. float64 where it says so, else float32 too.
+"""sin, cos, tan and their inverses, as formulas of float64.
 
 The reduction by multiples of pi/2 is exact to the last bit up to |x| = 5e7; beyond, the result is a
 number in [-1, 1] (for tan: any number) but no longer the sine of x.
@@ -10,17 +10,16 @@ from math import pi
 from typing import TYPE_CHECKING
 
 from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import float32, float64
+from wherry.schema.dtypes import float64
 
 from .math_exp import clamp, split
 
 if TYPE_CHECKING:
     from .math import LLVMScalars
 
-# pi/2 in parts of 28 (of 24) bits, whose products with a multiple of 25 (29) bits are exact.
+# pi/2 in parts of 28 bits, whose products with a multiple of 25 bits are exact.
 _HALF_PI = (1.570796325802803, 9.920935739593517e-10, 5.721188709663575e-18,
             1.6446256936324258e-26)  # fmt: skip
-_HALF_PI_24 = (1.570796251296997, 7.549789415861596e-08, 5.390302858158119e-15)
 _LIMIT = 5.0e7
 
 _SIN64 = (1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06,
@@ -29,8 +28,6 @@ _SIN64_CUBE = -1.66666666666666324348e-01
 _COS64 = (-1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07,
           2.48015872894767294178e-05, -1.38888888888741095749e-03,
           4.16666666666666019037e-02)  # fmt: skip
-_SIN32 = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COS32 = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 
 
 def _subtract(a: Scalar, c: Scalar) -> tuple[Scalar, Scalar]:
@@ -41,7 +38,7 @@ def _subtract(a: Scalar, c: Scalar) -> tuple[Scalar, Scalar]:
 
 
 def _reduce(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
-    """(r, c, n): x = n * pi/2 + r + c, |r| <= pi/4; float64."""
+    """(r, c, n): x = n * pi/2 + r + c, |r| <= pi/4."""
     k, n = split(b, x, 2 / pi)
     first = b.fma(k, -_HALF_PI[0], x)
     second, error = _subtract(first, k * _HALF_PI[1])
@@ -51,16 +48,6 @@ def _reduce(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     c = (third - r) + low
     inside = b.abs(x) <= _LIMIT
     return clamp(b, r, -0.79, 0.79), b.select(inside, c, 0.0), n
-
-
-def _reduce32(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar]:
-    """(r as float32, n) of a float32; the reduction itself is done in float64."""
-    wide = b.cast(x, float64)
-    k, n = split(b, wide, 2 / pi)
-    r = wide
-    for part in _HALF_PI_24:
-        r = b.fma(k, -part, r)
-    return b.cast(clamp(b, r, -0.79, 0.79), float32), n
 
 
 def _sin_near(b: LLVMScalars, r: Scalar, c: Scalar) -> Scalar:
@@ -79,12 +66,8 @@ def _cos_near(b: LLVMScalars, r: Scalar, c: Scalar) -> Scalar:
 
 def _near(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     """(sin r, cos r, n) for x = n * pi/2 + r."""
-    if x.dtype is float64:
-        r, c, n = _reduce(b, x)
-        return _sin_near(b, r, c), _cos_near(b, r, c), n
-    r, n = _reduce32(b, x)
-    z = r * r
-    return b.fma(r * z, b.poly(z, _SIN32), r), b.fma(z * z, b.poly(z, _COS32), 1 - 0.5 * z), n
+    r, c, n = _reduce(b, x)
+    return _sin_near(b, r, c), _cos_near(b, r, c), n
 
 
 def _pick(b: LLVMScalars, even: Scalar, odd: Scalar, n: Scalar) -> Scalar:
@@ -104,14 +87,13 @@ def cos(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def tan(b: LLVMScalars, x: Scalar) -> Scalar:
-    """float64."""
     s, c, n = _near(b, x)
     even = (n & 1) == 0
     found = b.select(even, s, -c) / b.select(even, c, s)
     return b.select(b.abs(x) < 2.0**-27, x, found)
 
 
-# -- inverses, after fdlibm and Cephes; float64 ------------------------------------------------
+# -- inverses, after fdlibm and Cephes ---------------------------------------------------------
 
 _ASIN_TOP = (3.47933107596021167570e-05, 7.91534994289814532176e-04, -4.00555345006794114027e-02,
              2.01212532134862925881e-01, -3.25565818622400915405e-01,
