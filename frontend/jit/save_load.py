@@ -154,7 +154,7 @@ def _chosen(concrete: ConcreteProgram, output_spec: Any) -> list[Variable]:
             f"names, got {type(output_spec).__name__}"
         )
     known = {var.name: var for var in concrete.outputs}
-    names = [one if isinstance(one, str) else getattr(one, "name", one) for one in output_spec]
+    names = [str(one if isinstance(one, str) else getattr(one, "name", one)) for one in output_spec]
     for name in names:
         if name not in known:
             raise ValueError(
