@@ -19,7 +19,7 @@ from .either import Either, Missing, lift
 from .explain import record
 from .merge import Merger, unset_text
 from .sizes import Size
-from .state import CellPlace, Place, Seen, at_line, cells_of, is_poison, seen
+from .state import CellPlace, Place, Seen, at_line, cells_of, is_orphan, is_poison, seen
 from .tracer import Frame, ProgramTracer
 
 Body = Callable[[], Any]
@@ -119,14 +119,16 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
     build = chosen.tracer
     yes = _Side(build, true_fn, places, chosen, True)
     no = _Side(build, false_fn, places, chosen, False)
-    changed = {place.key: place for place in places}
-    for side in (yes, no):
-        changed.update({key: place for key, (place, _) in side.written.items()})
     merger = Merger(build, chosen)
-    plans = [
-        (place, merger.merge(place.label, yes.after(place), no.after(place)))
-        for place in changed.values()
-    ]
+    known = list({place.key: place for place in places}.values())
+    plans = [(place, merger.merge(place.label, yes.after(place), no.after(place))) for place in known]
+    written = {**yes.forget(known), **no.forget(known)}
+    while written:
+        _, place = written.popitem()
+        # What only the branch itself knew of is gone with it.
+        if not is_orphan(place):
+            plan = merger.merge(place.label, yes.after(place), no.after(place))
+            plans.append((place, plan))
     for number, side in enumerate((yes, no)):
         with build.reenter(side.frame):
             side.frame.block.results = merger.results(number)
@@ -188,6 +190,13 @@ class _Side:
             self.error = error
         if self.error is not None:
             emit_error(build, build.as_traced(False), self.error)
+
+    def forget(self, known: Sequence[Place]) -> dict[Any, Place]:
+        """Let go of the objects in these places; returns the other places that were written."""
+        keys = {place.key for place in known}
+        for key in keys & self.values.keys():
+            self.values[key] = Seen(None, None)
+        return {key: place for key, (place, _) in self.written.items() if key not in keys}
 
     def after(self, place: Place) -> Seen | None:
         """What the place holds at the end of this branch; None if the branch ends the call."""

@@ -353,19 +353,22 @@ class Loop:
                     starts.append(as_tensor_of(self.build, leaf, type_.dtype))
         extra = [self.build.traced(var) for var in frame.captured]
         outs = iter(self.build.emit("while", going, starts, extra, block=frame.block))
-        for slot in self._carrying():
-            leaves = [
-                leaf if type_ is None else next(outs)
-                for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
-            ]
-            self._set(slot, unflatten(slot.structure, iter(leaves)))
         for slot in self.slots.values():
             if slot.message:
                 self._set(slot, Poison(slot.message))
+            elif slot.carries:
+                leaves = [
+                    leaf if type_ is None else next(outs)
+                    for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
+                ]
+                self._set(slot, unflatten(slot.structure, iter(leaves)))
+            elif slot.start is not slot.before:
+                self._set(slot, slot.start)
 
     def _carrying(self) -> list[_Slot]:
         return [slot for slot in self.slots.values() if slot.carries]
 
     def _set(self, slot: _Slot, value: Any) -> None:
-        self.build.note(slot.place)
+        if not isinstance(slot.place, _Counter):
+            self.build.note(slot.place)
         slot.place.set(value)
