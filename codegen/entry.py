@@ -223,8 +223,7 @@ class RunEmitter:
         if buffer is self._end:
             return self._offset(self.arena, self.builder.dim(self.plan.arena_size))
         if buffer.place == "arena":
-            assert buffer.slot is not None
-            return self._offset(self.arena, self.builder.dim(buffer.slot.offset))
+            return self._offset(self.arena, self.builder.dim(buffer.offset))
         if buffer.place == "constant":
             return self._offset(self._weights(), self.constants[buffer.index])
         table = self.inputs if buffer.place == "input" else self.outputs

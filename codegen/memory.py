@@ -3,13 +3,14 @@
 Values share a `Buffer` where they are the same bytes: views, a loop's carries, results that are
 written where they are wanted, outputs that take the memory of a dying input. Buffers live over an
 interval of positions (the ops counted depth first, so that a loop's interval covers its body);
-those that no caller provides lie in the arena, in slots that disjoint intervals share. Sizes are
-Dims: the plan holds for all values of the symbols.
+those that no caller provides lie in the arena. Sizes are Dims, and the plan holds for all values
+of the symbols: known sizes are packed closely, so are multiples of one symbol (of one product of
+symbols), and others lie in slots that disjoint intervals share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wherry.ir.dims import Dim, SymDim, always_le, evaluate, symbols_of
@@ -17,6 +18,7 @@ from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
 from wherry.runtime.abi import ARENA_ALIGNMENT
 
+from . import packing
 from .kernels.registry import find_lowering
 from .kernels.views import EFFECTS, VIEWS
 
@@ -36,7 +38,7 @@ class Buffer:
     end: int
     place: str = "arena"
     index: int = 0
-    slot: Slot | None = None
+    offset: Dim = 0  # in the arena
     merged: Buffer | None = None
 
     def overlaps(self, other: Buffer) -> bool:
@@ -50,7 +52,7 @@ class Slot:
 
     size: Dim
     free_after: int
-    offset: Dim = 0
+    buffers: list[Buffer]
 
 
 @dataclass
@@ -66,6 +68,11 @@ class MemoryPlan:
     def of(self, var: Variable) -> Buffer:
         """Where the Variable lies."""
         return resolve(self.buffers[var])
+
+    def largest_live_set(self, symbols: Mapping[str, int]) -> int:
+        """The most bytes of the arena that are needed at once, where the symbols are these."""
+        blocks = [packing.Block(evaluate(b.size, symbols), b.start, b.end) for b in self.arena]
+        return packing.largest_live_set(blocks)
 
 
 def resolve(buffer: Buffer) -> Buffer:
@@ -87,7 +94,7 @@ def plan_memory(
     planner.block(program.global_block)
     planner.place_outputs(outputs)
     planner.share_with_inputs()
-    planner.assign_slots()
+    planner.assign_offsets()
     return planner.plan
 
 
@@ -221,17 +228,32 @@ class _Planner:
         readers = [var for var in op.in_vars if self.plan.of(var) is source]
         return all(var in in_step and var.shape == out.shape for var in readers)
 
-    def assign_slots(self) -> None:
-        """Give each buffer of the arena a slot; disjoint lives share one."""
+    def assign_offsets(self) -> None:
+        """Lay out the buffers of the arena."""
         found = {resolve(b): None for b in self.buffers if resolve(b).place == "arena"}
         self.plan.arena = sorted(found, key=lambda b: b.start)
+        alike: dict[Dim, list[tuple[Buffer, int]]] = {}
         slots: list[Slot] = []
         for buffer in self.plan.arena:
-            buffer.slot = _take_slot(slots, buffer)
+            unit, count = _units(buffer.size)
+            if count:
+                alike.setdefault(unit, []).append((buffer, count))
+            else:
+                _take_slot(slots, buffer)
+        for unit, members in alike.items():
+            self.pack(unit, members)
         for slot in slots:
-            slot.offset = self.plan.arena_size
-            rounded = (slot.size + ARENA_ALIGNMENT - 1) // ARENA_ALIGNMENT * ARENA_ALIGNMENT
-            self.plan.arena_size = self.plan.arena_size + rounded
+            for buffer in slot.buffers:
+                buffer.offset = self.plan.arena_size
+            self.plan.arena_size = self.plan.arena_size + _aligned(slot.size)
+
+    def pack(self, unit: Dim, members: Sequence[tuple[Buffer, int]]) -> None:
+        """Lay out, behind what there is, buffers of so many units of aligned bytes."""
+        blocks = [packing.Block(count, buffer.start, buffer.end) for buffer, count in members]
+        offsets, total = packing.pack(blocks)
+        for (buffer, _), offset in zip(members, offsets, strict=True):
+            buffer.offset = self.plan.arena_size + offset * ARENA_ALIGNMENT * unit
+        self.plan.arena_size = self.plan.arena_size + total * ARENA_ALIGNMENT * unit
 
 
 def merge(buffer: Buffer, into: Buffer) -> None:
@@ -241,11 +263,29 @@ def merge(buffer: Buffer, into: Buffer) -> None:
     into.start, into.end = min(buffer.start, into.start), max(buffer.end, into.end)
 
 
-def _take_slot(slots: list[Slot], buffer: Buffer) -> Slot:
-    """The free slot that grows least (the tightest among those that need not), or a new one.
+def _aligned(size: Dim) -> Dim:
+    return (size + ARENA_ALIGNMENT - 1) // ARENA_ALIGNMENT * ARENA_ALIGNMENT
+
+
+def _units(size: Dim) -> tuple[Dim, int]:
+    """The size as a product of symbols (1 where it is known), and how many aligned bytes of it.
+
+    0 where it is no such product, or so few bytes of it that rounding them up would be a waste.
+    """
+    if not isinstance(size, SymDim):
+        return 1, max(-(-size // ARENA_ALIGNMENT), 1)
+    ((monomial, factor), *more) = size.terms
+    aligned = factor % ARENA_ALIGNMENT == 0 or factor >= 16 * ARENA_ALIGNMENT
+    if more or not monomial or factor < 0 or not aligned:
+        return 1, 0
+    return SymDim({monomial: 1}), -(-factor // ARENA_ALIGNMENT)
+
+
+def _take_slot(slots: list[Slot], buffer: Buffer) -> None:
+    """Put the buffer into the free slot that grows least (the tightest among those that need not).
 
     A slot is shared by sizes of which one is certainly the larger: the maximum of others would be
-    a formula that grows with every buffer.
+    a formula that grows with every buffer. Where there is none, it gets a new one.
     """
     comparable = [
         slot
@@ -254,17 +294,15 @@ def _take_slot(slots: list[Slot], buffer: Buffer) -> Slot:
         and (always_le(buffer.size, slot.size) or always_le(slot.size, buffer.size))
     ]
     if not comparable:
-        slots.append(Slot(buffer.size, buffer.end))
-        return slots[-1]
+        slots.append(Slot(buffer.size, buffer.end, [buffer]))
+        return
     need = _typical(buffer.size)
     slot = min(comparable, key=lambda s: (max(need - _typical(s.size), 0), _typical(s.size)))
     if not always_le(buffer.size, slot.size):
         slot.size = buffer.size
     slot.free_after = buffer.end
-    return slot
+    slot.buffers.append(buffer)
 
 
 def _typical(size: Dim) -> int:
-    if not isinstance(size, SymDim):
-        return size
     return evaluate(size, dict.fromkeys(symbols_of(size), _TYPICAL))

@@ -92,8 +92,7 @@ def loop(block: Block, x: Variable, y: Variable) -> list[Variable]:
 
 def place(buffer: Buffer, rows: int) -> tuple[int, int]:
     """The bytes [first, last) of a buffer in the arena."""
-    assert buffer.slot is not None
-    first = evaluate(buffer.slot.offset, {"B": rows})
+    first = evaluate(buffer.offset, {"B": rows})
     return first, first + evaluate(buffer.size, {"B": rows})
 
 
@@ -174,3 +173,18 @@ def test_memory_stays_flat_over_many_shapes() -> None:
         run([np.ones((rows, 4), np.float32)])
     (call,) = run._idle
     assert call.arena_bytes <= evaluate(compiled.memory.arena_size, {"B": 1000})
+
+
+def test_sizes_that_share_a_symbol_are_packed_closely() -> None:
+    """Two live rows of 4096 bytes at a time beside one of 64: not one slot for each size."""
+    program = Program()
+    block = program.global_block
+    F = BlockEmitter(block)
+    x = block.add_arg("x", (B, 16), F32)
+    for width in (1024, 16, 512, 1024):
+        w = F.full((x.shape[1], width), 0.5, F32)
+        x = F.matmul_v2(x, w)
+    block.results.append(F.reduce_sum(x))
+    plan = compile_program(program).memory
+    for rows in (1, 7, 1000):
+        assert evaluate(plan.arena_size, {"B": rows}) <= 1.1 * plan.largest_live_set({"B": rows})

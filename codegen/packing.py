@@ -1,0 +1,87 @@
+"""Offsets for blocks of memory: those that are needed at different times may overlap.
+
+The usual greedy way: one block after the other, the largest first, goes into the tightest gap
+between those that live at the same time. Other orders are tried where that leaves holes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+# Above so many blocks one order has to do: the time grows with the square.
+_MANY = 400
+
+
+class Block(NamedTuple):
+    """A size, and the first and the last position at which the block is needed."""
+
+    size: int
+    start: int
+    end: int
+
+
+def largest_live_set(blocks: Sequence[Block]) -> int:
+    """The sum of the sizes at the position where it is largest: no arena can be smaller."""
+    changes: dict[int, int] = {}
+    for block in blocks:
+        changes[block.start] = changes.get(block.start, 0) + block.size
+        changes[block.end + 1] = changes.get(block.end + 1, 0) - block.size
+    total = largest = 0
+    for position in sorted(changes):
+        total += changes[position]
+        largest = max(largest, total)
+    return largest
+
+
+def pack(blocks: Sequence[Block]) -> tuple[list[int], int]:
+    """(each block's offset, the arena's size)."""
+    bound = largest_live_set(blocks)
+    best: tuple[list[int], int] | None = None
+    for order in _orders(blocks) if len(blocks) <= _MANY else _orders(blocks)[:1]:
+        found = _place(blocks, sorted(range(len(blocks)), key=order))
+        if best is None or found[1] < best[1]:
+            best = found
+        if best[1] == bound:
+            break
+    assert best is not None
+    return best
+
+
+def _orders(blocks: Sequence[Block]) -> list[Callable[[int], tuple[int, ...]]]:
+    def life(i: int) -> int:
+        return blocks[i].end - blocks[i].start + 1
+
+    return [
+        lambda i: (-blocks[i].size, blocks[i].start),
+        lambda i: (-blocks[i].size * life(i), blocks[i].start),
+        lambda i: (-life(i), -blocks[i].size),
+        lambda i: (blocks[i].start, -blocks[i].size),
+        lambda i: (-blocks[i].end, -blocks[i].size),
+    ]
+
+
+def _place(blocks: Sequence[Block], order: Sequence[int]) -> tuple[list[int], int]:
+    offsets = [0] * len(blocks)
+    placed: list[int] = []  # by offset
+    for i in order:
+        at = _gap(blocks, offsets, placed, blocks[i])
+        offsets[i] = at
+        place = next((p for p, j in enumerate(placed) if offsets[j] > at), len(placed))
+        placed.insert(place, i)
+    ends = (offset + block.size for offset, block in zip(offsets, blocks, strict=True))
+    return offsets, max(ends, default=0)
+
+
+def _gap(blocks: Sequence[Block], offsets: Sequence[int], placed: Sequence[int], new: Block) -> int:
+    """The offset of the tightest gap that is large enough, or the end of what is in the way."""
+    free, best, tightest = 0, -1, 0
+    for j in placed:
+        other = blocks[j]
+        if other.end < new.start or new.end < other.start:
+            continue
+        room = offsets[j] - free
+        if room >= new.size and (best < 0 or room < tightest):
+            best, tightest = free, room
+        free = max(free, offsets[j] + other.size)
+    return best if best >= 0 else free
