@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from wherry.ir.opdef import get_op
 from wherry.ir.ops.creation import scalar_array
-from wherry.ir.program import OpDesc, Variable
+from wherry.ir.program import OpDesc
 from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import DType, bool_, float16
 
@@ -49,10 +49,7 @@ def rounded(scalars: LLVMScalars, value: Scalar) -> Scalar:
     return scalars.from_storage(scalars.to_storage(value), float16)
 
 
-def register_bytes(vars_: Sequence[Variable]) -> int:
+def register_bytes(*dtypes: DType) -> int:
     """The size of the largest of these in a register."""
-    return max((_register_bytes(var.dtype) for var in vars_), default=4)
-
-
-def _register_bytes(dtype: DType) -> int:
-    return 4 if dtype is float16 else 1 if dtype is bool_ else dtype.itemsize
+    sizes = (4 if dtype is float16 else 1 if dtype is bool_ else dtype.itemsize for dtype in dtypes)
+    return max(sizes)

@@ -109,6 +109,11 @@ class Lanes:
         return self.kb.b.call(function, [operand.address(at), align, flags, zeros])
 
     def _masked_store(self, operand: Operand, value: Value, at: Index) -> None:
+        if isinstance(self.count, int) and self.count == 1:
+            # LLVM 22 makes a store of four bytes of this, where the element is one or two.
+            first = self.kb.b.extract_element(value, ir.Constant(I32, 0))
+            self.kb.b.store(first, operand.address(at), align=operand.dtype.itemsize)
+            return
         kind, flags = storage_type(operand.dtype, self.width), self.mask
         void = ir.VoidType()
         function = self._masked("store", kind, void, [kind, POINTER, I32, flags.type])

@@ -65,8 +65,9 @@ def unravel(kb: KernelBuilder, number: Index, sizes: Sequence[Dim]) -> list[Inde
     """The indices of the element that has this number in C order."""
     index: list[Index] = []
     for size in reversed(sizes[1:]):
-        index.insert(0, kb.rem(number, kb.dim(size)))
-        number = kb.div(number, kb.dim(size))
+        extent = max(size, 1) if isinstance(size, int) else kb.dim(size)
+        index.insert(0, kb.rem(number, extent))
+        number = kb.div(number, extent)
     return [number, *index] if sizes else []
 
 

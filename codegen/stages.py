@@ -167,8 +167,8 @@ class RowPlan:
         values = [v for stage in self.stages for v in stage.demanded]
         values += [v for var in values for v in self.made[var].in_vars]
         values += [v for stage in self.stages for v in stage.roots]
-        sums = (reduction.dtype.itemsize for reduction in self.reductions.values())
-        return max(register_bytes(values), *sums)
+        sums = [reduction.dtype for reduction in self.reductions.values()]
+        return register_bytes(*sums, *(var.dtype for var in values))
 
     def squeezed(self, shape: Shape) -> Shape:
         """The shape of an operand of ops on one value per row, without the reduced axes, with them.

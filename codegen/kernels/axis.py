@@ -11,6 +11,7 @@ from wherry.ir.infer import Shape, axis_in
 
 from ..builder import KernelBuilder
 from ..index import Index
+from ..nest import rounds
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Lines:
 
     @contextmanager
     def each(self) -> Iterator[tuple[Index, Index]]:
-        """(outer, inner) for each line."""
-        with self.kb.nest([self.outer, self.inner]) as (o, i):
+        """(outer, inner) for each line: the kernel's parallel loop."""
+        with rounds(self.kb, [self.outer, self.inner], parallel=True) as (o, i):
             yield o, i
 
     def at(self, outer: Index, place: Index, inner: Index) -> Index:

@@ -1,4 +1,4 @@
-"""Fusions: a sub-block of pointwise ops in one loop, alone or around reductions or a contraction."""
+"""Fusions: pointwise ops in one loop, alone or around reductions or a contraction."""
 
 from __future__ import annotations
 

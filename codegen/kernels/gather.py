@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import axis_in
@@ -11,11 +11,14 @@ from wherry.ir.scalar import Scalar
 from wherry.runtime.abi import ERROR_INDEX
 
 from ..builder import KernelBuilder
+from ..formula import register_bytes
 from ..index import Index, Value, i64
+from ..lanes import Lanes
 from ..math import storage_type
+from ..nest import rounds, vectors
 from ..operand import Operand
 from .axis import Lines
-from .move import copy, dense, whole
+from .move import copy, copy_run, dense, whole
 from .registry import lowers
 
 
@@ -42,6 +45,24 @@ def _add(out: Operand, value: Scalar, at: Index) -> None:
     out.store_at(out.load_at(at) + value, at)
 
 
+def _add_run(
+    kb: KernelBuilder, out: Operand, start: Index, x: Operand, first: Index, count: Index
+) -> None:
+    """Add neighbouring elements to neighbouring elements."""
+    width = kb.machine.vector_bytes // register_bytes(x.dtype)
+
+    def add(lanes: Lanes, i: Index) -> None:
+        def place(lane: Index) -> Index:
+            return kb.add(kb.add(start, i), lane)
+
+        def other(lane: Index) -> Index:
+            return kb.add(kb.add(first, i), lane)
+
+        lanes.store(out, lanes.load(out, place, 1) + lanes.load(x, other, 1), place, 1)
+
+    vectors(kb, 0, count, width, add)
+
+
 # -- along an axis -------------------------------------------------------------------------------
 
 
@@ -50,11 +71,10 @@ def index_select(kb: KernelBuilder) -> None:
     """out[..., i, ...] = x[..., index[i], ...]."""
     x, index, out = kb.input("X"), kb.input("Index"), kb.output()
     lines, picked = (Lines.of(kb, t.shape, kb.attrs["dim"]) for t in (x, out))
-    _check_all(kb, index, lines.size)
-    with kb.nest([lines.outer, index.size]) as (o, place):
-        row = kb.as_index(index.load_at(place))
-        with kb.loop(kb.dim(lines.inner)) as i:
-            _move(kb, x, lines.at(o, row, i), out, picked.at(o, place, i))
+    with rounds(kb, [lines.outer, index.size], parallel=True) as (o, place):
+        row = index_at(kb, index, place, lines.size)
+        count = kb.dim(lines.inner)
+        copy_run(kb, x, lines.at(o, row, 0), out, picked.at(o, place, 0), count)
 
 
 @lowers("index_add")
@@ -66,15 +86,15 @@ def index_add(kb: KernelBuilder) -> None:
     _check_all(kb, index, lines.size)
     with kb.nest([lines.outer, index.size]) as (o, place):
         row = kb.as_index(index.load_at(place))
-        with kb.loop(kb.dim(lines.inner)) as i:
-            _add(out, value.load_at(added.at(o, place, i)), lines.at(o, row, i))
+        count = kb.dim(lines.inner)
+        _add_run(kb, out, lines.at(o, row, 0), value, added.at(o, place, 0), count)
 
 
 @lowers("take_along_axis")
 def take_along_axis(kb: KernelBuilder) -> None:
     """out[..., i, ...] = x[..., index[..., i, ...], ...]."""
     x, index, out = kb.input("Input"), kb.input("Index"), kb.output("Result")
-    _each_along(kb, x, index, lambda at, place, _: _move(kb, x, at, out, place))
+    _each_along(kb, x, index, lambda at, place, _: _move(kb, x, at, out, place), parallel=True)
 
 
 @lowers("put_along_axis")
@@ -87,7 +107,7 @@ def put_along_axis(kb: KernelBuilder) -> None:
     strides = value.broadcast_strides(index.shape)
     adds = kb.attrs["Reduce"] == "add"
 
-    def put(at: Index, _: Index, position: tuple[Index, ...]) -> None:
+    def put(at: Index, _: Index, position: Sequence[Index]) -> None:
         found = value.load_at(kb.offset(position, strides))
         if adds:
             _add(out, found, at)
@@ -101,12 +121,13 @@ def _each_along(
     kb: KernelBuilder,
     x: Operand,
     index: Operand,
-    body: Callable[[Index, Index, tuple[Index, ...]], None],
+    body: Callable[[Index, Index, Sequence[Index]], None],
+    parallel: bool = False,
 ) -> None:
     """`body(element of x, element of the index, its position)` for each index along the axis."""
     axis = axis_in(kb.attrs["Axis"], x.ndim)
     strides = [kb.dim(stride) for stride in dense(x.shape)]
-    with kb.nest(index.shape) as position:
+    with rounds(kb, index.shape, parallel) as position:
         place = index.offset(position)
         found = index_at(kb, index, place, x.shape[axis])
         there = (*position[:axis], found, *position[axis + 1 :])
@@ -121,10 +142,11 @@ def gather_nd(kb: KernelBuilder) -> None:
     """out[n] = x[index[n, 0], index[n, 1], ...]."""
     x, index, out = kb.input("X"), kb.input("Index"), kb.output()
 
-    def read(part: Index, at: Index) -> None:
-        _move(kb, x, part, out, at)
+    def read(part: Index, at: Index, count: Index) -> None:
+        copy_run(kb, x, part, out, at, count)
 
-    _each_part(kb, x, index, read)
+    with kb.parallel(kb.dim(product(index.shape[:-1]))) as n:
+        _part(kb, x, index, n, read)
 
 
 @lowers("scatter_nd_add")
@@ -132,23 +154,30 @@ def scatter_nd_add(kb: KernelBuilder) -> None:
     """x, and out[index[n, 0], index[n, 1], ...] += updates[n] in the order of n."""
     x, index, updates, out = (*(kb.input(s) for s in ("X", "Index", "Updates")), kb.output())
     copy(kb, whole(x), whole(out), x.shape)
-    _each_part(kb, x, index, lambda part, at: _add(out, updates.load_at(at), part))
+
+    def add(part: Index, at: Index, count: Index) -> None:
+        _add_run(kb, out, part, updates, at, count)
+
+    with kb.loop(kb.dim(product(index.shape[:-1]))) as n:
+        _part(kb, x, index, n, add)
 
 
-def _each_part(
-    kb: KernelBuilder, x: Operand, index: Operand, body: Callable[[Index, Index], None]
+def _part(
+    kb: KernelBuilder,
+    x: Operand,
+    index: Operand,
+    n: Index,
+    body: Callable[[Index, Index, Index], None],
 ) -> None:
-    """`body(element of x, element of the parts in order)` for each part that the index names."""
+    """`body(element of x, element of the parts, count)` for the part that index n names."""
     depth = index.shape[-1]
     assert isinstance(depth, int), "infer refuses a depth that is not known"
     strides, inner = dense(x.shape), kb.dim(product(x.shape[depth:]))
-    with kb.loop(kb.dim(product(index.shape[:-1]))) as n:
-        start: Index = 0
-        for i in range(depth):
-            found = index_at(kb, index, kb.add(kb.mul(n, depth), i), x.shape[i])
-            start = kb.add(start, kb.mul(found, kb.dim(strides[i])))
-        with kb.loop(inner) as i:
-            body(kb.add(start, i), kb.add(kb.mul(n, inner), i))
+    start: Index = 0
+    for i in range(depth):
+        found = index_at(kb, index, kb.add(kb.mul(n, depth), i), x.shape[i])
+        start = kb.add(start, kb.mul(found, kb.dim(strides[i])))
+    body(start, kb.mul(n, inner), inner)
 
 
 # -- tables --------------------------------------------------------------------------------------
@@ -160,16 +189,16 @@ def lookup_table(kb: KernelBuilder) -> None:
     w, ids, out = kb.input("W"), kb.input("Ids"), kb.output()
     width = kb.dim(w.shape[1])
     padding = kb.attrs["padding_idx"]
-    with kb.loop(kb.dim(ids.size)) as n:
+    with kb.parallel(kb.dim(ids.size)) as n:
         row = index_at(kb, ids, n, w.shape[0])
+        start = kb.mul(n, width)
 
-        def read(n: Index = n, row: Index = row) -> None:
-            with kb.loop(width) as i:
-                _move(kb, w, kb.add(kb.mul(row, width), i), out, kb.add(kb.mul(n, width), i))
+        def read() -> None:
+            copy_run(kb, w, kb.mul(row, width), out, start, width)
 
-        def clear(n: Index = n) -> None:
+        def clear() -> None:
             with kb.loop(width) as i:
-                out.store_at(kb.const(0, out.dtype), kb.add(kb.mul(n, width), i))
+                out.store_at(kb.const(0, out.dtype), kb.add(start, i))
 
         if padding == NO_PADDING:
             read()
@@ -186,9 +215,8 @@ def embedding_grad(kb: KernelBuilder) -> None:
         out.store_at(kb.const(0, out.dtype), i)
     with kb.loop(kb.dim(ids.size)) as n:
         row = index_at(kb, ids, n, out.shape[0])
-        with kb.when(_counts(kb, row)), kb.loop(width) as i:
-            value = g.load_at(kb.add(kb.mul(n, width), i))
-            _add(out, value, kb.add(kb.mul(row, width), i))
+        with kb.when(_counts(kb, row)):
+            _add_run(kb, out, kb.mul(row, width), g, kb.mul(n, width), width)
 
 
 def _counts(kb: KernelBuilder, row: Value) -> Value:

@@ -1,7 +1,8 @@
 """Data movement: every op here copies one strided view onto another.
 
 A view is an operand, the place of its first element and a stride per axis, all in elements. The
-copy merges axes that are one run in both views, so that most of these ops end as one or two loops.
+copy merges axes that are one run in both views, so that most of these ops end as copies of runs, or
+as transpositions of tiles in registers.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from llvmlite import ir
+
 from wherry.ir.dims import Dim, SymDim, product
 from wherry.ir.infer import Shape, axis_in
 from wherry.ir.ops.creation import scalar_array
@@ -19,13 +22,15 @@ from wherry.ir.ops.slices import Range, ranges, sliced_shape
 from wherry.ir.rules import axes_in, to_list
 
 from ..builder import KernelBuilder
-from ..index import Index
+from ..index import I1, I32, I64, POINTER, Index, Value, i64
 from ..math import storage_type
+from ..nest import rounds, runs
 from ..operand import Operand
 from .registry import lowers
 
 Stride: TypeAlias = Any  # a Dim, or a register where broadcasting is decided at the call
-TILE = 32
+# Rows and columns of a rectangle that is transposed at a time.
+BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -73,18 +78,36 @@ def unravel(kb: KernelBuilder, flat: Index, shape: Shape) -> list[Index]:
     return [flat, *found]
 
 
-def copy(kb: KernelBuilder, source: View, target: View, sizes: Sequence[Dim]) -> None:
-    """target[i] = source[i] for each index i of `sizes`, bit by bit."""
+def copy(
+    kb: KernelBuilder, source: View, target: View, sizes: Sequence[Dim], parallel: bool = False
+) -> None:
+    """target[i] = source[i] for each index i of `sizes`, bit by bit.
+
+    With `parallel` it is the kernel's one parallel loop.
+    """
     axes = _merged(list(zip(sizes, source.strides, target.strides, strict=True)))
     starts = register(kb, source.start), register(kb, target.start)
-    operands = source.operand, target.operand
-    if len(axes) > 1 and _is_one(axes[-1][2]) and not _is_one(axes[-1][1]):
-        contiguous = [i for i, axis in enumerate(axes) if _is_one(axis[1])]
-        if contiguous:
-            _copy_transposed(kb, operands, starts, axes, contiguous[0])
-            return
-    with loops(kb, [size for size, _, _ in axes]) as index:
-        _copy_element(kb, operands, starts, axes, index)
+    strided = _Copy(kb, (source.operand, target.operand), starts, axes, parallel)
+    contiguous = [i for i, axis in enumerate(axes) if _is_one(axis[1])]
+    if not axes or not _is_one(axes[-1][2]) or not contiguous:
+        strided.elements()
+    elif contiguous[-1] == len(axes) - 1:
+        strided.runs()
+    else:
+        strided.transposed(contiguous[0])
+
+
+def copy_run(
+    kb: KernelBuilder, source: Operand, first: Index, target: Operand, start: Index, count: Index
+) -> None:
+    """Copy `count` neighbouring elements; LLVM writes out what is short and known."""
+    name = "llvm.memcpy.p0.p0.i64"
+    module = kb.function.module
+    kind = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, I64, I1])
+    function = module.globals.get(name) or ir.Function(module, kind, name)
+    size = i64(kb.mul(count, source.dtype.itemsize))
+    places = target.address(start), source.address(first)
+    kb.b.call(function, [*places, size, ir.Constant(I1, 0)])
 
 
 def _is_one(stride: Stride) -> bool:
@@ -111,42 +134,127 @@ def _runs_on(outer: Stride, inner: Stride, size: Dim) -> bool:
     return isinstance(outer, known) and isinstance(inner, known) and bool(outer == inner * size)
 
 
-def _copy_element(
-    kb: KernelBuilder,
-    operands: tuple[Operand, Operand],
-    starts: tuple[Index, Index],
-    axes: Sequence[tuple[Dim, Stride, Stride]],
-    index: Sequence[Index],
-) -> None:
-    places = []
-    for side in (0, 1):
-        strides = [register(kb, axis[1 + side]) for axis in axes]
-        places.append(kb.add(starts[side], kb.offset(index, strides)))
-    source, target = operands
-    value = kb.b.load(source.address(places[0]), typ=storage_type(source.dtype))
-    kb.b.store(value, target.address(places[1]))
+@dataclass(frozen=True)
+class _Copy:
+    """A copy over merged axes (size, stride in the source, stride in the target)."""
+
+    kb: KernelBuilder
+    operands: tuple[Operand, Operand]
+    starts: tuple[Index, Index]
+    axes: Sequence[tuple[Dim, Stride, Stride]]
+    parallel: bool
+
+    def places(self, index: Sequence[Index]) -> tuple[Index, Index]:
+        """Where the element at an index is in the source and in the target."""
+        kb, (first, start) = self.kb, self.starts
+        strides = [[register(kb, axis[1 + side]) for axis in self.axes] for side in (0, 1)]
+        own, other = (kb.offset(index, side) for side in strides)
+        return kb.add(first, own), kb.add(start, other)
+
+    def element(self, index: Sequence[Index]) -> None:
+        source, target = self.operands
+        first, start = self.places(index)
+        value = self.kb.b.load(source.address(first), typ=storage_type(source.dtype))
+        self.kb.b.store(value, target.address(start))
+
+    def elements(self) -> None:
+        """One by one; LLVM makes vectors of it where it can."""
+        sizes = [axis[0] for axis in self.axes]
+        if not sizes:
+            self.element([])
+            return
+        with (
+            runs(self.kb, sizes, self.parallel) as (index, start, stop, _),
+            self.kb.loop(stop, start) as i,
+        ):
+            self.element([*index, i])
+
+    def runs(self) -> None:
+        """The last axis is a run on both sides."""
+        with runs(self.kb, [axis[0] for axis in self.axes], self.parallel) as (index, i, stop, _):
+            first, start = self.places([*index, i])
+            copy_run(
+                self.kb, self.operands[0], first, self.operands[1], start, self.kb.sub(stop, i)
+            )
+
+    def transposed(self, across: int) -> None:
+        """The source runs along the axis `across`: in square tiles of that and the last one."""
+        kb, last = self.kb, len(self.axes) - 1
+        others = [i for i in range(last) if i != across]
+        rows, columns = kb.dim(self.axes[across][0]), kb.dim(self.axes[last][0])
+        sizes = [*(self.axes[i][0] for i in others), (self.axes[across][0] + (BLOCK - 1)) // BLOCK]
+        with rounds(kb, sizes, self.parallel) as (*outer, block):
+            index: list[Index] = [0] * (last + 1)
+            for axis, i in zip(others, outer, strict=True):
+                index[axis] = i
+            top = kb.mul(block, BLOCK)
+            bottom = kb.minimum(kb.add(top, BLOCK), rows)
+            with kb.loop(columns, 0, BLOCK, plain=True) as left:
+                right = kb.minimum(kb.add(left, BLOCK), columns)
+                _Block(self, across, index).emit(top, bottom, left, right)
 
 
-def _copy_transposed(
-    kb: KernelBuilder,
-    operands: tuple[Operand, Operand],
-    starts: tuple[Index, Index],
-    axes: Sequence[tuple[Dim, Stride, Stride]],
-    across: int,
-) -> None:
-    """In square tiles of the last axis and `across`, along which the source runs: both fit L1."""
-    rows, columns = register(kb, axes[across][0]), register(kb, axes[-1][0])
-    others = [i for i in range(len(axes) - 1) if i != across]
-    with (
-        loops(kb, [axes[i][0] for i in others]) as outer,
-        kb.loop(rows, 0, TILE) as top,
-        kb.loop(columns, 0, TILE) as left,
-        kb.loop(kb.minimum(kb.sub(rows, top), TILE)) as i,
-        kb.loop(kb.minimum(kb.sub(columns, left), TILE)) as j,
-    ):
-        index: dict[int, Index] = dict(zip(others, outer, strict=True))
-        index[across], index[len(axes) - 1] = kb.add(top, i), kb.add(left, j)
-        _copy_element(kb, operands, starts, axes, [index[k] for k in range(len(axes))])
+@dataclass(frozen=True)
+class _Block:
+    """A rectangle of a transposition that fits into L1; `index` is that of the other axes."""
+
+    whole: _Copy
+    across: int
+    index: Sequence[Index]
+
+    @property
+    def width(self) -> int:
+        """Rows and columns of a tile, which is transposed in registers."""
+        kb, dtype = self.whole.kb, self.whole.operands[0].dtype
+        return min(kb.machine.lanes(dtype), 16)
+
+    def at(self, i: Index, j: Index) -> list[Index]:
+        index = list(self.index)
+        index[self.across], index[-1] = i, j
+        return index
+
+    def emit(self, top: Index, bottom: Index, left: Index, right: Index) -> None:
+        kb, width = self.whole.kb, self.width
+        low = kb.sub(bottom, kb.rem(kb.sub(bottom, top), width))
+        end = kb.sub(right, kb.rem(kb.sub(right, left), width))
+        with kb.loop(low, top, width, plain=True) as i, kb.loop(end, left, width, plain=True) as j:
+            self.tile(i, j)
+        for rows, columns in (((top, low), (end, right)), ((low, bottom), (left, right))):
+            with (
+                kb.loop(rows[1], rows[0], plain=True) as i,
+                kb.loop(columns[1], columns[0], plain=True) as j,
+            ):
+                self.whole.element(self.at(i, j))
+
+    def tile(self, i: Index, j: Index) -> None:
+        kb, (source, target), width = self.whole.kb, self.whole.operands, self.width
+        rows = []
+        for column in range(width):
+            place, _ = self.whole.places(self.at(i, kb.add(j, column)))
+            rows.append(source.load_vector(place, width))
+        for row, vector in enumerate(transposed(kb, rows)):
+            _, place = self.whole.places(self.at(kb.add(i, row), j))
+            target.store_vector(vector, place)
+
+
+def transposed(kb: KernelBuilder, rows: Sequence[Value]) -> list[Value]:
+    """A square of vectors transposed: in pairs, at each distance that is a power of two."""
+    rows, width = list(rows), len(rows)
+    distance = 1
+    while distance < width:
+        # Lane l of the first of a pair, and of the second one, out of the lanes of both.
+        low = [lane + (width - distance if lane & distance else 0) for lane in range(width)]
+        high = [lane + (width if lane & distance else distance) for lane in range(width)]
+        for first in (row for row in range(width) if not row & distance):
+            pair = rows[first], rows[first + distance]
+            rows[first], rows[first + distance] = (_shuffle(kb, pair, m) for m in (low, high))
+        distance *= 2
+    return rows
+
+
+def _shuffle(kb: KernelBuilder, pair: tuple[Value, Value], lanes: Sequence[int]) -> Value:
+    mask = ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes))
+    return kb.b.shuffle_vector(*pair, mask)
 
 
 @lowers("transpose2")
@@ -155,14 +263,14 @@ def transpose(kb: KernelBuilder) -> None:
     x, out = kb.input("X"), kb.output()
     strides = dense(x.shape)
     order = permutation(kb.attrs["axis"], x.ndim)
-    copy(kb, View(x, 0, tuple(strides[i] for i in order)), whole(out), out.shape)
+    copy(kb, View(x, 0, tuple(strides[i] for i in order)), whole(out), out.shape, parallel=True)
 
 
 @lowers("expand_v2")
 def expand(kb: KernelBuilder) -> None:
     """X read with stride 0 where it is broadcast."""
     x, out = kb.input("X"), kb.output()
-    copy(kb, broadcast(x, out.shape), whole(out), out.shape)
+    copy(kb, broadcast(x, out.shape), whole(out), out.shape, parallel=True)
 
 
 def broadcast(x: Operand, shape: Shape) -> View:
@@ -192,7 +300,7 @@ def slice_(kb: KernelBuilder) -> None:
     chosen = ranges(x.shape, attrs["axes"], attrs["starts"], attrs["ends"], steps,
                     attrs["decrease_axis"])  # fmt: skip
     sizes = tuple(part.size for part in chosen)
-    copy(kb, sliced(x, chosen), View(out, 0, dense(sizes)), sizes)
+    copy(kb, sliced(x, chosen), View(out, 0, dense(sizes)), sizes, parallel=True)
 
 
 @lowers("set_value")
@@ -217,7 +325,7 @@ def flip(kb: KernelBuilder) -> None:
         Range(size - 1, size, -1) if axis in flipped else Range(0, size, 1)
         for axis, size in enumerate(x.shape)
     ]
-    copy(kb, sliced(x, chosen), whole(out), out.shape)
+    copy(kb, sliced(x, chosen), whole(out), out.shape, parallel=True)
 
 
 @lowers("pad")
@@ -234,11 +342,13 @@ def pad(kb: KernelBuilder) -> None:
 
 @lowers("concat")
 def concat(kb: KernelBuilder) -> None:
-    """One input after the other."""
+    """One input after the other, in each of the rows before the axis."""
     parts, out = kb.input_list("X"), kb.output()
     axis = axis_in(kb.attrs["axis"], out.ndim)
-    start: Dim = 0
-    for x in parts:
-        target = View(out, start * dense(out.shape)[axis], dense(out.shape))
-        copy(kb, whole(x), target, x.shape)
-        start = x.shape[axis] + start
+    sizes = [kb.dim(product(x.shape[axis:])) for x in parts]
+    size = kb.dim(product(out.shape[axis:]))
+    with kb.parallel(kb.dim(product(out.shape[:axis]))) as row:
+        start = kb.mul(row, size)
+        for x, count in zip(parts, sizes, strict=True):
+            copy_run(kb, x, kb.mul(row, count), out, start, count)
+            start = kb.add(start, count)

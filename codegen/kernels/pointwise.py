@@ -65,7 +65,7 @@ def pointwise_loop(
     """
     shape = joint_shape([out.shape for out in outputs])
     space = Space(shape, [operand.shape for operand in (*inputs, *outputs)])
-    width = kb.machine.vector_bytes // register_bytes(values)
+    width = kb.machine.vector_bytes // register_bytes(*(var.dtype for var in values))
 
     def version(chosen: Space, parallel: bool) -> Callable[[], None]:
         return lambda: _Nest(kb, chosen, inputs, outputs, compute, width).emit(parallel)

@@ -121,7 +121,7 @@ class _Columns:
         *prologue, last = ops
         self.compute: Compute = fused_ops(args, prologue, [last.in_vars[0]])
         values = [*args, *(op.output() for op in prologue)]
-        widest = max(register_bytes(values), reduction.dtype.itemsize)
+        widest = register_bytes(reduction.dtype, *(var.dtype for var in values))
         self.width = kb.machine.vector_bytes // widest
         self.cost = sum(cost_of(op) for op in prologue if op.type != CONSTANT)
         self.strip = kb.buffer(reduction.dtype, STRIP)

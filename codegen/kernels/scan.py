@@ -25,7 +25,7 @@ def _scan(kb: KernelBuilder, lines: Lines, reverse: bool, first: Step, then: Ste
     def place(i: Index) -> Index:
         return kb.sub(kb.sub(size, 1), i) if reverse else i
 
-    with kb.loop(kb.dim(lines.outer)) as o:
+    with kb.parallel(kb.dim(lines.outer)) as o:
         with kb.loop(kb.minimum(size, 1)) as i, kb.loop(kb.dim(lines.inner)) as j:
             at = lines.at(o, place(i), j)
             out.store_at(first(at, at), at)

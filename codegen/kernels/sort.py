@@ -11,12 +11,17 @@ from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import int64
 
 from ..builder import KernelBuilder
+from ..formula import register_bytes
 from ..index import I64, Index, Value, i64
+from ..lanes import Lanes, splat
+from ..nest import vectors
 from ..operand import Operand
 from .axis import Lines
 from .registry import lowers
 
 Before = Callable[[Scalar, Scalar], Scalar]
+# So many of a line are kept in order while it is looked at; for more it is sorted.
+MAX_SELECTED = 64
 
 
 def _smaller(a: Scalar, b: Scalar) -> Scalar:
@@ -65,8 +70,77 @@ def argsort(kb: KernelBuilder) -> None:
 
 @lowers("top_k_v2", scratch=_scratch)
 def top_k(kb: KernelBuilder) -> None:
-    """The first k of each line in order, and their places."""
-    _sort_lines(kb, _larger if kb.attrs["largest"] else _smaller)
+    """The first k of each line in order, and their places; few are selected without sorting."""
+    before = _larger if kb.attrs["largest"] else _smaller
+    x, out, places = kb.input("X"), kb.output("Out"), kb.output("Indices")
+    lines, kept = (Lines.of(kb, t.shape, kb.attrs["axis"]) for t in (x, out))
+    if not isinstance(kept.size, int) or not 0 < kept.size <= MAX_SELECTED:
+        _sort_lines(kb, before)
+        return
+    values = Operand(kb, kb.scratch, x.dtype, ())
+    with lines.each() as (o, i):
+        with kb.loop(kb.dim(lines.size)) as place:
+            values.store_at(x.load_at(lines.at(o, place, i)), place)
+        best = _Best(kb, values, kept.size, before)
+        best.select(kb.dim(lines.size))
+        with kb.loop(kept.size) as place:
+            at = kept.at(o, place, i)
+            out.store_at(best.values.load_at(place), at)
+            places.store_at(best.places.load_at(place), at)
+
+
+class _Best:
+    """The `count` first of a line's values so far, in order, and their places in the line."""
+
+    def __init__(self, kb: KernelBuilder, line: Operand, count: int, before: Before) -> None:
+        self.kb, self.line, self.count, self.before = kb, line, count, before
+        self.values, self.places = kb.buffer(line.dtype, count), kb.buffer(int64, count)
+        self.hole = kb.cell(i64(0))
+
+    def select(self, size: Index) -> None:
+        """Look at the whole line. A vector none of whose values is among the best is one look."""
+        kb = self.kb
+        with kb.loop(self.count, plain=True) as place:
+            self.insert(place, place)
+        width = kb.machine.vector_bytes // register_bytes(self.line.dtype)
+
+        def look(lanes: Lanes, i: Index) -> None:
+            start = kb.add(i, self.count)
+            values = lanes.load(self.line, lambda lane: kb.add(start, lane), 1)
+            last = self.values.load_at(self.count - 1)
+            worst = lanes.scalars.wrap(splat(kb, last.value, lanes.width), last.dtype)
+            better = self.before(values, worst).value
+            found = better if lanes.full else kb.b.and_(better, lanes.mask)
+            with kb.when(lanes.scalars.any_lane(found)), kb.loop(lanes.count, plain=True) as lane:
+                place = kb.add(start, lane)
+                with kb.when(self.before(self.line.load_at(place), self._last()).value):
+                    self.insert(place, self.count - 1)
+
+        vectors(kb, 0, kb.sub(size, self.count), width, look)
+
+    def _last(self) -> Scalar:
+        return self.values.load_at(self.count - 1)
+
+    def insert(self, place: Index, hole: Index) -> None:
+        """Put a value of the line where it belongs; from `hole` on nothing is kept."""
+        kb, value = self.kb, self.line.load_at(place)
+        self.hole.set(i64(hole))
+
+        def moves() -> Value:
+            at = kb.maximum(kb.sub(self.hole.get(), 1), 0)
+            later = self.before(value, self.values.load_at(at)).value
+            return kb.b.and_(kb.lt(0, self.hole.get()), later)
+
+        def move() -> None:
+            to = self.hole.get()
+            at = kb.sub(to, 1)
+            self.values.store_at(self.values.load_at(at), to)
+            self.places.store_at(self.places.load_at(at), to)
+            self.hole.set(at)
+
+        kb.while_loop(moves, move)
+        self.values.store_at(value, self.hole.get())
+        self.places.store_at(kb.index_scalar(place, int64), self.hole.get())
 
 
 def _sort_lines(kb: KernelBuilder, before: Before) -> None:

@@ -86,3 +86,28 @@ def test_random_bits_are_those_of_the_reference(count: int) -> None:
     wide = compiled("rng_bits", [state], shape=[count], dtype=int64)[0]
     words = philox_bits(-5, 2**33 + 1, 2 * count).astype(np.uint64)
     np.testing.assert_array_equal(wide, (words[::2] | words[1::2] << np.uint64(32)) >> np.uint64(1))
+
+
+@pytest.mark.parametrize("size", [1, 16, 17, 33, 70])
+def test_the_first_of_lines_around_vector_widths(size: int) -> None:
+    """With ties, NaN and sorted lines, selected (few) and sorted (many)."""
+    rng = np.random.default_rng(size)
+    ties = rng.integers(0, 5, (3, size)).astype(np.float32)
+    ties[0, rng.integers(0, size)] = np.nan
+    lines = np.concatenate([ties, np.sort(rng.normal(size=(2, size)).astype(np.float32))])
+    lines[-1] = lines[-1][::-1]
+    for k in sorted({1, min(size, 5), size}):
+        check("top_k_v2", lines, k=k, axis=1, largest=True)
+        check("top_k_v2", lines.T.copy(), symbolic=[(0, 0)], k=k, axis=0, largest=k == 1)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("width", [1, 7, 16, 17, 70])
+def test_rows_that_are_picked_and_added(width: int, dtype: str) -> None:
+    table = np.arange(6 * width).reshape(6, width).astype(dtype)
+    ids = np.array([[5, 0], [3, 3]])
+    check("lookup_table_v2", table, ids)
+    check("index_select", table, ids[:, 0], dim=0)
+    check("gather_nd", table, ids[..., None], symbolic=[(0, 1)])
+    check("scatter_nd_add", table, ids[..., None], np.ones((2, 2, width), dtype))
+    check("index_add", table, ids[:, 0], np.ones((2, width), dtype), axis=0)

@@ -46,3 +46,21 @@ def test_slices_of_symbolic_sizes(size: int) -> None:
     check("flip", x, symbolic=[(0, 0)], axis=[0, 1])
     check("concat", [x, numbers(2, 3), x], symbolic=[(0, 0)], axis=0)
     check("pad", x, symbolic=[(0, 0)], paddings=[2, 1, 0, 1], pad_value=-1.0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bool", "int64"])
+def test_transposes_around_tiles(dtype: str) -> None:
+    """Tiles in registers, and what is left of them at two edges."""
+    for rows, columns in ((1, 70), (16, 16), (17, 31), (33, 15), (64, 65), (70, 130)):
+        x = numbers(rows, columns, dtype=dtype)
+        check("transpose2", x, axis=[1, 0])
+    check("transpose2", numbers(3, 18, 5, 34, dtype=dtype), axis=[3, 0, 2, 1])
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 64, 70, 4100])
+def test_runs_of_all_sizes(size: int) -> None:
+    x = numbers(2, 3, size)
+    check("concat", [x, x[:, :1]], symbolic=[(0, 2), (1, 2)], axis=1)
+    check("transpose2", x, symbolic=[(0, 2)], axis=[1, 0, 2])
+    check("expand_v2", numbers(2, size, 1), symbolic=[(0, 1)], shape=[2, -1, 5])
+    check("flip", x, axis=[2])
