@@ -8,7 +8,7 @@ a list) and its attributes by name, and returns what the op's rules return. Whil
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -40,6 +40,9 @@ class Tracer(Protocol):
     def convert_call(self, function: Any) -> Any:
         """Called by a Layer in place of its own forward: the converted one, where that is on."""
 
+    def function(self, name: str) -> AbstractContextManager[None]:
+        """What ops give inside the with block is named after a function: `linear_0.tmp_0`."""
+
     def parameter(self, shape: Any, dtype: Any, attr: Any, owner: str, is_bias: bool,
                   default: Any) -> Any:  # fmt: skip
         """A new parameter as a part of the Program; None where it is data like any other."""
@@ -62,6 +65,15 @@ def tracing(active: Tracer | None) -> Iterator[None]:
         yield
     finally:
         tracer.reset(token)
+
+
+def layer_name(name: str) -> AbstractContextManager[None]:
+    """While a Program is built, name what ops give inside the with block after a function."""
+    active = tracer.get()
+    return _UNNAMED if active is None else active.function(name)
+
+
+_UNNAMED = nullcontext()
 
 
 def run_op(op_type: str, *inputs: Any, **attrs: Any) -> Any:
@@ -257,7 +269,7 @@ def update_buffer(buffer: Tensor, value: Tensor) -> None:
 
 
 __all__ = [
-    "VIEW_OPS", "GradNode", "Tracer", "check", "constant", "mark_written", "run_op", "tracer",
-    "tracing",
+    "VIEW_OPS", "GradNode", "Tracer", "check", "constant", "layer_name", "mark_written", "run_op",
+    "tracer", "tracing",
     "update_buffer", "write",
 ]  # fmt: skip

@@ -197,6 +197,8 @@ class Traced(Tensor):
         op = self.variable.op
         while op is not None and op.type in ("cast", "assign", "reshape2"):
             op = op.in_vars[0].op
+        if op is not None and op.type == "slice" and op.in_vars[0].ndim == 1:
+            return Traced(op.in_vars[0], self.tracer).as_dims()[op.attrs["starts"][0]]
         if op is not None and op.type == "fill_constant" and not op.attrs["shape"]:
             value = op.attrs["value"]
             if isinstance(value, (int, SymDim)) and not isinstance(value, bool):

@@ -16,6 +16,7 @@ prints as -1.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from wherry.schema.dtypes import DType
@@ -29,14 +30,15 @@ _OP_ATTRS = {
 }  # fmt: skip
 
 
-def show_program(program: Program) -> str:
-    """All blocks, block 0 first."""
-    return "".join(show_block(block, _stored_names(program)) for block in program.blocks)
+def show_program(program: Program, parameters: Container[str] = ()) -> str:
+    """All blocks, block 0 first. `parameters` names those that are not trained."""
+    stored = _stored_names(program)
+    return "".join(show_block(block, stored, parameters) for block in program.blocks)
 
 
-def show_var(var: Variable, name: str | None = None) -> str:
+def show_var(var: Variable, name: str | None = None, *, is_parameter: bool = False) -> str:
     """A Variable's line: `var x : LOD_TENSOR.shape(-1, 10).dtype(float32).stop_gradient(True)`."""
-    kind = "trainable param" if var.trainable else "var"
+    kind = "trainable param" if var.trainable else "param" if is_parameter else "var"
     persist = "persist " if var.persistable else ""
     shape = tuple(dim if isinstance(dim, int) else -1 for dim in var.shape)
     return (
@@ -72,12 +74,13 @@ def _stored_names(program: Program) -> dict[Variable, str]:
     return stored
 
 
-def show_block(block: Block, stored: dict[Variable, str]) -> str:
+def show_block(block: Block, stored: dict[Variable, str], parameters: Container[str] = ()) -> str:
     """A block's Variables, then its ops. `stored` names what is written to persistables."""
     lines: dict[str, str] = {}
     for var in block.vars.values():
         if var not in stored:
-            lines.setdefault(var.base_name, show_var(var))
+            line = show_var(var, is_parameter=var.name in parameters)
+            lines.setdefault(var.base_name, line)
     ops = [show_op(op, stored) for op in block.ops if op.type != "assign_persistable"]
     body = [*(f"    {line}" for line in lines.values()), "", *(f"    {line}" for line in ops)]
     return "\n".join([f"{{ // block {block.idx}", *body, "}", ""])

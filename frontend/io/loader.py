@@ -18,7 +18,8 @@ class DataLoader:
     """Iterates over a dataset in batches of Tensors.
 
     Args follow Paddle's. `batch_size=None` gives single samples; `num_workers` processes make
-    batches ahead of time. `feed_list`, `places`, `return_list`, `use_buffer_reader`,
+    batches ahead of time. With `return_list=False`, a batch is [{name: Tensor}] for
+    `Executor.run`, by the names of the Variables in `feed_list`. `places`, `use_buffer_reader`,
     `use_shared_memory` and `timeout` are accepted and change nothing.
 
     >>> import numpy as np
@@ -60,6 +61,8 @@ class DataLoader:
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.num_workers, self.prefetch_factor = num_workers, prefetch_factor
         self.worker_init_fn = worker_init_fn
+        # In static mode batches may be feeds by name.
+        self._names = None if return_list or not feed_list else [one.name for one in feed_list]
         collate = collate_fn or stack_samples
         self._recipe = Recipe(dataset, collate if batch_size else _only_sample, drop_last)
         self.batch_sampler = batch_sampler or self._make_sampler(shuffle)
@@ -76,7 +79,8 @@ class DataLoader:
 
     def __iter__(self) -> Iterator[Any]:
         for batch in self._batches():
-            yield map_arrays(batch, Tensor)
+            found = map_arrays(batch, Tensor)
+            yield found if self._names is None else [dict(zip(self._names, found, strict=True))]
 
     def _batches(self) -> Iterator[Any]:
         if not self.num_workers:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wherry.ir import program as ir
 from wherry.ir.show import show_block, show_op
 
+from ..jit.modes import RNG_NAME
 from .variable import Parameter, Variable
 
 if TYPE_CHECKING:
@@ -110,14 +111,15 @@ class Block:
 
     @property
     def ops(self) -> list[Operator]:
-        return [Operator(op, self) for op in self.desc.ops]
+        return [Operator(op, self) for op in self.desc.ops if op.type != "rng_advance"]
 
     @property
     def vars(self) -> dict[str, Variable]:
         """The Variables by name."""
         stored, found = self.program.stored_names(), dict[str, Variable]()
         for var in self.desc.vars.values():
-            if var not in stored:
+            counts_draws = var.name == RNG_NAME or (var.op and var.op.type == "rng_advance")
+            if var not in stored and not counts_draws:
                 found.setdefault(var.base_name, self.program.variable_of(var))
         return found
 
@@ -146,6 +148,6 @@ class Block:
         return str(self)
 
     def __str__(self) -> str:
-        return show_block(self.desc, self.program.stored_names())
+        return show_block(self.desc, self.program.stored_names(), self.program.attrs.keys())
 
     __repr__ = __str__

@@ -10,8 +10,25 @@ from wherry.ir.program import Program
 
 from ..unique_name import generate
 
-# What Paddle calls the layers that make these ops.
-_LAYERS = {"transpose2": "transpose", "reduce_mean": "mean", "reduce_sum": "sum"}
+# What Paddle calls the functions that make these ops.
+_LAYERS = {
+    "transpose2": "transpose", "squeeze2": "squeeze", "expand_v2": "expand",
+    "flatten_contiguous_range": "flatten", "arg_max": "argmax", "arg_min": "argmin",
+    "reduce_mean": "mean", "reduce_sum": "sum", "reduce_max": "max", "reduce_min": "min",
+    "reduce_prod": "prod", "reduce_all": "all", "reduce_any": "any",
+    "uniform_random": "uniform", "gaussian_random": "gaussian", "fill_any_like": "full_like",
+    "lookup_table_v2": "embedding", "assign_value": "assign",
+}  # fmt: skip
+# The slots of these ops in the order in which Paddle names them; "" is one that is not here. With
+# True it is a layer function's op, whose slots have another order.
+_ORDER = {
+    ("batch_norm", True): ("SavedMean", "SavedVariance", "", "Y"),
+    ("batch_norm", False): ("SavedMean", "SavedVariance", "Y", ""),
+    ("layer_norm", True): ("Mean", "Variance", "Y"),
+    ("layer_norm", False): ("Mean", "Variance", "Y"),
+}
+# What has the name of a persistable in Paddle, because it is written there.
+_STORED = ("MeanOut", "VarianceOut")
 
 
 class OutputNames(Sequence[str]):
@@ -39,7 +56,16 @@ class OutputNames(Sequence[str]):
 def output_names(program: Program, opdef: OpDef, layer: str | None) -> dict[str, OutputNames]:
     """Names by output slot. `layer` is the prefix that a layer function or an operator chose."""
     key = layer or _key_of(opdef.type)
-    return {slot.name: OutputNames(program, key) for slot in opdef.outputs}
+    found = {
+        slot.name: OutputNames(program, "running_statistic" if slot.name in _STORED else key)
+        for slot in opdef.outputs
+    }
+    for slot in _ORDER.get((opdef.type, layer is not None), ()):
+        if slot:
+            _ = found[slot][0]
+        else:
+            generate(key)
+    return found
 
 
 def _key_of(op_type: str) -> str:

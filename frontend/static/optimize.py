@@ -150,7 +150,11 @@ class _Step:
                     (self.tensors.get(param.name, param), grad)
                     for param, grad in pairs if self._group_of(param) is group
                 ]  # fmt: skip
-                for param, grad in clipped(self.tracer, group.grad_clip, mine):
+                changed = [
+                    (param, self._decayed(param, grad, group))
+                    for param, grad in clipped(self.tracer, group.grad_clip, mine)
+                ]
+                for param, grad in changed:
                     self._one(param, grad, group)
         made = [Operator(op, self.program.global_block()) for op in block.ops[before:]]
         return [op for op in made if op.type == self.update.type]
@@ -161,13 +165,18 @@ class _Step:
         named = (g for g in groups if any(one.name == param.name for one in g.params))
         return next(named, groups[0])
 
+    def _decayed(self, param: Any, grad: Variable, group: Group) -> Variable:
+        """The gradient with the penalty's, unless the update itself adds it."""
+        if "regularization_method" in self.update.attrs(self.optimizer, param, group):
+            return grad
+        penalty, value = self.optimizer.penalty(param, group), self.tracer.as_traced(param)
+        found: Variable = decayed(self.tracer, penalty, value, grad)
+        return found
+
     def _one(self, param: Any, grad: Variable, group: Group) -> None:
         """Append the update of one parameter, and store what it gives."""
         optimizer, opdef = self.optimizer, get_op(self.update.type)
         attrs = self.update.attrs(optimizer, param, group)
-        if "regularization_method" not in attrs:
-            value = self.tracer.as_traced(param)
-            grad = decayed(self.tracer, optimizer.penalty(param, group), value, grad)
         state = {slot: self._state(param, name) for slot, name in self.update.state.items()}
         values = {"Param": param, "Grad": grad, "LearningRate": self._rate(param, group), **state}
         targets = {slot.name: values[slot.name.removesuffix("Out")] for slot in opdef.outputs}
@@ -185,7 +194,7 @@ class _Step:
             self._store(power, self.tracer.emit("scale", power, scale=attrs["beta1"], bias=0.0))
 
     def _store(self, target: Any, value: Variable) -> None:
-        value.variable.stop_gradient = True
+        value.variable.stop_gradient = target.stop_gradient
         self.tracer.assign(target, value)
 
     def _next_name(self, name: str) -> str:

@@ -98,7 +98,7 @@ def create_global_var(
     Its value always lives in the scope, as that of a `persistable` one does.
     """
     active = building("paddle.static.create_global_var")
-    known = name or generate("global_var")
+    known = name or generate("_generated_var")
     return make_state(active, known, [int(size) for size in shape], as_dtype(dtype), value)
 
 

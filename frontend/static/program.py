@@ -208,13 +208,24 @@ class Program:
     # Text.
 
     def __str__(self) -> str:
-        return show_program(self.complete())
+        shown = self.complete()
+        hide_random_state(shown)
+        return show_program(shown, self.attrs.keys())
 
     __repr__ = __str__
 
     def to_string(self, throw_on_error: bool = False, with_details: bool = False) -> str:
         """What `print` shows."""
         return str(self)
+
+
+def hide_random_state(program: ir.Program) -> None:
+    """Take out what counts the draws of random numbers, which Paddle does not show."""
+    block = program.global_block
+    for op in [op for op in block.ops if op.type == "rng_advance"]:
+        block.remove(op)
+    if RNG_NAME in block.vars:
+        block.drop_var(block.vars[RNG_NAME])
 
 
 def keep_guards(program: ir.Program) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from wherry.ir import program as ir
@@ -14,6 +14,7 @@ from wherry.tensor import Tensor
 from ..jit.state import at_line, is_poison
 from ..jit.tracer import Frame, ProgramTracer
 from ..traced import Traced
+from ..unique_name import generate
 from .names import OutputNames, output_names
 from .variable import Parameter, Variable
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .program import Program
 
 OPTIMIZE_ROLE = 2
+# Constants of more elements are stored beside the ops.
+_LARGE = 4096
 
 
 class StaticTracer(ProgramTracer):
@@ -50,6 +53,10 @@ class StaticTracer(ProgramTracer):
         finally:
             self.layer = outer
 
+    def function(self, name: str) -> AbstractContextManager[None]:
+        """Name what is made inside after a function, unless it is part of a layer."""
+        return nullcontext() if self.layer else self.naming(f"{generate(name)}.tmp")
+
     @contextmanager
     def role(self, op_role: int) -> Iterator[None]:
         """Mark the ops that are made inside: what belongs to an optimizer is no part of a test."""
@@ -58,6 +65,30 @@ class StaticTracer(ProgramTracer):
             yield
         finally:
             self.op_attrs = outer
+
+    def run_op(self, opdef: OpDef, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """Record one op; a copy of data of dynamic mode is the data themselves."""
+        if opdef.type == "assign" and self._is_data(inputs[0]):
+            return self.current_value(inputs[0])
+        lists = {k: list(v) if isinstance(v, tuple) else v for k, v in attrs.items()}
+        return super().run_op(opdef, inputs, lists)
+
+    def _is_data(self, value: Any) -> bool:
+        """Whether it is a Tensor that no Layer holds: it comes into the Program as a constant."""
+        plain = isinstance(value, Tensor) and not isinstance(value, Traced)
+        return plain and not value.persistable and id(value) not in self.captured
+
+    def current_value(self, tensor: Tensor) -> Traced:
+        """What a tensor of dynamic mode is at this point: a Layer's is read at each run."""
+        if not self._is_data(tensor):
+            return super().current_value(tensor)
+        array, dtype = tensor.array, tensor.dtype
+        if array.size > _LARGE:
+            return self.traced(self.program.add_constant("constant", array.copy(), dtype))
+        found: Traced = self.emit(
+            "assign_value", shape=list(array.shape), dtype=dtype, values=array.ravel().tolist()
+        )
+        return found
 
     def names_for(self, opdef: OpDef) -> Mapping[str, OutputNames]:
         """The names of an op's outputs."""

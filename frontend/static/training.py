@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from wherry.ir import program as ir
-from wherry.ir.backward import append_backward as append_gradients
+from wherry.ir.gradients import BACKWARD_ROLE
+from wherry.ir.gradients import append_backward as append_gradients
 from wherry.schema.errors import ConversionError
 
 from .tracer import StaticTracer
@@ -43,12 +44,22 @@ def append_backward(
         and (chosen is None or var.name in chosen)
     ]  # fmt: skip
     before = len(program.global_block.ops)
-    found = append_gradients(program, [loss.variable], None, wrt)
+    # What was built after an optimizer's step reads the parameters as that left them.
+    stepped = {var: tracer.stored[var] for var in wrt if var in tracer.stored}
+    found = append_gradients(program, [loss.variable], None, [*wrt, *stepped.values()])
     _mark_roles(loss.variable, program.global_block.ops[before:])
-    return [
-        (tracer.traced(var), tracer.traced(grad))
-        for var, grad in zip(wrt, found, strict=True) if grad is not None
-    ]  # fmt: skip
+    grads = dict(zip([*wrt, *stepped.values()], found, strict=True))
+    pairs = [(var, _sum_of(tracer, [grads[var], grads.get(stepped.get(var))])) for var in wrt]
+    return [(tracer.traced(var), grad) for var, grad in pairs if grad is not None]
+
+
+def _sum_of(tracer: StaticTracer, parts: Sequence[ir.Variable | None]) -> Variable | None:
+    found = [tracer.traced(part) for part in parts if part is not None]
+    if len(found) == 2:
+        with tracer.role(BACKWARD_ROLE):
+            total: Variable = tracer.emit("elementwise_add", *found)
+            return total
+    return found[0] if found else None
 
 
 def gradients(

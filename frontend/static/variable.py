@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -110,7 +111,7 @@ class Variable(Traced):
         return str(self)
 
     def __repr__(self) -> str:
-        return show_var(self.variable)
+        return show_var(self.variable, is_parameter=isinstance(self, Parameter))
 
     def _no_value(self, what: str) -> NoReturn:
         raise ConversionError(
@@ -155,10 +156,12 @@ class Parameter(Variable, eager.Parameter):
 
 
 def _named(operator: Callable[..., Any]) -> Callable[..., Any]:
-    """The operator, whose results are named `tmp_0`, `tmp_1`, ..."""
+    """The operator, whose results are named `tmp_0`, `tmp_1`, ... where the user writes it."""
 
     @functools.wraps(operator)
     def call(self: Variable, *args: Any) -> Any:
+        if str(sys._getframe(1).f_globals.get("__name__")).startswith("wherry."):
+            return operator(self, *args)
         with self.tracer.naming("tmp"):
             return operator(self, *args)
 

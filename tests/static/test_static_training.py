@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -75,60 +74,6 @@ def test_gradients_with_respect_to_inputs() -> None:
     first, second = Executor().run(feed={"x": value}, fetch_list=[found[0], weighted])
     np.testing.assert_allclose(first, 2 * value, rtol=1e-6)
     np.testing.assert_allclose(second, value * value, rtol=1e-6)
-
-
-Make = Callable[..., Any]
-OPTIMIZERS: list[Make] = [
-    lambda **k: paddle.optimizer.SGD(0.1, **k),
-    lambda **k: paddle.optimizer.Momentum(0.1, weight_decay=0.01, **k),
-    lambda **k: paddle.optimizer.Adam(0.05, grad_clip=paddle.nn.ClipGradByGlobalNorm(0.5), **k),
-    lambda **k: paddle.optimizer.AdamW(paddle.optimizer.lr.StepDecay(0.05, 1), **k),
-]
-
-
-@pytest.mark.parametrize("make", OPTIMIZERS, ids=["sgd", "momentum", "adam", "adamw"])
-def test_minimize_trains_as_dynamic_mode_does(make: Make) -> None:
-    _, loss = mlp()
-    optimizer = make()
-    ops, pairs = optimizer.minimize(loss)
-    assert len(ops) == len(pairs) == 4
-    assert {op.attr("op_role") for op in ops} == {2}
-    exe = Executor()
-    exe.run(static.default_startup_program())
-    main = static.default_main_program()
-    start = {name: value.numpy() for name, value in main.state_dict("param").items()}
-    losses = []
-    for values, labels in DATA:
-        losses += exe.run(feed={"x": values, "y": labels}, fetch_list=[loss])
-        if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
-            optimizer._learning_rate.step()
-    paddle.disable_static()
-    want = dynamic(make, start)
-    np.testing.assert_allclose(losses, want[0], rtol=1e-4)
-    for name, value in main.state_dict("param").items():
-        np.testing.assert_allclose(value.numpy(), want[1][name], rtol=1e-4, atol=1e-5)
-        assert (value.numpy() != start[name]).any()
-
-
-def dynamic(make: Make, start: dict[str, Any]) -> tuple[list[float], dict[str, Any]]:
-    """The losses and the parameters after the same steps in dynamic mode."""
-    net = paddle.nn.Sequential(paddle.nn.Linear(4, 8), paddle.nn.ReLU(), paddle.nn.Linear(8, 1))
-    names = {"0.weight": "fc_0.w_0", "0.bias": "fc_0.b_0", "2.weight": "fc_1.w_0",
-             "2.bias": "fc_1.b_0"}  # fmt: skip
-    net.set_state_dict({own: start[name] for own, name in names.items()})
-    optimizer = make(parameters=net.parameters())
-    losses = []
-    for values, labels in DATA:
-        loss = paddle.nn.functional.mse_loss(
-            net(paddle.to_tensor(values)), paddle.to_tensor(labels)
-        )
-        loss.backward()
-        optimizer.step()
-        optimizer.clear_grad()
-        losses.append(loss.item())
-        if isinstance(optimizer._learning_rate, paddle.optimizer.lr.LRScheduler):
-            optimizer._learning_rate.step()
-    return losses, {names[own]: value.numpy() for own, value in net.state_dict().items()}
 
 
 def test_test_clone_does_not_train() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from wherry.schema.dtypes import as_dtype, float32
 from wherry.schema.errors import OpError, OpTypeError
 
-from ...dispatch import constant, run_op
+from ...dispatch import constant, layer_name, run_op
 from ...location import user_location
 from ...ops.convert import cast_to, dims_of, need_tensor
 from ...ops.creation import arange
@@ -40,8 +40,9 @@ def linear(
         )  # fmt: skip
     if not x.ndim:
         raise OpError("needs x of at least 1 dim, got a 0-d Tensor", "linear", user_location())
-    out: Tensor = run_op("matmul_v2", x, weight)
-    return out if bias is None else run_op("elementwise_add", out, bias)
+    with layer_name("linear"):
+        out: Tensor = run_op("matmul_v2", x, weight)
+        return out if bias is None else run_op("elementwise_add", out, bias)
 
 
 def embedding(

@@ -13,6 +13,7 @@ from wherry.schema.errors import OpError
 from ...location import user_location
 from ...nn import functional
 from ...nn.initializer import Constant
+from ...ops.search import where
 from ...unique_name import generate
 from ..mode import building
 from ..parameters import make_parameter
@@ -136,13 +137,25 @@ def prelu(
     x: Variable, mode: str, param_attr: Any = None, data_format: str = "NCHW",
     name: str | None = None,
 ) -> Any:  # fmt: skip
-    """x where it is positive, else x times a weight: one for "all", or one for each "channel"."""
+    """x where it is positive, else x times a weight: one for "all", one for each "channel", or one
+    for each "element" of a sample. Raises ValueError for another mode.
+    """
     active = building("paddle.static.nn.prelu")
-    if mode not in ("all", "channel"):
-        raise ValueError(f"mode of prelu should be one of all, channel, got {mode!r}")
-    axis = x.ndim - 1 if data_format.endswith("C") and data_format != "NC" else 1
+    x = need_variable(x, "prelu", "x")
+    last = data_format.endswith("C") and data_format != "NC"
+    axis = x.ndim - 1 if last else 1
+    shapes = {
+        "all": lambda: [1],
+        "channel": lambda: [
+            known_size(x, i, "prelu") if i == axis else 1 for i in range(x.ndim)
+        ],
+        "element": lambda: [1, *(known_size(x, i, "prelu") for i in range(1, x.ndim))],
+    }  # fmt: skip
+    if mode not in shapes:
+        raise ValueError(f"mode should be one of all, channel, element, got {mode!r}")
     layer = name or generate("prelu")
-    count = 1 if mode == "all" else known_size(need_variable(x, "prelu", "x"), axis, "prelu")
-    weight = make_parameter(active, layer, [count], x.dtype, param_attr, default=Constant(0.25))
+    weight = make_parameter(
+        active, layer, shapes[mode](), x.dtype, param_attr, default=Constant(0.25)
+    )
     with active.naming(f"{layer}.tmp"):
-        return functional.prelu(x, weight, data_format)
+        return where(x > 0, x, x * weight)

@@ -10,12 +10,14 @@ import numpy as np
 
 from ...dispatch import run_op, tracer
 from ...jit.branch import decides, trace_branch
+from ...jit.either import is_either, parts
 from ...jit.loop import Loop
+from ...jit.merge import kind
 from ...jit.state import CellPlace, at_line, is_poison
 from ...ops.creation import full
 from ...tensor import Tensor
 from ...traced import Traced
-from ...utils import flatten, map_structure
+from ...utils import map_structure
 
 Branch = Callable[[], Any]
 
@@ -48,10 +50,31 @@ def cond(
     result = CellPlace(types.CellType(), "the result of cond")
     trace_branch(chosen, lambda: result.set(yes()), lambda: result.set(no()), [result])
     value = result.get()
-    for leaf in [value, *flatten(value)] if not is_poison(value) else [value]:
-        if is_poison(leaf):
-            leaf.refuse()
+    _need_single(value)
     return value
+
+
+def _need_single(value: Any) -> None:
+    """Refuse a result that is of two kinds. ValueError, as in Paddle."""
+    if is_poison(value):
+        value.refuse()
+    if is_either(value):
+        one, two = (_text(part) for part in parts(value)[1:])
+        raise ValueError(
+            "Incompatible return values of true_fn and false_fn in cond: "
+            f"{one} in true_fn and {two} in false_fn; let both return the same structure of "
+            f"Variables of the same shapes and dtypes{at_line()}"
+        )
+    nested = value.values() if isinstance(value, Mapping) else value
+    if isinstance(value, (list, tuple, Mapping)):
+        for one in nested:
+            _need_single(one)
+
+
+def _text(value: Any) -> str:
+    return (
+        f"{kind(value)} and shape {list(value.shape)}" if isinstance(value, Tensor) else kind(value)
+    )
 
 
 def _nothing() -> None:
@@ -199,7 +222,7 @@ def while_loop(
         return decides(_condition(cond(*place.value), "while_loop"))
 
     def step() -> None:
-        place.value = _as_many(body(*place.value), len(loop_vars))
+        place.set(_as_many(body(*place.value), len(loop_vars)))
 
     _run_loop(test, step, place)
     return place.value
@@ -209,8 +232,11 @@ def _run_loop(test: Branch, step: Branch, place: _LoopVars) -> None:
     """In Python as long as conditions have values, else as a `while` op."""
     active: Any = tracer.get()
     if active is not None:
-        place.value = map_structure(
-            lambda leaf: active.as_traced(leaf) if isinstance(leaf, Tensor) else leaf, place.value
+        place.set(
+            map_structure(
+                lambda leaf: active.as_traced(leaf) if isinstance(leaf, Tensor) else leaf,
+                place.value,
+            )
         )
     while True:
         going = test()
@@ -235,19 +261,27 @@ def _as_many(found: Any, count: int) -> list[Any]:
 
 
 class _LoopVars:
-    """The loop's variables: one place whose value is their list."""
+    """The loop's variables: one place whose value is their list.
+
+    Nobody else knows the `owner`, so to a loop around this one the place is its round's own.
+    """
 
     label = "loop_vars"
 
     def __init__(self, value: list[Any]) -> None:
-        self.value: Any = value
+        self.owner: list[Any] = [value]
+
+    @property
+    def value(self) -> Any:
+        """The variables as they are now."""
+        return self.owner[0]
 
     @property
     def key(self) -> Any:
-        return "loop_vars", id(self)
+        return "loop_vars", id(self.owner)
 
     def get(self) -> Any:
         return self.value
 
     def set(self, value: Any) -> None:
-        self.value = value
+        self.owner[0] = value

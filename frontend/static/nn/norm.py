@@ -111,13 +111,16 @@ def group_norm(
     data_layout: str = "NCHW",
     name: str | None = None,
 ) -> Any:
-    """Each group of channels with mean 0 and variance 1, then scaled and shifted by channel."""
+    """Each group of channels with mean 0 and variance 1, then scaled by channel where `param_attr`
+    is given, and shifted where `bias_attr` is.
+    """
     active = building("paddle.static.nn.group_norm")
     x = need_variable(input, "group_norm")
     last = data_layout.endswith("C") and data_layout != "NC"
     channels = [known_size(x, x.ndim - 1 if last else 1, "group_norm")]
     layer = name or generate("group_norm")
-    weight, bias = _affine(active, layer, channels, x, param_attr, bias_attr)
+    # As in Paddle, attrs that are not given leave scale and bias out.
+    weight, bias = _affine(active, layer, channels, x, param_attr or False, bias_attr or False)
     with active.naming(f"{layer}.tmp"):
         out = functional.group_norm(x, groups, epsilon, weight, bias, data_layout)
         return activated(out, act)
@@ -127,11 +130,16 @@ def instance_norm(
     input: Variable, epsilon: float = 1e-05, param_attr: Any = None, bias_attr: Any = None,
     name: str | None = None,
 ) -> Any:  # fmt: skip
-    """Each channel of each sample with mean 0 and variance 1, then scaled and shifted."""
+    """Each channel of each sample with mean 0 and variance 1, then scaled and shifted where both
+    attrs are given.
+    """
     active = building("paddle.static.nn.instance_norm")
     x = need_variable(input, "instance_norm")
     layer = name or generate("instance_norm")
     channels = [known_size(x, 1, "instance_norm")]
-    weight, bias = _affine(active, layer, channels, x, param_attr, bias_attr)
+    both = param_attr and bias_attr
+    weight, bias = _affine(
+        active, layer, channels, x, param_attr if both else False, bias_attr if both else False
+    )
     with active.naming(f"{layer}.tmp"):
         return functional.instance_norm(x, weight=weight, bias=bias, eps=epsilon)
