@@ -64,11 +64,17 @@ def _add_compile(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _add_inspect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = _add(
         commands, "inspect", "show what a saved model consists of",
-        "examples:\n  wherry inspect build/digits\n  wherry inspect build/digits --text",
+        "examples:\n  wherry inspect build/digits\n  wherry inspect build/digits --kernels",
     )  # fmt: skip
     _add_net(command)
-    command.add_argument(
+    instead = command.add_mutually_exclusive_group()
+    instead.add_argument(
         "--text", action="store_true", help="print the Program in its compact text form instead"
+    )
+    instead.add_argument(
+        "--kernels",
+        action="store_true",
+        help="print each kernel with its FLOPs, bytes, ops and source lines, and the arena's size",
     )
 
 
@@ -115,4 +121,4 @@ def _dispatch(options: argparse.Namespace) -> int:
         return compile_command(options.net, options.target, options.output)
     from .inspect import inspect_command
 
-    return inspect_command(options.net, text=options.text)
+    return inspect_command(options.net, text=options.text, kernels=options.kernels)

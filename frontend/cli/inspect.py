@@ -1,4 +1,7 @@
-"""`wherry inspect NET`: inputs, outputs, ops with source lines, parameters, memory, kernels."""
+"""`wherry inspect NET`: inputs, outputs, ops with source lines, parameters, memory, kernels.
+
+With `--kernels`: what each kernel does, how much work it is and from which lines it comes.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,29 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from wherry.aot import model_prefix
+from wherry.ir.dims import Dim, evaluate, symbols_of
 from wherry.ir.infer import show
 from wherry.ir.program import OpDesc, Program, Variable
 from wherry.ir.serialize import load_program
 from wherry.ir.text import to_text
+from wherry.ir.work import Work, work_of
 from wherry.schema.errors import CompilerMissingError
 
 if TYPE_CHECKING:
     from wherry.codegen import CompiledModule
+    from wherry.codegen.memory import MemoryPlan
 
 Row = Sequence[str]
+TYPICAL = 64
 
 
-def inspect_command(net: str, *, text: bool) -> int:
-    """Print what a saved model consists of, or its Program in the compact text form."""
+def inspect_command(net: str, *, text: bool, kernels: bool) -> int:
+    """Print what a saved model consists of, its Program as text, or the kernels it compiles to."""
     program, _ = load_program(str(model_prefix(net)))
-    print(to_text(program) if text else "\n".join(report(program)))
+    if text:
+        print(to_text(program))
+    else:
+        print("\n".join(kernel_report(program) if kernels else report(program)))
     return 0
 
 
@@ -39,10 +49,9 @@ def report(program: Program) -> Iterator[str]:
 
 def compiled_report(program: Program) -> Iterator[str]:
     """What compiling makes of it: needs the compiler."""
-    from wherry.codegen import compile_program
-
-    module = compile_program(program, embed=program.values, inference=True)
-    yield from table("kernels, in the order in which they run", list(kernel_rows(module)))
+    module = compiled(program)
+    rows = [(what(op), types(op.out_vars), place(op)) for op in kernel_ops(module)]
+    yield from table("kernels, in the order in which they run", rows)
     parameters = sum(program.values[var.name].nbytes for var in program.persistables)
     yield "memory"
     yield f"  {parameters} bytes of parameters, {len(module.weights)} in native code"
@@ -50,22 +59,62 @@ def compiled_report(program: Program) -> Iterator[str]:
     yield f"  {len(module.object_code)} bytes of native code, {module.kernels} different kernels"
 
 
-def kernel_rows(module: CompiledModule) -> Iterator[Row]:
-    """One row per op that is left after all passes: what it does, what it makes, where from."""
-    from wherry.codegen.kernels.views import VIEWS
+def compiled(program: Program) -> CompiledModule:
+    from wherry.codegen import compile_program
 
-    inside = {
-        part
-        for op in module.program.all_ops()
-        if op.type == "fusion"
-        for part in op.attrs["block"].ops
-    }
-    for op in module.program.all_ops():
-        if op.type == "fusion":
-            inner = " ".join(part.type for part in op.attrs["block"].ops)
-            yield (f"{op.attrs['kind']}: {inner}", types(op.out_vars), place(op))
-        elif op not in inside and op.type not in VIEWS:
-            yield (op.type, types(op.out_vars), place(op))
+    return compile_program(program, embed=program.values, inference=True)
+
+
+def kernel_report(program: Program) -> Iterator[str]:
+    """Each kernel with its work and its source lines, and what memory a call takes."""
+    module = compiled(program)
+    yield "kernels, in the order in which they run"
+    total = Work(0, 0)
+    for number, op in enumerate(kernel_ops(module), 1):
+        work = work_of(op)
+        total = Work(total.flops + work.flops, total.bytes + work.bytes)
+        yield f"{number:>4}  {what(op)} -> {types(op.out_vars)}"
+        yield f"      {amount(work.flops)} FLOPs, {amount(work.bytes)} bytes moved"
+        yield from (f"      {line}" for line in source_lines(op))
+    yield f"in all {amount(total.flops)} FLOPs, {amount(total.bytes)} bytes moved"
+    yield from arena_lines(module.memory)
+
+
+def arena_lines(memory: MemoryPlan) -> Iterator[str]:
+    """The arena beside the most that is needed at once; symbols count as `TYPICAL`."""
+    symbols = dict.fromkeys(sorted(set(symbols_of(memory.arena_size))), TYPICAL)
+    size, live = evaluate(memory.arena_size, symbols), memory.largest_live_set(symbols)
+    yield f"the arena between them: {amount(memory.arena_size)} bytes"
+    given = ", where " + ", ".join(f"{k} = {v}" for k, v in symbols.items()) if symbols else ""
+    share = f": {size / live:.2f} times as much" if live else ""
+    yield f"the largest live set: {amount(live)} bytes, the arena {amount(size)}{given}{share}"
+
+
+def amount(number: Dim) -> str:
+    return f"{number:,}" if isinstance(number, int) else str(number)
+
+
+def kernel_ops(module: CompiledModule) -> list[OpDesc]:
+    """The ops that are left after all passes and have a kernel, those in branches and loops too."""
+    from wherry.codegen.kernels.views import EFFECTS, VIEWS
+
+    ops = list(module.program.all_ops())
+    inside = {part for op in ops if op.type == "fusion" for part in op.attrs["block"].ops}
+    silent = {*VIEWS, *EFFECTS, "cond", "while"}
+    return [op for op in ops if op not in inside and op.type not in silent]
+
+
+def what(op: OpDesc) -> str:
+    """An op's type, or a fusion's kind and ops."""
+    if op.type != "fusion":
+        return op.type
+    return f"{op.attrs['kind']}: " + " ".join(part.type for part in op.attrs["block"].ops)
+
+
+def source_lines(op: OpDesc) -> list[str]:
+    """The user's lines that the kernel comes from, in the order in which they run, each once."""
+    parts = op.attrs["block"].ops if op.type == "fusion" else [op]
+    return list(dict.fromkeys(filter(None, map(place, parts)))) or list(filter(None, [place(op)]))
 
 
 def variable_row(var: Variable) -> Row:
