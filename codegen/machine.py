@@ -9,10 +9,11 @@ from wherry.schema.dtypes import DType
 
 @dataclass(frozen=True)
 class Machine:
-    """The vectors of a target, and the tile of registers that a contraction works in.
+    """The vectors of a target, and the tiles of registers that contractions work in.
 
     A tile is `tile_rows` broadcast numbers by `tile_vectors` vectors: its sums, the vectors and one
-    broadcast fit into the registers without a spill. `masked_bytes` is the size of the smallest
+    broadcast fit into the registers without a spill. A direct convolution shapes its tile by the
+    image, and has at most `conv_sums` vectors of sums. `masked_bytes` is the size of the smallest
     element of which some of a vector can be loaded and stored in one instruction; 0 if none can.
     """
 
@@ -21,6 +22,7 @@ class Machine:
     registers: int
     tile_rows: int
     tile_vectors: int
+    conv_sums: int
     masked_bytes: int = 0
 
     def lanes(self, dtype: DType) -> int:
@@ -32,13 +34,21 @@ MACHINES = {
     machine.name: machine
     for machine in (
         Machine(
-            "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, masked_bytes=1
+            "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, conv_sums=28,
+            masked_bytes=1,
         ),
-        Machine("avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, masked_bytes=4),
-        Machine("sse", vector_bytes=16, registers=16, tile_rows=6, tile_vectors=2),
-        Machine("neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3),
+        Machine(
+            "avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, conv_sums=12,
+            masked_bytes=4,
+        ),
+        Machine(
+            "sse", vector_bytes=16, registers=16, tile_rows=6, tile_vectors=2, conv_sums=10
+        ),
+        Machine(
+            "neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3, conv_sums=24
+        ),
     )
-}
+}  # fmt: skip
 _LEVELS = {"x86-64-v2": "sse", "x86-64-v3": "avx2", "x86-64-v4": "avx512", "aarch64": "neon"}
 # What LLVM says of this CPU, from the strongest on.
 _FEATURES = {"avx512": "+avx512vl", "avx2": "+fma", "neon": "+neon"}

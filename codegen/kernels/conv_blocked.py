@@ -42,21 +42,26 @@ _WIDEST = 8 * BLOCK
 def tile_of(kb: KernelBuilder, length: Dim, vectors: int) -> tuple[int, int]:
     """(pixels, vectors) of a tile, for rows of this length and so many vectors in a group.
 
-    Two vectors, so that a number that is read is used twice; more where rows are short.
+    Two vectors, so that a number that is read is used twice; more where rows are short and the
+    sums, the vectors and one number still fit into the registers.
     """
-    sums = kb.machine.tile_rows * kb.machine.tile_vectors
-    count = 2
+    machine, count = kb.machine, 2
     while vectors % count:
         count //= 2
-    most = _WIDEST // kb.machine.lanes(float32) // 2
-    while (
-        isinstance(length, int)
-        and 2 * count * length <= sums
-        and vectors % (2 * count) == 0
-        and count <= most
-    ):
+
+    def fits(wide: int) -> bool:
+        lanes = wide * machine.lanes(float32)
+        return (
+            isinstance(length, int)
+            and wide * length <= machine.conv_sums
+            and wide * (length + 1) < machine.registers
+            and vectors % wide == 0
+            and lanes <= _WIDEST
+        )
+
+    while fits(2 * count):
         count *= 2
-    return max(sums // count, 1), count
+    return max(machine.conv_sums // count, 1), count
 
 
 class _Band(NamedTuple):

@@ -67,7 +67,7 @@ class _Conv:
         self.width = kb.machine.lanes(float32)
         self.planes = Operand(kb, kb.scratch, float32, _planes(kb.op))
         self.surface = result.over(1, 1, 2)
-        self.sums = kb.machine.tile_rows * kb.machine.tile_vectors
+        self.sums = kb.machine.conv_sums
         self.is_short = product(self.w.shape) // attrs["groups"] <= _FEW_PRODUCTS
         self.rows = max(min(_ROWS, self.sums // self.outputs), 1)
 
@@ -142,8 +142,8 @@ class _Tile:
             right = kb.add(kb.mul(c, conv.plane), kb.mul(j, conv.dilations[1]))
             place = kb.add(kb.add(source, down), right)
             tap = kb.add(kb.mul(kb.add(kb.mul(c, high), i), wide), j)
-            for r in range(self.rows):
-                self.add(self.read(kb.add(place, kb.mul(conv.line, r * conv.strides[0]))), r, tap)
+            below = [kb.mul(conv.line, r * conv.strides[0]) for r in range(self.rows)]
+            self.add({r: self.read(kb.add(place, at)) for r, at in enumerate(below)}, tap)
 
     def all_taps(self, source: Index) -> None:
         """Straight code; each line of the image is read once for all rows."""
@@ -156,7 +156,7 @@ class _Tile:
             for r in range(self.rows):
                 i, between = divmod(line - r * step, gap)
                 if not between and 0 <= i < high:
-                    self.add(read, r, (c * high + i) * wide + j)
+                    self.add({r: read}, (c * high + i) * wide + j)
 
     def read(self, place: Index) -> list[Value]:
         """The tile's vectors of one line."""
@@ -166,15 +166,16 @@ class _Tile:
         starts = (kb.add(place, v * width * stride) for v in range(self.vectors))
         return [strided(kb, planes.load_vector, at, stride, width) for at in starts]
 
-    def add(self, read: list[Value], row: int, tap: Index) -> None:
-        """Multiply what was read with one tap of each output's filter."""
+    def add(self, lines: dict[int, list[Value]], tap: Index) -> None:
+        """Multiply what was read for some rows with one tap of each output's filter."""
         kb, conv, scalars = self.kb, self.conv, self.lanes.scalars
         taps = conv.channels * conv.kernel[0] * conv.kernel[1]
         filters = kb.mul(self.at[1], conv.outputs * taps)
         for o in range(conv.outputs):
             number = conv.w.load_at(kb.add(kb.add(filters, o * taps), tap))
             weight = splat(kb, number.value, self.lanes.width)
-            for v, value in enumerate(read):
-                cell = self.sums[o, row, v]
-                terms = (scalars.wrap(one, float32) for one in (value, weight, cell.get()))
-                cell.set(scalars.fma(*terms).value)
+            for row, read in lines.items():
+                for v, value in enumerate(read):
+                    cell = self.sums[o, row, v]
+                    terms = (scalars.wrap(one, float32) for one in (value, weight, cell.get()))
+                    cell.set(scalars.fma(*terms).value)
