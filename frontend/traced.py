@@ -100,6 +100,9 @@ class Traced(Tensor):
         """The tensor itself: `int(x.numpy())` traces. numpy functions on it are refused."""
         return self
 
+    def __array_function__(self, function: Any, *_: Any) -> NoReturn:
+        self._no_value(f"an argument of numpy.{function.__name__}")
+
     def item(self, *index: int) -> Any:
         """One element as a 0-d tensor of the Program."""
         chosen: Any = self[index] if index else self
@@ -224,8 +227,8 @@ class Traced(Tensor):
             f"{self!r} is a tensor of a Program that is being built: it has no value yet, so it "
             f"cannot "
             f"be used as {what} here. Use tensor operations, `if`/`while`/`for` statements in a "
-            "function that to_static converts, or keep this code out of the Program with "
-            f"paddle.jit.not_to_static{_at_line()}"
+            "function that to_static converts, or do this outside of it, with what it returns"
+            f"{_at_line()}"
         )
 
 

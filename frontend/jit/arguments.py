@@ -198,6 +198,12 @@ def check_structure(spec: Any, value: Any, where: str) -> None:
 
     `where` names the value in messages: TypeError, KeyError or ValueError for what does not fit.
     """
+    if isinstance(spec, InputSpec) and isinstance(value, (list, tuple, dict)):
+        raise TypeError(
+            f"{where} should be a tensor, as its InputSpec says, but received a "
+            f"{type(value).__name__}; the input_spec of a {type(value).__name__} is a "
+            f"{type(value).__name__} of InputSpecs"
+        )
     if isinstance(spec, (list, tuple, dict)):
         if type(value) is not type(spec):
             raise TypeError(

@@ -24,6 +24,7 @@ from .arguments import Arguments, FunctionSpec, Leaf, check_structure, leaf_of_v
 from .concrete import ConcreteProgram, dims_of_spec, trace
 from .execute import Runner
 from .layer_mode import Mode
+from .report import mark_users
 from .sizes import NeedsSizes
 from .state import flatten
 
@@ -146,7 +147,11 @@ class ProgramCache:
         leaves: list[Leaf] = []
         names = arguments.input_names()
         for name, spec, value in zip(given.names, given.args, values, strict=False):
-            check_structure(spec, value, f"argument {name!r}")
+            try:
+                check_structure(spec, value, f"argument {name!r}")
+            except (TypeError, ValueError, KeyError) as error:
+                mark_users(error)
+                raise
             for one, leaf in zip(flatten(spec)[1], flatten(value)[1], strict=True):
                 if not isinstance(leaf, (Tensor, np.ndarray)):
                     continue

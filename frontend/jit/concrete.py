@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -45,6 +46,7 @@ class ConcreteProgram:
         self.tensors = [tensor for tensor, _ in captured]
         # A parameter that was frozen while tracing has no gradient in the Program.
         self.frozen = [tensor.stop_gradient for tensor in self.tensors]
+        self._seen = self._as_they_are()
         # After the function's results the Program gives the new values of the inputs `written`.
         self.n_outputs = len(program.outputs)
         self.written: list[int] = []
@@ -71,6 +73,22 @@ class ConcreteProgram:
 
     def outdated(self) -> bool:
         """Whether a captured tensor wants a gradient that was cut off, or has another type."""
+        for tensor, array, frozen in self._seen:
+            # The usual case is told by identity alone.
+            if tensor.array is not array or (frozen and not tensor.stop_gradient):
+                break
+        else:
+            return False
+        if self._changed():
+            return True
+        self._seen = self._as_they_are()
+        return False
+
+    def _as_they_are(self) -> list[tuple[Tensor, Any, bool]]:
+        arrays = [tensor.array for tensor in self.tensors]
+        return list(zip(self.tensors, arrays, self.frozen, strict=True))
+
+    def _changed(self) -> bool:
         for was, (tensor, var) in zip(self.frozen, self.captured, strict=True):
             if was and not tensor.stop_gradient and var.dtype.is_float:
                 return True
@@ -142,6 +160,8 @@ def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:
     for place, before in list(journal.first.values()):
         after = place.get()
         held = isinstance(place, AttributePlace) and isinstance(before, Tensor)
+        if isinstance(place, AttributePlace) and type(before) in (bool, int, float, str):
+            _warn_of_state(place, before, after)
         if not held or not isinstance(after, Traced) or isinstance(before, Traced):
             continue
         if type_of(after) != type_of(before):
@@ -151,6 +171,16 @@ def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:
             )
         build.assign(before, after)
         place.set(before)
+
+
+def _warn_of_state(place: AttributePlace, before: Any, after: Any) -> None:
+    """A Python attribute that the code changes: that is done while tracing, not by each call."""
+    if isinstance(after, (bool, int, float, str)) and after != before:
+        logging.getLogger("wherry.jit").warning(
+            "%s changes from %r to %r while a static function is traced: its calls run the "
+            "Program, which keeps %r. Keep it in a tensor (register_buffer) if each call is to "
+            "change it.", place.label, before, after, after,
+        )  # fmt: skip
 
 
 def _written_inputs(build: ProgramTracer, inputs: Sequence[Traced]) -> list[tuple[int, Traced]]:

@@ -9,7 +9,8 @@ from ..nn.layer import Layer
 
 
 class Mode:
-    """train or eval, and the hooks, of a function's Layers and all in them, as a hashable key.
+    """train or eval, and the hooks, of a function's Layers and all in them, as a number that is
+    equal for equal modes.
 
     A function that is no method of a Layer may call Layers too: those that a trace met are watched
     from then on.
@@ -18,13 +19,15 @@ class Mode:
     def __init__(self, instance: Any) -> None:
         self.roots: list[Layer] = [instance] if isinstance(instance, Layer) else []
         self._changes = -1
-        self._key: tuple[Any, ...] = ()
+        self._key = 0
+        self._known: dict[tuple[Any, ...], int] = {}
 
     @property
-    def key(self) -> tuple[Any, ...]:
+    def key(self) -> int:
         """The key now; it is made anew only when some Layer has changed."""
         if self._changes != Layer.changes:
-            self._key = tuple(part for layer in self._layers() for part in _of(layer))
+            found = tuple(part for layer in self._layers() for part in _of(layer))
+            self._key = self._known.setdefault(found, len(self._known))
             self._changes = Layer.changes
         return self._key
 

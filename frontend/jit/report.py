@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import sysconfig
 import types
 from collections.abc import Iterator
 from itertools import islice
@@ -69,6 +70,11 @@ def show_users_lines(error: BaseException) -> None:
         hide_frames(error)
 
 
+def mark_users(error: BaseException) -> None:
+    """Say that an error is about what the user gave: it is shown without our frames."""
+    error.__dict__["_wherry_described"] = True
+
+
 def hide_frames(error: BaseException) -> None:
     """Take our frames out of the traceback, unless WHERRY_DEBUG is set."""
     if not os.environ.get("WHERRY_DEBUG"):
@@ -82,7 +88,7 @@ def _describe_run(error: WherryError) -> None:
         return
     shown = _excerpt(loc.file, loc.line, None)
     if shown and not isinstance(error, OpError):
-        error.__dict__["_wherry_described"] = True
+        mark_users(error)
         text = str(error).removesuffix(f"\n  at {loc}")
         head = f'In transformed code:\n\n    File "{loc.file}", line {loc.line}\n'
         error.args = (f"{head}{shown}\n\n{text}",)
@@ -108,8 +114,12 @@ def _steps(traceback: types.TracebackType | None) -> Iterator[Step]:
 
 
 def _users(traceback: types.TracebackType | None) -> list[Step]:
-    """The user's frames; those that run a part of a function stand for the function."""
+    """The user's frames; those that run a part of a function stand for the function.
+
+    What a library does inside is left out, where the user's own code called it.
+    """
     steps = [step for step in _steps(traceback) if not _is_ours(step.frame)]
+    steps = [step for step in steps if not _is_library(step.frame)] or steps
     following: list[Step | None] = [*steps[1:], None]
     return [
         step for step, after in zip(steps, following, strict=False)
@@ -125,6 +135,15 @@ def _is_part(frame: types.FrameType, inner: types.FrameType) -> bool:
         and outer_code.co_qualname == code.co_qualname
         and outer_code.co_filename == code.co_filename
     )
+
+
+_LIBRARIES = tuple(
+    {os.path.join(os.path.realpath(sysconfig.get_path(key)), "") for key in ("stdlib", "purelib")}
+)
+
+
+def _is_library(frame: types.FrameType) -> bool:
+    return os.path.realpath(frame.f_code.co_filename).startswith(_LIBRARIES)
 
 
 def _is_ours(frame: types.FrameType) -> bool:
@@ -176,7 +195,7 @@ def _excerpt(filename: str, line: int, columns: tuple[int, int] | None) -> str:
 
 def _prepend(error: BaseException, text: str, last: Step) -> None:
     """Change the message in place where the exception's class shows `args[0]`; else add a note."""
-    error.__dict__["_wherry_described"] = True
+    mark_users(error)
     if isinstance(error, OpError):
         # The line stands in the text now: shown once is enough.
         error.message, error.op, error.loc = text + _without_line(str(error), last), "", None

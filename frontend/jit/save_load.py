@@ -19,6 +19,7 @@ from .concrete import ConcreteProgram, is_output
 from .decorate import Decorator
 from .layout import encode
 from .modes import for_inference
+from .report import show_users_lines
 from .state import flatten
 from .static_function import StaticFunction, is_enabled
 from .translated_layer import TranslatedLayer
@@ -50,8 +51,12 @@ def save(layer: Any, path: Any, input_spec: Any = None, **configs: Any) -> None:
             "The input input_spec should be 'list', but received input_spec's type is "
             f"{type(input_spec)}."
         )
-    for function, suffix in list(_functions(layer, input_spec)):
-        _write(layer, function, f"{prefix}{suffix}", input_spec, configs.get("output_spec"))
+    try:
+        for function, suffix in list(_functions(layer, input_spec)):
+            _write(layer, function, f"{prefix}{suffix}", input_spec, configs.get("output_spec"))
+    except Exception as error:
+        show_users_lines(error)
+        raise
 
 
 def check_path(path: Any) -> str:

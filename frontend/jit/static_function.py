@@ -20,7 +20,7 @@ from .concrete import ConcreteProgram
 from .convert_call import convert_call
 from .explain import Explanation
 from .layer_mode import Mode
-from .report import hide_frames, show_users_lines
+from .report import mark_users, show_users_lines
 from .source import conversion_of
 
 _enabled = True
@@ -108,7 +108,7 @@ class StaticFunction:
         try:
             return self.function_spec.bind(args, kwargs)
         except (TypeError, ValueError) as error:
-            hide_frames(error)
+            mark_users(error)
             raise
 
     def _quick_key(self, args: Sequence[Any]) -> Any:
@@ -190,7 +190,11 @@ class StaticFunction:
         """
         specs = self.function_spec.input_spec if input_spec is None else list(input_spec)
         if specs is not None:
-            return self._trace_specs(specs)
+            try:
+                return self._trace_specs(specs)
+            except Exception as error:
+                show_users_lines(error)
+                raise
         last = self._programs.last
         if last is None:
             names = ",".join(p.name for p in self.function_spec.params)

@@ -118,7 +118,8 @@ def _checked_dim(index: int, dim: Any) -> SpecDim:
     if isinstance(dim, str) and dim.isidentifier() and dim not in ("min", "max"):
         return dim
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
+        name = " The name of a size is an identifier, such as 'B'." if isinstance(dim, str) else ""
         raise ValueError(
-            f"shape[{index}] should be an `int`, but received `{type(dim).__name__}`:{dim}."
+            f"shape[{index}] should be an `int`, but received `{type(dim).__name__}`:{dim}.{name}"
         )
     return max(int(dim), -1)
