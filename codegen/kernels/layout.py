@@ -9,7 +9,7 @@ from llvmlite import ir
 from wherry.ir.dims import Dim
 from wherry.ir.infer import Shape
 from wherry.ir.ops.blocked import BLOCK
-from wherry.schema.dtypes import bool_
+from wherry.ir.ops.window import as_ints
 
 from ..builder import KernelBuilder
 from ..index import Index, Value
@@ -102,7 +102,7 @@ def pad_planes(kb: KernelBuilder) -> None:
 def to_blocked(kb: KernelBuilder) -> None:
     """Squares of pixels and channels, turned round in registers."""
     x, out = kb.input("X"), kb.output()
-    channels, area = int(x.shape[1]), kb.dim(x.shape[2] * x.shape[3])
+    (channels,), area = as_ints(x.shape[1:2]), kb.dim(x.shape[2] * x.shape[3])
     padded = any(side != 0 for side in kb.attrs["paddings"])
     frame = Frame(kb, out, out.shape[2:4], kb.attrs["paddings"], BLOCK)
     high, wide = (kb.dim(x.shape[2]), kb.dim(x.shape[3])) if padded else (1, area)
@@ -136,15 +136,16 @@ def from_blocked(kb: KernelBuilder) -> None:
 class _Turn:
     """Moves pixels of one block between planes, `area` apart, and blocked pixels.
 
-    The block has `channels` channels, all 16 where `full`.
+    The block has `channels` channels, all 16 where `full`. `place` gives the number of a pixel
+    among the blocked ones.
     """
 
     def __init__(
         self, kb: KernelBuilder, planes: Operand, pixels: Operand, area: Index, channels: Index,
-        full: bool,
+        full: bool, place: Callable[[Index], Index] = lambda pixel: pixel,
     ) -> None:  # fmt: skip
         self.kb, self.planes, self.pixels, self.area = kb, planes, pixels, area
-        self.channels, self.full = channels, full
+        self.channels, self.full, self.place = channels, full, place
         self.width = _lanes(kb, planes)
 
     def inwards(self, source: Index, target: Index, count: Index) -> None:
@@ -153,9 +154,7 @@ class _Turn:
 
         def square(lane: int, at: Index, lanes: Lanes) -> None:
             rows = [self.row(kb.add(source, at), lane + c, lanes) for c in range(width)]
-            to = kb.add(target, kb.add(kb.mul(at, BLOCK), lane))
-            turned = transpose(kb, rows)
-            self.each_pixel(lanes, turned, to)
+            self.each_pixel(lanes, transpose(kb, rows), kb.add(target, lane), at)
 
         self.squares(count, square)
 
@@ -170,15 +169,19 @@ class _Turn:
             cell.set(lanes.load(self.planes, lambda j: kb.add(place, j), 1).value)
         return cell.get()
 
-    def each_pixel(self, lanes: Lanes, turned: Sequence[Value], to: Index) -> None:
+    def each_pixel(self, lanes: Lanes, turned: Sequence[Value], to: Index, first: Index) -> None:
         kb = self.kb
-        if lanes.full:
-            for p, value in enumerate(turned):
-                self.pixels.store_vector(value, kb.add(to, p * BLOCK))
-            return
+
+        def store(p: int, value: Value) -> None:
+            place = kb.mul(self.place(kb.add(first, p)), BLOCK)
+            self.pixels.store_vector(value, kb.add(to, place))
+
         for p, value in enumerate(turned):
+            if lanes.full:
+                store(p, value)
+                continue
             with kb.when(kb.lt(p, lanes.count)):
-                self.pixels.store_vector(value, kb.add(to, p * BLOCK))
+                store(p, value)
 
     def outwards(self, source: Index, target: Index, count: Index) -> None:
         """Pixels to planes."""
@@ -226,18 +229,26 @@ class _Turn:
 
 @lowers("pack_filter")
 def pack_filter(kb: KernelBuilder) -> None:
-    """One number after the other: filters of a model are packed when it is compiled."""
+    """A block of outputs after the other: their filters are planes whose pixels are (c, tap)."""
     w, out = kb.input("Filter"), kb.output()
-    outputs, channels, high, wide = map(int, w.shape)
-    count, blocks, *_, block, _ = map(int, out.shape)
+    outputs, channels, high, wide = as_ints(w.shape)
+    count, blocks, _, _, block, _ = as_ints(out.shape)
     taps = high * wide
-    with kb.parallel(count * blocks) as number:
-        o, b = kb.mul(kb.div(number, blocks), BLOCK), kb.mul(kb.rem(number, blocks), block)
-        with kb.loop(taps) as tap, kb.loop(block) as c, kb.loop(BLOCK) as lane:
-            row, column = kb.add(o, lane), kb.add(b, c)
-            inside = kb.b.and_(kb.lt(row, outputs), kb.lt(column, channels))
-            place = kb.add(kb.mul(kb.add(kb.mul(row, channels), column), taps), tap)
-            value = w.load_at(kb.select(inside, place, 0))
-            value = kb.scalars.select(kb.scalar(inside, bool_), value, kb.const(0, w.dtype))
-            to = kb.add(kb.mul(kb.add(kb.mul(number, taps), tap), block), c)
-            out.store_at(value, kb.add(kb.mul(to, BLOCK), lane))
+
+    def place(pixel: Index) -> Index:
+        """Pixels lie as (block of channels, tap, channel)."""
+        c, tap = kb.div(pixel, taps), kb.rem(pixel, taps)
+        row = kb.add(kb.mul(kb.div(c, block), taps), tap)
+        return kb.add(kb.mul(row, block), kb.rem(c, block))
+
+    with kb.parallel(count) as number:
+        first = kb.mul(number, BLOCK)
+        size = channels * taps
+        target = kb.mul(number, blocks * taps * block * BLOCK)
+        turn = _Turn(kb, w, out, size, kb.sub(outputs, first), outputs % BLOCK == 0, place)
+        turn.inwards(kb.mul(first, size), target, size)
+        zero = ir.Constant(storage_type(out.dtype, turn.width), None)
+        with kb.loop(taps) as tap, kb.loop(blocks * block, channels) as c:
+            pixel = place(kb.add(kb.mul(c, taps), tap))
+            for lane in range(0, BLOCK, turn.width):
+                out.store_vector(zero, kb.add(kb.add(target, kb.mul(pixel, BLOCK)), lane))
