@@ -10,7 +10,7 @@ read its values or give it some, and never so that an op outside has to run amid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..dims import product
@@ -22,6 +22,8 @@ from .fusion import MAX_INPUTS, MAX_OPS, REDUCTIONS, is_constant, is_fusible, ma
 
 # How many places of the block a group may span, which bounds the search for ops amid it.
 MAX_SPAN = 256
+# So many ops that read a tensor are looked at for another reduction of it.
+MAX_READERS = 32
 # A single row so long is better computed loop by loop, by several threads.
 LONG_ROW = 32768
 VIEWS = frozenset({"reshape2", "squeeze2", "unsqueeze2"})
@@ -86,7 +88,7 @@ class _Places:
     def ops(self) -> list[OpDesc]:
         return [op for op in self.slots if op is not None]
 
-    def readers(self, var: Variable) -> Iterable[OpDesc]:
+    def readers(self, var: Variable) -> Collection[OpDesc]:
         return self.users.get(var, {})
 
     def amid(self, members: set[OpDesc]) -> list[OpDesc] | None:
@@ -179,28 +181,37 @@ class _Group:
         self.inputs.update(op.in_vars)
 
     def grow(self) -> None:
-        """Add neighbours while some fit; those that come first in the block first."""
-        refused: set[OpDesc] = set()
+        """Add neighbours while some fit; those that come first in the block first.
+
+        One that does not fit is tried once more when others have joined.
+        """
+        pending, refused = set[OpDesc](), set[OpDesc]()
+        for member in self.members:
+            pending.update(self.neighbours(member))
+        joined = False
         while len(self.members) < MAX_OPS:
-            found = {op for op in self.neighbours() if op not in refused}
-            if not found:
-                return
-            chosen = min(found, key=self.places.position.__getitem__)
+            if not pending:
+                if not (joined and refused):
+                    return
+                pending, refused, joined = refused, set(), False
+            chosen = min(pending, key=self.places.position.__getitem__)
+            pending.discard(chosen)
             if self.fits(chosen):
+                joined = True
                 self.add(chosen)
-                refused.clear()
+                pending.update(one for one in self.neighbours(chosen) if one not in refused)
             else:
                 refused.add(chosen)
 
-    def neighbours(self) -> Iterator[OpDesc]:
-        """Ops that give the members a value, read one of theirs, or reduce what they read."""
-        for member in list(self.members):
-            for var in member.in_vars:
-                yield from self.known([var.op])
-                if var.shape == self.rows.shape:
-                    yield from self.known(op for op in self.places.readers(var) if self.sums(op))
-            for var in member.out_vars:
-                yield from self.known(self.places.readers(var))
+    def neighbours(self, member: OpDesc) -> Iterator[OpDesc]:
+        """Ops that give a member a value, read one of its, or reduce what it reads."""
+        for var in member.in_vars:
+            yield from self.known([var.op])
+            readers = self.places.readers(var)
+            if var.shape == self.rows.shape and len(readers) <= MAX_READERS:
+                yield from self.known(op for op in readers if self.sums(op))
+        for var in member.out_vars:
+            yield from self.known(self.places.readers(var))
 
     def known(self, ops: Iterable[OpDesc | None]) -> Iterator[OpDesc]:
         """Those of the ops that are in the block and could join."""
@@ -217,7 +228,7 @@ class _Group:
         return all(map(self.is_reduction, self.places.readers(op.output())))
 
     def is_reduction(self, op: OpDesc) -> bool:
-        return _Rows.of(op) == self.rows
+        return op.type in REDUCTIONS and _Rows.of(op) == self.rows
 
     def is_full(self, op: OpDesc) -> bool:
         return is_fusible(op) and op.output().shape == self.rows.shape != self.rows.kept
