@@ -92,8 +92,11 @@ class LLVMScalars(ScalarBuilder):
         source = operand.dtype
         if source.is_float:
             return self._from_float(operand, dtype)
+        if source is bool_ and dtype.is_float:
+            one, zero = (self.const(number, dtype) for number in (1, 0))
+            return self.select(operand, one, zero).value
         if dtype.is_float:
-            unsigned = source is bool_ or source.numpy.kind == "u"
+            unsigned = source.numpy.kind == "u"
             cast = self.builder.uitofp if unsigned else self.builder.sitofp
             return cast(operand.value, value_type(dtype, self.width))
         return self.resize(operand, dtype).value
@@ -128,8 +131,8 @@ class LLVMScalars(ScalarBuilder):
             return ir.Constant(element, number)
         return ir.Constant(ir.VectorType(element, self.width), [number] * self.width)
 
-    def intrinsic(self, name: str, *operands: Scalar) -> Scalar:
-        """`llvm.name` on operands of one type, giving that type."""
+    def intrinsic(self, name: str, *operands: Scalar, flags: Sequence[str] = ()) -> Scalar:
+        """`llvm.name` on operands of one type, giving that type; `flags` are fast-math flags."""
         kind = value_type(operands[0].dtype, self.width)
         suffix = ("f" if operands[0].dtype.is_float else "i") + str(operands[0].dtype.itemsize * 8)
         full = f"llvm.{name}." + (f"v{self.width}{suffix}" if self.width else suffix)
@@ -137,9 +140,8 @@ class LLVMScalars(ScalarBuilder):
         function = module.globals.get(full)
         if function is None:
             function = ir.Function(module, ir.FunctionType(kind, [kind] * len(operands)), full)
-        return Scalar(
-            self, self.builder.call(function, [x.value for x in operands]), operands[0].dtype
-        )
+        call = self.builder.call(function, [x.value for x in operands], fastmath=flags)
+        return Scalar(self, call, operands[0].dtype)
 
     def fma(self, x: Scalar, y: Operand, z: Operand) -> Scalar:
         """x * y + z, rounded once where the target does that in one instruction."""
@@ -268,14 +270,9 @@ def _intrinsic(name: str) -> Callable[..., Scalar]:
     return lambda b, *operands: b.intrinsic(name, *operands)
 
 
-def _extremum(compare: str) -> Callable[..., Scalar]:
-    """min or max: x where it wins or is NaN, else y (which may be NaN)."""
-
-    def call(b: LLVMScalars, x: Scalar, y: Scalar) -> Scalar:
-        wins = b.call(compare, x, y) | b.isnan(x)
-        return b.select(wins, x, y)
-
-    return call
+def _extremum(name: str) -> Callable[..., Scalar]:
+    """min or max; NaN where an operand is. Which zero of two is the larger one is not said."""
+    return lambda b, x, y: b.intrinsic(name, x, y, flags=("nsz",))
 
 
 def _sign(b: LLVMScalars, x: Scalar) -> Scalar:
@@ -298,7 +295,7 @@ _FLOAT: dict[str, Callable[..., Scalar]] = {
     "div": instruction("fdiv"), "neg": instruction("fneg"), "abs": _intrinsic("fabs"),
     "sqrt": _intrinsic("sqrt"), "rsqrt": lambda b, x: 1 / b.sqrt(x), "floor": _intrinsic("floor"),
     "ceil": _intrinsic("ceil"), "round": _intrinsic("rint"), "trunc": _intrinsic("trunc"),
-    "min": _extremum("lt"), "max": _extremum("gt"), "sign": _sign, "isnan": _isnan,
+    "min": _extremum("minimum"), "max": _extremum("maximum"), "sign": _sign, "isnan": _isnan,
     "isinf": lambda b, x: b.abs(x) == float("inf"), "isfinite": _isfinite,
     "fmod": via_float64(math_pow.fmod), "mod": via_float64(math_pow.mod),
     "floordiv": via_float64(math_pow.floordiv), "pow": math_pow.power,
