@@ -23,7 +23,7 @@ test: $(READY)  ## run the whole test suite
 	@$(BIN)/python -m pytest -n auto $(ARGS)
 
 bench: $(READY)  ## time wherry beside its peers (ONLY=lenet, PEERS=all|none|jax,..., THREADS=1,2)
-	@$(BIN)/python benchmarks/bench.py --only '$(ONLY)' --peers '$(PEERS)' $(if $(THREADS),--threads $(THREADS))
+	@$(BIN)/python benchmarks/bench.py --only '$(ONLY)' --peers '$(PEERS)' $(if $(THREADS),--threads $(THREADS)) $(if $(RECORD),--record)
 
 check: types  ## ruff (lint and format) and mypy --strict
 	@$(BIN)/ruff check .

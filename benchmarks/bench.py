@@ -1,6 +1,7 @@
 """Time wherry beside its peers, in turn in one run, and say how near the machine's limit it is.
 
 usage: python benchmarks/bench.py [--only TEXT] [--peers all] [--threads 1,2]      (or `make bench`)
+       python benchmarks/bench.py --record     puts the table into benchmarks/README.md
 
 Every framework has a process of its own, all pinned to the same CPUs, and one runs at a time.
 """
@@ -10,11 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +28,8 @@ from peers import Framework, PeerError, chosen, set_up
 from workloads import WORKLOADS, Array, Workload
 
 BUILD = Path(__file__).resolve().parent.parent / "build"
+README = Path(__file__).resolve().parent / "README.md"
+MARK = "## The last table"
 OURS = "wherry"
 TOLERANCE = 2e-5
 SLICE_US = 20_000  # how long a framework runs before it is the other's turn
@@ -100,11 +105,7 @@ class Bench:
 
     def run(self, indices: list[int]) -> list[Result]:
         self.progress("")
-        print(
-            self.line(
-                [f"us, {count_of(self.threads)}", "batch", OURS, *self.peers, "ratio", "of limit"]
-            )
-        )
+        print(self.line(self.head()))
         results = []
         for count, index in enumerate(indices, 1):
             at = f"{count}/{len(indices)} {WORKLOADS[index].name} {WORKLOADS[index].batch}"
@@ -113,6 +114,18 @@ class Bench:
             print(self.line(self.cells(result)), flush=True)
             results.append(result)
         return results
+
+    def head(self) -> list[str]:
+        return [f"us, {count_of(self.threads)}", "batch", OURS, *self.peers, "ratio", "of limit"]
+
+    def markdown(self, results: list[Result]) -> str:
+        """The table as it stands in the README, with what it was measured on."""
+        ran = {name for result in results for name in result.us}
+        versions = ", ".join(f"{f.name} {f.version()}" for f in self.frameworks if f.name in ran)
+        peak = self.machine.flops_per_us() / 1e3
+        facts = f"{machine_name()}; FMA peak {peak:.0f} GFLOP/s; {versions}; {date.today()}."
+        rows = [self.head(), ["---"] * len(self.head()), *map(self.cells, results)]
+        return facts + "\n\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
     def measure(self, index: int, at: str) -> Result:
         result = Result(WORKLOADS[index], self.threads, failed=dict(self.absent))
@@ -197,6 +210,21 @@ def selected(only: str) -> list[int]:
     return found
 
 
+def machine_name() -> str:
+    """The processor, as the kernel names it, and how many CPUs of it there are."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return f"{next(models, platform.machine())}, {os.cpu_count()} CPUs"
+
+
+def record(tables: list[str], page: Path) -> None:
+    """Replace what follows the mark in the page by the tables."""
+    text = page.read_text()
+    if MARK not in text:
+        raise SystemExit(f"bench: {page} has no line {MARK!r}")
+    page.write_text("\n\n".join([text[: text.index(MARK)] + MARK, *tables]) + "\n")
+
+
 def count_of(threads: int) -> str:
     return f"{threads} thread" + "s" * (threads > 1)
 
@@ -212,6 +240,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=numbers, help="numbers with commas between; 1,2")
     parser.add_argument("--rounds", type=int, default=30, help="at most so many")
     parser.add_argument("--seconds", type=float, default=2.0, help="at most so long for each peer")
+    parser.add_argument("--record", action="store_true", help="write the table into the README")
     parser.add_argument("--output", type=Path, default=BUILD / "bench.json")
     parser.add_argument("--environments", type=Path, default=BUILD / "peers")
     options = parser.parse_args(arguments)
@@ -232,13 +261,19 @@ def main(arguments: list[str]) -> int:
     indices = selected(options.only)
     # First of all: setting up may use every CPU.
     installed = Installed.of(chosen(options.peers), options.environments, Progress())
-    results = []
+    results: list[Result] = []
+    tables = []
     for threads in options.threads:
         bench = Bench(options, installed, threads)
         try:
-            results += bench.run(indices)
+            found = bench.run(indices)
+            results += found
+            if options.record:
+                tables.append(bench.markdown(found))
         finally:
             bench.close()
+    if options.record:
+        record(tables, README)
     for result in results:
         for name, reason in result.failed.items():
             at = f"{result.workload.name} {result.workload.batch}, {count_of(result.threads)}"

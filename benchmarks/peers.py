@@ -90,6 +90,11 @@ class Framework:
         """Microseconds of a call, the mean of so many."""
         return float(self.ask({"calls": calls})["us"])
 
+    def version(self) -> str:
+        """Of what is installed."""
+        package = {"paddle": "paddlepaddle"}.get(self.name, self.name)
+        return str(self.ask({"version": package})["version"])
+
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin and self.process.stdout
         self.process.send_signal(signal.SIGCONT)

@@ -4,6 +4,7 @@ usage: python benchmarks/worker.py FRAMEWORK THREADS       (bench.py starts it)
 
 {"open": INDEX, "folder": PATH}  builds a workload, writes its output to PATH/out.npy
 {"calls": N}                     runs it N times: {"us": the mean of a call}
+{"version": PACKAGE}             {"version": what is installed of it}
 
 An answer is {"error": text} where the framework raised.
 """
@@ -15,6 +16,7 @@ import json
 import os
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ class Worker:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if "open" in request:
             return self.open(request["open"], Path(request["folder"]))
+        if "version" in request:
+            return {"version": metadata.version(request["version"])}
         return {"us": self.time(request["calls"])}
 
     def open(self, index: int, folder: Path) -> dict[str, Any]:

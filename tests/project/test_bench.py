@@ -1,5 +1,6 @@
 """`make bench`: its table, its file, its selection, and what it says of peers that fail."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -101,3 +102,13 @@ def test_each_number_of_threads_has_its_table(bench, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("of limit") == 2
     assert [r["threads"] for r in json.loads((tmp_path / "bench.json").read_text())] == want
+
+
+def test_a_record_replaces_what_follows_the_mark(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    bench = importlib.import_module("bench")
+    page = tmp_path / "README.md"
+    page.write_text(f"# Benchmarks\n\n{bench.MARK}\n\nan older one\n")
+    bench.record(["| a |", "| b |"], page)
+    assert page.read_text() == f"# Benchmarks\n\n{bench.MARK}\n\n| a |\n\n| b |\n"
+    assert bench.MARK in bench.README.read_text()
