@@ -33,6 +33,8 @@ from .fusion import is_fusible
 _FEW = BLOCK // 2
 # A filter that is not known is packed at each call: for so many pixels at least.
 _PIXELS = 32
+# From so many pixels on a plain 1 x 1 convolution is better done as the product that it is.
+_LONG = 128
 _POOLS = {"max_pool2d_with_index": "max", "avg_pool2d": "avg"}
 
 
@@ -136,6 +138,8 @@ class _Chooser:
             image = _blocked(F, x)
             made = F.depthwise_blocked(image, filters, paddings=pads, **steps)
             return [_plain(F, made, _channels(out))]
+        if _source(x) is None and out not in self.wanted and _is_product(op, place):
+            return None
         if not self.is_direct(op):
             few = _is_static(w) and as_ints(w.shape)[0] // place.groups <= _FEW
             few = few and place.strides[1] <= 2
@@ -218,6 +222,15 @@ def _is_depthwise(op: OpDesc) -> bool:
     """A filter for each channel, and channels for a block."""
     w, groups = op.inputs["Filter"][0], op.attrs["groups"]
     return _is_static(w) and groups == as_ints(w.shape)[0] > _FEW and w.shape[1] == 1
+
+
+def _is_product(op: OpDesc, place: Geometry) -> bool:
+    """Whether a plain image is a matrix already, long enough for the tiles of a product."""
+    h, w = op.out_vars[0].shape[2:]
+    pixels = h * w
+    alone = place.kernel == (1, 1) == place.strides and place.groups == 1
+    padded = any(side != 0 for pair in place.pads for side in pair)
+    return alone and not padded and (not isinstance(pixels, int) or pixels >= _LONG)
 
 
 def _is_concat(op: OpDesc) -> bool:

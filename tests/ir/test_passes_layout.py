@@ -97,7 +97,7 @@ def test_few_outputs_and_single_poolings_stay_plain() -> None:
 
 
 def test_what_gains_nothing_stays() -> None:
-    """float64; places that are read; a filter that would be packed for a single pixel."""
+    """float64; places that are read; a filter packed for one pixel; a product of matrices."""
     for text in (
         body("out: float64[4, 16, 9, 9] = conv2d(Input=x, Filter=w)",
              args="x: float64[4, 16, 9, 9], w: float64[16, 16, 1, 1]"),
@@ -106,6 +106,8 @@ def test_what_gains_nothing_stays() -> None:
              args=X, result="out, m"),
         body("out: float32[1, 16, 1, 1] = conv2d(Input=x, Filter=w)",
              args="x: float32[1, 16, 3, 3], w: float32[16, 16, 3, 3]"),
+        body("out: float32[N, 64, 14, 14] = conv2d(Input=x, Filter=w)",
+             args=f"{X}, w: float32[64, 32, 1, 1]"),
         body("out: float32[N, 64, 14, 14] = elementwise_add(X=x, Y=x)",
              args="x: float32[N, 64, 14, 14]"),
     ):  # fmt: skip
