@@ -7,7 +7,6 @@ neither the machine nor on how work is split.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import DType, bool_, float16, float32, uint8
 
 from .builder import KernelBuilder
-from .index import I32, Cell, Index, Value
+from .index import I1, I32, Index, Value
 from .lanes import Lanes
 from .math import LLVMScalars
 
@@ -121,28 +120,17 @@ class Partials:
         kb = self.kb
         slot = kb.rem(i, self.lanes)
         before = self.memory.load_vector(slot, self.width)
-        total = self.reduction.combine(kb, before, self._partial(lanes, value), self.width)
+        total = self.reduction.combine(kb, before, self.partial(lanes, value), self.width)
         if not lanes.full:
             total = kb.b.select(lanes.mask, total, before)
         self.memory.store_vector(total, slot)
 
-    def _partial(self, lanes: Lanes, value: Scalar) -> Value:
+    def partial(self, lanes: Lanes, value: Scalar) -> Value:
         return self.reduction.partial(lanes.scalars, value).value
 
-    def registers(self) -> list[Cell]:
-        """The partial results as vectors in registers, for `add_to`; `keep` puts them back."""
-        firsts = range(0, self.lanes, self.width)
-        return [self.kb.cell(self.memory.load_vector(at, self.width)) for at in firsts]
-
-    def add_to(self, cells: Sequence[Cell], number: int, lanes: Lanes, value: Scalar) -> None:
-        """Take the vector of this number, counted from a multiple of all lanes."""
-        cell = cells[number % len(cells)]
-        partial = self._partial(lanes, value)
-        cell.set(self.reduction.combine(self.kb, cell.get(), partial, self.width))
-
-    def keep(self, cells: Sequence[Cell]) -> None:
-        for number, cell in enumerate(cells):
-            self.memory.store_vector(cell.get(), number * self.width)
+    def registers(self) -> Registers:
+        """The partial results in registers, for the whole blocks of a run."""
+        return Registers(self)
 
     def result(self) -> Scalar:
         """All of them combined."""
@@ -153,6 +141,62 @@ class Partials:
             low, high = (_part(kb, vector, lanes, first) for first in (0, lanes))
             vector = self.reduction.combine(kb, low, high, lanes if lanes > 1 else 0)
         return self.reduction.final(kb, vector)
+
+
+class Registers:
+    """Partial results as vectors in registers; `keep` puts them back into memory.
+
+    For extremes of floats NaN is looked for beside: one comparison does for two vectors, and the
+    extreme itself is one instruction.
+    """
+
+    def __init__(self, partials: Partials) -> None:
+        self.partials, self.kb, self.width = partials, partials.kb, partials.width
+        firsts = range(0, partials.lanes, self.width)
+        self.cells = [self.kb.cell(self._load(first)) for first in firsts]
+        reduction = partials.reduction
+        self.is_extreme = reduction.function in ("max", "min") and reduction.dtype.is_float
+        self.waiting: Value | None = None
+        if self.is_extreme:
+            none = ir.Constant(ir.VectorType(I1, self.width), None)
+            self.found_nan = self.kb.cell(none)
+
+    def _load(self, first: int) -> Value:
+        return self.partials.memory.load_vector(first, self.width)
+
+    def add(self, number: int, lanes: Lanes, value: Scalar) -> None:
+        """Take the vector of this number, counted from a multiple of all lanes."""
+        cell = self.cells[number % len(self.cells)]
+        partial = self.partials.partial(lanes, value)
+        if self.is_extreme:
+            cell.set(self._extreme(cell.get(), partial))
+            self._look_for_nan(partial)
+        else:
+            reduction = self.partials.reduction
+            cell.set(reduction.combine(self.kb, cell.get(), partial, self.width))
+
+    def _extreme(self, before: Value, value: Value) -> Value:
+        sign = ">" if self.partials.reduction.function == "max" else "<"
+        wins = self.kb.b.fcmp_ordered(sign, value, before)
+        return self.kb.b.select(wins, value, before)
+
+    def _look_for_nan(self, value: Value) -> None:
+        if self.waiting is None:
+            self.waiting = value
+            return
+        unordered = self.kb.b.fcmp_unordered("uno", self.waiting, value)
+        self.found_nan.set(self.kb.b.or_(self.found_nan.get(), unordered))
+        self.waiting = None
+
+    def keep(self) -> None:
+        assert self.waiting is None, "a block is an even number of vectors"
+        if self.is_extreme:
+            scalars = LLVMScalars(self.kb.b, self.width)
+            nan = scalars.constant(np.nan, self.partials.reduction.dtype)
+            first = self.cells[0]
+            first.set(self.kb.b.select(self.found_nan.get(), nan, first.get()))
+        for number, cell in enumerate(self.cells):
+            self.partials.memory.store_vector(cell.get(), number * self.width)
 
 
 def _part(kb: KernelBuilder, vector: Value, lanes: int, first: int) -> Value:

@@ -168,14 +168,14 @@ class _Rows:
     ) -> None:
         """The part of a run that is whole blocks, with the partial results in registers."""
         kb, lanes = self.kb, Lanes(self.kb, self.width, self.width)
-        cells = [one.registers() for one in partials]
+        registers = [one.registers() for one in partials]
         with kb.loop(stop, 0, BLOCK, plain=True) as i:
             for vector in range(BLOCK // self.width):
                 found = values(lanes, kb.add(i, vector * self.width))
-                for one, own, value in zip(partials, cells, found, strict=True):
-                    one.add_to(own, vector, lanes, value)
-        for one, own in zip(partials, cells, strict=True):
-            one.keep(own)
+                for one, value in zip(registers, found, strict=True):
+                    one.add(vector, lanes, value)
+        for one in registers:
+            one.keep()
 
     def place(
         self, key: tuple[Variable | None, str], index: Sequence[Index], i: Index
