@@ -16,7 +16,7 @@ from ..epilogue import Result, Surface
 from ..index import Index, Value
 from ..lanes import Lanes
 from ..operand import Operand
-from .few_rows import FewRows, few_rows
+from .few_rows import FewRows, rows_at_once
 from .move import Stride, register, unravel
 from .panels import Matrix, Slots, lanes, pack, sum_dtype
 from .product import Left, Product, Right, must_pack_rows, scratch_bytes
@@ -25,6 +25,8 @@ from .tile import Strip
 
 # A right matrix of so many bytes is read where it lies.
 SMALL = 1 << 14
+# So many rows are few beside a matrix that the second-level cache holds, and beside a larger one.
+NEAR, FEW_NEAR, FEW_FAR = 3 << 18, 32, 8
 
 
 def matrix(operand: Operand, transposed: bool, is_left: bool) -> Matrix:
@@ -80,7 +82,7 @@ def matmul(kb: KernelBuilder, result: Result) -> None:
 class _Versions:
     """The product of two matrices of a stack, for few rows and for many.
 
-    Both are there where the call tells how many rows there are: then one row is few.
+    Both are there where the call tells how many rows there are.
     """
 
     kb: KernelBuilder
@@ -92,10 +94,17 @@ class _Versions:
 
     @cached_property
     def few(self) -> FewRows | None:
-        rows = self.left.rows if isinstance(self.left.rows, int) else 1
-        if not self.reads_runs or rows > few_rows(self.kb):
+        if not self.reads_runs or (isinstance(self.left.rows, int) and self.left.rows > self.most):
             return None
-        return FewRows(self.kb, rows, self.left, self.right, self.store)
+        return FewRows(self.kb, self.left, self.right, self.store)
+
+    @cached_property
+    def most(self) -> int:
+        """With so many rows the right matrix is better read once for a few of them than packed."""
+        size = self.right.rows * self.right.columns * self.dtype.itemsize
+        if _is_small(self.right):
+            return rows_at_once(self.kb)
+        return FEW_NEAR if isinstance(size, int) and size <= NEAR else FEW_FAR
 
     @cached_property
     def many(self) -> Product | None:
@@ -111,14 +120,14 @@ class _Versions:
         )  # fmt: skip
 
     @cached_property
-    def one_row(self) -> Value:
-        return self.kb.eq(self.kb.dim(self.left.rows), 1)
+    def are_few(self) -> Value:
+        return self.kb.compare("<=", self.kb.dim(self.left.rows), self.most)
 
     @cached_property
     def blocks(self) -> Index:
         """How many blocks there are; each writes its own part of the result."""
         if self.few is not None and self.many is not None:
-            return self.kb.select(self.one_row, self.few.blocks, self.many.blocks)
+            return self.kb.select(self.are_few, self.few.blocks, self.many.blocks)
         one = self.few or self.many
         assert one is not None
         return one.blocks
@@ -127,7 +136,7 @@ class _Versions:
         few, many = self.few, self.many
         if few is not None and many is not None:
             self.kb.either(
-                self.one_row, lambda: few.emit_block(block), lambda: many.emit_block(block)
+                self.are_few, lambda: few.emit_block(block), lambda: many.emit_block(block)
             )
         elif few is not None:
             few.emit_block(block)

@@ -26,7 +26,7 @@ from .tiling import transpose
 PANEL_BYTES = 128
 SLACK = 16
 # So many rows ahead of the one that is read, the next ones are asked for.
-AHEAD = 8
+AHEAD = 4
 
 
 def sum_dtype(dtype: DType) -> DType:
