@@ -106,7 +106,7 @@ def code_cache() -> CodeCache | None:
 
 
 def kept(make: Callable[[], bytes], *parts: str) -> bytes:
-    """What `make` gives; these texts and the compiler determine it. From the cache if it is there."""
+    """What `make` gives; these texts and the compiler determine it. From the cache if there."""
     cache = code_cache()
     if cache is None:
         return make()

@@ -11,6 +11,7 @@ from llvmlite import ir
 
 from wherry.ir.scalar import Scalar
 
+from .constant import undefined, zeros
 from .index import I32, POINTER, Index, Value
 from .math import LLVMScalars, storage_type
 from .operand import Operand
@@ -24,9 +25,8 @@ Place = Callable[[Index], Index]
 def splat(kb: KernelBuilder, value: Value, width: int) -> Value:
     """A vector of one value."""
     kind = ir.VectorType(value.type, width)
-    one = kb.b.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
-    mask = ir.Constant(ir.VectorType(I32, width), [0] * width)
-    return kb.b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
+    one = kb.b.insert_element(undefined(kind), value, ir.Constant(I32, 0))
+    return kb.b.shuffle_vector(one, undefined(kind), zeros(width))
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
 from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
 
 from . import math_exp, math_float32, math_half, math_int, math_pow, math_sincos, math_trig
+from .constant import repeated
 from .math_int import instruction
 
 _FLOAT_TYPES = {"float16": ir.FloatType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
@@ -129,7 +130,7 @@ class LLVMScalars(ScalarBuilder):
         """A constant of an element type, repeated for vectors."""
         if not self.width:
             return ir.Constant(element, number)
-        return ir.Constant(ir.VectorType(element, self.width), [number] * self.width)
+        return repeated(element, number, self.width)
 
     def intrinsic(self, name: str, *operands: Scalar, flags: Sequence[str] = ()) -> Scalar:
         """`llvm.name` on operands of one type, giving that type; `flags` are fast-math flags."""

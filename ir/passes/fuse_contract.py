@@ -38,38 +38,46 @@ class FuseContract:
 
 
 def _fuse(block: Block) -> bool:
-    heads = [op for op in block.ops if op.type in HEADS]
-    found = [head for head in heads if _fuse_head(block, head)]
-    return bool(found)
-
-
-def _fuse_head(block: Block, head: OpDesc) -> bool:
-    users = block.users()
+    users = {var: set(ops) for var, ops in block.users().items()}
     position = {op: place for place, op in enumerate(block.ops)}
-    group = _grow(head, users, position)
-    if len(group) == 1:
-        return False
+    fused: dict[OpDesc, OpDesc] = {}
+    for head in [op for op in block.ops if op.type in HEADS]:
+        group = _grow(head, users, position)
+        if len(group) > 1:
+            fusion = _fuse_group(block, group, users)
+            position[fusion] = position[group[-1]]
+            fused.update(dict.fromkeys(group, fusion))
+    last = {position[fusion] for fusion in fused.values()}
+    block.ops[:] = [
+        fused.get(op, op) for op in block.ops if op not in fused or position[op] in last
+    ]
+    return bool(fused)
+
+
+def _fuse_group(block: Block, group: list[OpDesc], users: dict[Variable, set[OpDesc]]) -> OpDesc:
+    """The fusion of these ops; it is not among the block's ops yet."""
     inside = set(group)
     values = [var for op in group for var in op.out_vars]
-    outputs = [v for v in values if v in block.results or not inside.issuperset(users.get(v, []))]
+    outputs = [v for v in values if v in block.results or not users.get(v, set()) <= inside]
     fusion = make_fusion(block, group, "contract", outputs)
-    block.ops[:] = [
-        fusion if op is group[-1] else op for op in block.ops if op not in inside or op is group[-1]
-    ]
     for var in values:
         if var not in outputs:
             block.drop_var(var)
-    return True
+    for var in fusion.in_vars:
+        users[var] = users[var] - inside | {fusion}
+    for var in outputs:
+        users[var] = users.get(var, set()) - inside
+    return fusion
 
 
 def _grow(
-    head: OpDesc, users: dict[Variable, list[OpDesc]], position: dict[OpDesc, int]
+    head: OpDesc, users: dict[Variable, set[OpDesc]], position: dict[OpDesc, int]
 ) -> list[OpDesc]:
     """The head and the pointwise ops that may follow it, in order."""
     group, shape = [head], head.out_vars[0].shape
     made, operands = {head.out_vars[0]}, set[Variable]()
     outside = len(position)  # where the first op that stays outside reads a value of the group
-    pending = set(users.get(head.out_vars[0], []))
+    pending = set(users.get(head.out_vars[0], ()))
     while pending and len(group) <= MAX_OPS:
         op = min(pending, key=position.__getitem__)
         pending.discard(op)
@@ -81,5 +89,5 @@ def _grow(
         group.append(op)
         made.add(op.output())
         operands = more
-        pending.update(users.get(op.output(), []))
+        pending.update(users.get(op.output(), ()))
     return group
