@@ -12,6 +12,7 @@ from wherry.ir.infer import Guard
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
 from wherry.runtime.abi import ERROR_ASSERT
+from wherry.schema.dtypes import int64
 
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
@@ -177,7 +178,10 @@ class RunEmitter:
         b = self.builder.b
         holds = self.truth(self.plan.of(op.inputs["Cond"][0]))
         with b.if_then(b.not_(holds), likely=False):
-            self.ctx.record_error(self.site(op), ERROR_ASSERT, 0, 0)
+            data = op.inputs.get("Data") or []
+            is_size = bool(data) and data[0].dtype is int64
+            value = b.load(self.pointer(self.plan.of(data[0])), typ=I64) if is_size else 0
+            self.ctx.record_error(self.site(op), ERROR_ASSERT, 0, value)
             b.ret(ir.Constant(I32, ERROR_ASSERT))
 
     def site(self, op: OpDesc) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wherry.schema.errors import InputError, Loc, RunError, error_named
+from wherry.schema.errors import InputError, Loc, ResizeError, RunError, error_named
 
 from .dims import SymDim, evaluate, symbols_of
 from .emit import run_reference
@@ -193,7 +193,10 @@ def _print(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
 def _assert(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     if not _arrays(op, "Cond", env)[0].item():
         kind = error_named(op.attrs.get("error", "AssertionError"))
-        raise _at_line(kind(op.attrs.get("message", "") or "assert failed"), op.loc)
+        error = _at_line(kind(op.attrs.get("message", "") or "assert failed"), op.loc)
+        if isinstance(error, ResizeError):
+            error.value = int(_arrays(op, "Data", env)[0])
+        raise error
     return {}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy import empty, ndarray
 
 from wherry.schema.dtypes import DType, dtype_from_code
-from wherry.schema.errors import AssertError, InputError, RunError, error_named
+from wherry.schema.errors import AssertError, InputError, ResizeError, RunError, error_named
 from wherry.schema.native import Signature
 
 from . import abi, threads
@@ -311,6 +311,8 @@ class Executable:
             kind, head, says = error_named(site.op.removeprefix("raise ")), "", site.message
         error = kind(f"{head}{says}{line}")
         error.loc = site.loc if site else None
+        if isinstance(error, ResizeError):
+            error.value = value
         return error
 
 

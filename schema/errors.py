@@ -6,7 +6,8 @@ WherryError
 │   └── OpTypeError (TypeError)          ... and what it cannot take is a dtype
 ├── InputError (ValueError)              a call of a compiled or loaded model does not fit it
 ├── RunError (RuntimeError)              compiled code met an error in the data (index, division)
-│   └── AssertError (AssertionError)     ... the error is an `assert` of a tensor that is false
+│   ├── AssertError (AssertionError)     ... the error is an `assert` of a tensor that is false
+│   └── ResizeError                      ... a hidden input has another size than the code needs
 ├── UnknownOpError (NotImplementedError) an op that nobody declared
 ├── VerifyError (AssertionError)         invalid IR: a bug of wherry's, never the user's
 ├── TargetError (RuntimeError)           native code that this machine cannot build or run
@@ -79,6 +80,8 @@ def error_named(name: str) -> type[RunError]:
 
     An exception that is no builtin has no class where a compiled model runs: it is a RunError.
     """
+    if name == "ResizeError":
+        return ResizeError
     kind = getattr(builtins, name, None)
     if name == "AssertionError" or not isinstance(kind, type) or not issubclass(kind, Exception):
         return AssertError if name == "AssertionError" else type(name, (RunError,), {})
@@ -86,6 +89,16 @@ def error_named(name: str) -> type[RunError]:
         return type(name, (RunError, kind), {"__str__": Exception.__str__})
     except TypeError:  # an exception whose objects look different inside, such as OSError
         return type(name, (RunError,), {})
+
+
+class ResizeError(RunError):
+    """Compiled code found the guess for the size of the input `size` wrong: it must be `value`."""
+
+    value = 0
+
+    @property
+    def size(self) -> str:
+        return str(self.args[0]).partition("\n")[0]
 
 
 class UnknownOpError(WherryError, NotImplementedError):

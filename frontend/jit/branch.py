@@ -17,6 +17,7 @@ from wherry.tensor import Tensor
 from ..traced import Traced
 from .either import Either, Missing, lift
 from .explain import record
+from .lists import is_stored
 from .merge import Merger, unset_text
 from .sizes import Size
 from .state import CellPlace, Place, Seen, at_line, cells_of, is_orphan, is_poison, seen
@@ -40,6 +41,8 @@ def decides(value: Any) -> Any:
         value.refuse()
     if type(value) is Either or type(value) is Missing:
         return lift(value, decides)
+    if is_stored(value):
+        value = value.known_length() > 0
     if isinstance(value, Size):
         value = value != 0
     active = active_tracer()
@@ -121,7 +124,9 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
     no = _Side(build, false_fn, places, chosen, False)
     merger = Merger(build, chosen)
     known = list({place.key: place for place in places}.values())
-    plans = [(place, merger.merge(place.label, yes.after(place), no.after(place))) for place in known]
+    plans = [
+        (place, merger.merge(place.label, yes.after(place), no.after(place))) for place in known
+    ]
     written = {**yes.forget(known), **no.forget(known)}
     while written:
         _, place = written.popitem()

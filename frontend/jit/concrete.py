@@ -18,8 +18,9 @@ from ..autograd import grad_mode
 from ..traced import Traced
 from .arguments import Arguments, Leaf
 from .convert_call import convert_call
-from .either import chosen
+from .either import Zeros, chosen
 from .explain import Decisions
+from .lists import CAPACITY
 from .merge import type_of
 from .report import user_errors
 from .sizes import Size
@@ -50,6 +51,8 @@ class ConcreteProgram:
         # After the function's results the Program gives the new values of the inputs `written`.
         self.n_outputs = len(program.outputs)
         self.written: list[int] = []
+        # The guesses for the sizes of hidden inputs, by their names.
+        self.sizes: dict[str, int] = {}
         # The Layers that the trace called.
         self.layers: list[Any] = []
         self.decisions = Decisions()
@@ -149,6 +152,7 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     concrete.written = [place for place, _ in written]
     concrete.layers = list(build.layers.values())
     concrete.decisions = build.decisions
+    concrete.sizes = {name: 16 if name == CAPACITY else 1 for name in build.hidden}
     return concrete
 
 
@@ -186,7 +190,7 @@ def _warn_of_state(place: AttributePlace, before: Any, after: Any) -> None:
 def _written_inputs(build: ProgramTracer, inputs: Sequence[Traced]) -> list[tuple[int, Traced]]:
     """The inputs that the function wrote in place, with their new values."""
     written = []
-    for place, (value, var) in enumerate(zip(inputs, build.program.inputs, strict=True)):
+    for place, (value, var) in enumerate(zip(inputs, build.program.inputs, strict=False)):
         if value.variable is var:
             continue
         if not var.stop_gradient:
@@ -212,7 +216,9 @@ def _results(build: ProgramTracer, result: Any) -> tuple[Any, list[Any]]:
     for leaf in leaves:
         if is_poison(leaf):
             leaf.refuse_result()
-        if isinstance(leaf, (Tensor, Size)):
+        if isinstance(leaf, Zeros):
+            leaf = leaf.made(build, leaf.type.dtype)
+        elif isinstance(leaf, (Tensor, Size)):
             leaf = build.as_traced(leaf)
         elif _holds_traced(leaf):
             raise ConversionError(

@@ -16,15 +16,17 @@ from typing import Any, Final
 from wherry.schema.dtypes import bool_, int64
 
 from ..framework import default_dtype
+from ..ops.shape import concat, stack
 from ..tensor import Tensor
 from ..traced import Traced
-from . import iterate
+from . import growing, iterate
 from .branch import active_tracer, convert_ternary
 from .either import is_either, lift, resolved
+from .lists import is_stored
 from .logic import logical_and, logical_or
 from .sizes import Size
 from .source import convert_function, is_converted
-from .state import is_poison
+from .state import is_container, is_poison
 from .writes import will_write
 
 _LIBRARIES = {
@@ -173,7 +175,7 @@ def _inherited_call(owner: type) -> Any:
 
 def _method_of_builtin(method: Any) -> Any:
     owner = getattr(method, "__self__", None)
-    if type(owner) in (list, dict, set) and method.__name__ in _MUTATORS:
+    if is_container(owner) and method.__name__ in _MUTATORS:
         will_write(owner)
     return method
 
@@ -252,11 +254,27 @@ def _print(*values: Any, **kwargs: Any) -> None:
         print(*text, **kwargs)
 
 
+def _list(*items: Any) -> Any:
+    """`list`: a list of which a loop on a tensor may change the length."""
+    return growing.new_list(list(*items) if not items or not is_stored(items[0]) else items[0])
+
+
+def _joining(function: Callable[..., Any], of_stored: Callable[..., Any]) -> Callable[..., Any]:
+    def convert(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_stored(x):
+            return of_stored(x, *args, **kwargs)
+        return _call_lifted(function, x, *args, **kwargs)
+
+    return convert
+
+
 _BUILTINS: dict[Any, Callable[..., Any]] = {
     range: iterate.of_range, enumerate: iterate.of_enumerate, zip: iterate.of_zip,
     reversed: iterate.of_reversed, len: iterate.of_len, print: _print,
     int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
     bool: _cast(bool, lambda: bool_),
     max: _extremum(max, operator.gt), min: _extremum(min, operator.lt),
+    list: _list, stack: _joining(stack, growing.stacked),
+    concat: _joining(concat, growing.concatenated),
     any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),
 }  # fmt: skip

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from wherry.dispatch import tracer
 from wherry.ir.infer import TensorType
+from wherry.schema.dtypes import DType
 from wherry.schema.errors import ConversionError
 
 from ..location import user_location
+from .lists import TracedList
 
 if TYPE_CHECKING:
     from ..traced import Traced
@@ -126,6 +128,11 @@ class Zeros:
     def __init__(self, type_: TensorType) -> None:
         self.type = type_
 
+    def made(self, build: Any, dtype: DType) -> Any:
+        """The tensor, where a block needs one."""
+        shape = list(self.type.shape)
+        return build.emit("fill_constant", shape=shape, value=0.0, dtype=dtype)
+
 
 def is_either(value: Any) -> bool:
     """isinstance(value, Either), whatever the value does when it is asked."""
@@ -208,6 +215,12 @@ def chosen(value: Any) -> Any:
         value = chosen(yes if bool(flag) else no)
     if type(value) is Missing:
         raise UnboundLocalError(value.message)
+    if isinstance(value, TracedList):
+        if value.stored is not None:
+            from .growing import as_plain
+
+            return as_plain(value.stored)
+        return list(map(chosen, value))
     if type(value) in (list, tuple):
         return type(value)(map(chosen, value))
     if type(value) is dict:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from wherry.schema.errors import ResizeError
 from wherry.tensor import Tensor
 
 from ..autograd import grad_enabled
 from .concrete import ConcreteProgram
+from .lists import CAPACITY
 from .native import Interpreted, Native, native_code
 from .train import TrainingPair
 
@@ -31,6 +35,32 @@ class Runner:
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         """Run on Tensors and arrays; returns the function's result."""
+        return self._sized(inputs) if self.concrete.sizes else self._run(inputs)
+
+    def _sized(self, inputs: Sequence[Any]) -> Any:
+        """Run with the guesses for the hidden inputs' sizes, again where one was wrong.
+
+        What a wrong guess printed is not shown: the call prints it again.
+        """
+        sizes = self.concrete.sizes
+        while True:
+            text = io.StringIO()
+            try:
+                with contextlib.redirect_stdout(text):
+                    result = self._run([*inputs, *(np.zeros(n, bool) for n in sizes.values())])
+            except ResizeError as error:
+                # Room is made for more than the next element: it would be wanted soon.
+                room = 2 * error.value if error.size == CAPACITY else error.value
+                sizes[error.size] = room
+                sizes[CAPACITY] = max(sizes[CAPACITY], room)
+                continue
+            except BaseException:
+                print(text.getvalue(), end="")
+                raise
+            print(text.getvalue(), end="")
+            return result
+
+    def _run(self, inputs: Sequence[Any]) -> Any:
         if self._wants_gradient(inputs):
             if self.training is None:
                 self.training = TrainingPair(self.concrete, self.interprets)

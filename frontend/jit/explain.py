@@ -20,6 +20,7 @@ from wherry.dispatch import tracer
 from wherry.schema.errors import Loc
 
 from ..location import location_of, user_frame, user_location
+from .lists import is_stored
 
 _PLAIN: Final = (bool, int, float, complex, str, np.generic)
 _SHOWN_VALUES: Final = 4
@@ -167,6 +168,7 @@ def _value(frame: FrameType, name: str) -> Any:
 def _is_plain_list(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
+        and not is_stored(value)
         and 0 < len(value) <= 16
         and all(isinstance(one, _PLAIN) for one in value)
     )

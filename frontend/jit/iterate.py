@@ -9,6 +9,7 @@ from wherry.ir.dims import SymDim
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .lists import is_stored
 from .sizes import as_tensor
 
 
@@ -23,6 +24,8 @@ def indexed(value: Any) -> Indexed | None:
     """The value as an Indexed if a tensor is involved; None if Python can iterate over it."""
     if isinstance(value, Indexed):
         return value
+    if is_stored(value):
+        return value.indexed()  # type: ignore[no-any-return]
     if isinstance(value, Traced):
         if not value.ndim:
             raise TypeError("iteration over a 0-D tensor")
@@ -107,7 +110,9 @@ def of_reversed(value: Any) -> Any:
 
 
 def of_len(value: Any) -> Any:
-    """`len`: a tensor's first size, which may be a Size."""
+    """`len`: a tensor's first size, which may be a Size; a list's, which may be a tensor."""
+    if is_stored(value):
+        return value.known_length()
     if isinstance(value, Indexed):
         return value.length
     if isinstance(value, Traced) and value.ndim:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from .either import Either
+from .lists import Kind
 
 _CONSTANTS = (type(None), bool, int, float, str)
 
@@ -33,7 +34,12 @@ def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[
     if kind is dict:
         pairs = [[key, encode(child, leaves, is_tensor, counter)] for key, child in children]
         return {"dict": pairs}
-    name = "list" if kind is list else "either" if kind is Either else "tuple"
+    if isinstance(kind, Kind):
+        raise ValueError(
+            "a list whose length depends on a tensor cannot be a saved function's result; "
+            "return paddle.stack of it"
+        )
+    name = "list" if issubclass(kind, list) else "either" if kind is Either else "tuple"
     return {name: [encode(child, leaves, is_tensor, counter) for child in children]}
 
 

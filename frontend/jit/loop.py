@@ -303,9 +303,11 @@ class Loop:
         """One round in a new block, undone again; True if the next round can start as this one."""
         with self.build.journal() as journal:
             try:
+                self.build.loops += 1
                 with self.build.sub_block() as frame:
                     settled = self._round(frame)
             finally:
+                self.build.loops -= 1
                 journal.undo()
                 for slot in self.slots.values():
                     slot.place.set(slot.before)

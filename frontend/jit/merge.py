@@ -20,6 +20,7 @@ from wherry.tensor import Tensor
 from ..framework import default_dtype
 from ..traced import Traced
 from .either import Either, Missing, Zeros, is_either, parts
+from .lists import TracedList
 from .sizes import NeedsSizes, Size
 from .state import UNSET, Seen, flatten, is_poison, is_tensor, unflatten
 
@@ -128,6 +129,10 @@ def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
     Where that takes an Either its flag is True on the left and False on the right. If `strict`,
     tensors of different types raise Unlike.
     """
+    if isinstance(a, TracedList) and isinstance(b, TracedList):
+        lists = _lists_together(a, b)
+        if lists is not None:
+            return lists
     found = _alike(a, b)
     if found is not None:
         return found
@@ -142,6 +147,16 @@ def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
     return Either(True, a, blank(b)), Either(False, blank(a), b)
 
 
+def _lists_together(a: TracedList, b: TracedList) -> tuple[Any, Any] | None:
+    """Lists of different lengths move into buffers, if their elements are of one kind."""
+    from .growing import stored_together
+
+    plain = a.stored is None and b.stored is None
+    if (plain and list.__len__(a) == list.__len__(b)) or (a.stored and b.stored):
+        return None
+    return stored_together(a, b)
+
+
 def _alike(a: Any, b: Any) -> tuple[Any, Any] | None:
     """The two values themselves if they have one structure and all leaves can be merged."""
     (structure, left), (other, right) = flatten(a), flatten(b)
@@ -152,6 +167,8 @@ def _alike(a: Any, b: Any) -> tuple[Any, Any] | None:
 
 def _same_container(a: Any, b: Any) -> bool:
     if type(a) is not type(b) or not isinstance(a, (list, tuple, dict)):
+        return False
+    if isinstance(a, TracedList) and (a.stored or b.stored):
         return False
     return list(a) == list(b) if isinstance(a, dict) else len(a) == len(b)
 
@@ -229,8 +246,7 @@ def as_tensor_of(tracer: ProgramTracer, value: Any, dtype: DType) -> Traced:
     """A number, Size, tensor or stand-in as a traced tensor of this dtype."""
     made: Traced
     if isinstance(value, Zeros):
-        shape = list(value.type.shape)
-        made = tracer.emit("fill_constant", shape=shape, value=0.0, dtype=dtype)
+        made = value.made(tracer, dtype)
         return made
     if isinstance(value, NUMBERS):
         number = value.item() if isinstance(value, np.generic) else value

@@ -18,6 +18,7 @@ from wherry.schema.errors import ConversionError
 
 from ..framework import default_dtype
 from ..location import user_location
+from .lists import TracedList
 
 if TYPE_CHECKING:
     from wherry.tensor import Tensor
@@ -36,7 +37,9 @@ def plain(value: Any) -> Any:
     """Sizes as the SymDims that they are, also inside lists and tuples."""
     if isinstance(value, Size):
         return SymDim(dict(value.terms))
-    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+    if isinstance(value, TracedList):
+        value = list(value)
+    if type(value) in (list, tuple):
         return type(value)(plain(one) for one in value)
     return value
 

@@ -18,6 +18,7 @@ from wherry.tensor import Tensor
 
 from ..location import user_location
 from .either import Either, is_either, parts, refuse, resolved
+from .lists import Kind, TracedList
 
 if TYPE_CHECKING:
     from ..traced import Traced
@@ -227,6 +228,11 @@ class AttributePlace:
             delattr(self.owner, self.name)
 
 
+def is_container(value: Any) -> bool:
+    """Whether its contents are a place."""
+    return type(value) in (list, dict, set) or isinstance(value, TracedList)
+
+
 class ContentsPlace:
     """What a list or a dict holds; its identity stays."""
 
@@ -238,11 +244,14 @@ class ContentsPlace:
         return "contents", id(self.owner)
 
     def get(self) -> Any:
-        return type(self.owner)(self.owner) if type(self.owner) in (list, dict, set) else UNSET
+        return type(self.owner)(self.owner) if is_container(self.owner) else UNSET
 
     def set(self, value: Any) -> None:
         # The length and the truth of such a list would tell a lie that nothing can refuse later.
         need_one(value, self.label)
+        if isinstance(self.owner, TracedList):
+            self.owner.replace(value)
+            return
         self.owner.clear()
         if isinstance(self.owner, list):
             self.owner.extend(value)
@@ -348,6 +357,11 @@ def flatten(value: Any) -> tuple[Any, list[Any]]:
             node = resolved(node)
         if type(node) is Either:
             return Either, tuple(walk(part) for part in parts(node))
+        if isinstance(node, TracedList):
+            if node.stored is None:
+                return type(node), tuple(walk(child) for child in node)
+            parts_ = (node.stored.length, *node.stored.buffers)
+            return node.stored.kind, tuple(walk(part) for part in parts_)
         if type(node) is list or type(node) is tuple or _is_namedtuple(node):
             return type(node), tuple(walk(child) for child in node)
         if type(node) is dict:
@@ -366,7 +380,8 @@ def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
     if kind is dict:
         return {key: unflatten(child, leaves) for key, child in children}
     values = [unflatten(child, leaves) for child in children]
-    return kind(*values) if kind is Either or hasattr(kind, "_fields") else kind(values)
+    spread = kind is Either or isinstance(kind, Kind) or hasattr(kind, "_fields")
+    return kind(*values) if spread else kind(values)
 
 
 def _is_namedtuple(node: Any) -> bool:

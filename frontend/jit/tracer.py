@@ -16,12 +16,12 @@ import numpy as np
 
 from wherry.dispatch import VIEW_OPS
 from wherry.ir.backward import append_backward
-from wherry.ir.dims import symbol
+from wherry.ir.dims import Dim, symbol
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.infer import Guard
 from wherry.ir.opdef import OpDef, get_op
 from wherry.ir.program import Block, Program, Variable
-from wherry.schema.dtypes import as_dtype
+from wherry.schema.dtypes import as_dtype, bool_
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Parameter, Tensor
 
@@ -32,6 +32,7 @@ from ..traced import Traced, ViewOf
 from .either import is_either, one_of
 from .explain import Decisions
 from .facts import Facts
+from .lists import CAPACITY
 from .sizes import Size, as_tensor, plain
 from .state import Journal, Place, TensorPlace, at_line, is_poison
 from .views import write_captured, write_through
@@ -68,6 +69,10 @@ class ProgramTracer:
         self.journals: list[Journal] = []
         self.facts = Facts(self)
         self.has_eithers = False
+        # How many loops on tensors the code is in.
+        self.loops = 0
+        # The sizes that calls guess, by the names of the hidden inputs that have them.
+        self.hidden: dict[str, Dim] = {}
         # The variables that a branch read while they had no value.
         self.unset_reads: set[str] = set()
         self.layers: dict[int, Layer] = {}
@@ -196,6 +201,19 @@ class ProgramTracer:
         """What a captured tensor is at this point of the trace."""
         found = self.current.get(id(tensor))
         return self.traced(self.capture(tensor)) if found is None else found
+
+    def capacity(self) -> Dim:
+        """How many elements lists have room for whose length depends on a tensor."""
+        if CAPACITY not in self.hidden:
+            self.open_size(CAPACITY)
+        return self.hidden[CAPACITY]
+
+    def open_size(self, base: str) -> tuple[str, Dim]:
+        """A size that nobody knows before the call: that of a new, hidden input. Its name too."""
+        name = self.program.unique(base)
+        size = self.hidden[name] = symbol(name)
+        self.program.global_block.add_arg(name, (size,), bool_)
+        return name, size
 
     def need_two(self, names: set[str]) -> None:
         """Guard what was decided for sizes of 2 and more."""

@@ -8,7 +8,7 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from .branch import active_tracer
-from .state import AttributePlace, ContentsPlace, at_line
+from .state import AttributePlace, ContentsPlace, at_line, is_container
 
 
 def will_write(owner: Any, attribute: str | None = None) -> None:
@@ -18,7 +18,7 @@ def will_write(owner: Any, attribute: str | None = None) -> None:
         return
     if attribute is not None:
         build.note(AttributePlace(owner, attribute))
-    elif type(owner) in (list, dict, set):
+    elif is_container(owner):
         build.note(ContentsPlace(owner))
     elif build.in_branch and not isinstance(owner, Tensor):
         raise ConversionError(

@@ -14,15 +14,20 @@ import gast
 
 from .scope import Transformer, at, constant, jst
 
+LISTS = (gast.List, gast.ListComp)
+
 
 class Stores(Transformer):
     def visit_Assign(self, node: Any) -> Any:
+        node.value = _growing(node.value)
         return self._announced(node, node.targets)
 
     def visit_AugAssign(self, node: Any) -> Any:
         return self._announced(node, [node.target])
 
     def visit_AnnAssign(self, node: Any) -> Any:
+        if node.value is not None:
+            node.value = _growing(node.value)
         return self._announced(node, [node.target])
 
     def visit_Delete(self, node: Any) -> Any:
@@ -31,6 +36,14 @@ class Stores(Transformer):
     def _announced(self, node: Any, targets: list[Any]) -> Any:
         written = [part for target in targets for part in _places(target)]
         return [*(at(node, gast.Expr(value=_call(place))) for place in written), node]
+
+
+def _growing(value: Any) -> Any:
+    """A list that gets a name may grow in a loop on a tensor."""
+    if isinstance(value, gast.Tuple):
+        value.elts = [_growing(one) for one in value.elts]
+        return value
+    return at(value, jst("new_list", value)) if isinstance(value, LISTS) else value
 
 
 def _places(target: Any) -> list[Any]:

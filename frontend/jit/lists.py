@@ -1,0 +1,53 @@
+"""What the state of a trace knows of lists that grow under a tensor's control (see `growing`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+# The hidden input whose size is the room for elements.
+CAPACITY: Final = "capacity"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all elements of a list in buffers are: one structure; the types are the buffers'."""
+
+    structure: Any
+
+    def __call__(self, length: Any, *buffers: Any) -> TracedList:
+        from .growing import GrowingList
+
+        found = GrowingList()
+        found.stored = Stored(self, length, list(buffers))
+        return found
+
+
+@dataclass
+class Stored:
+    """Elements in buffers: the leaves of element i stand at index i of each."""
+
+    kind: Kind
+    length: Any
+    buffers: list[Any]
+
+
+class TracedList(list):  # type: ignore[type-arg]
+    """A list that code made while it was traced; `stored` is set where its length is a tensor."""
+
+    def __init__(self, items: Iterable[Any] = ()) -> None:
+        self.stored: Stored | None = getattr(items, "stored", None)
+        super().__init__(() if self.stored is not None else items)
+
+    def replace(self, other: Any) -> None:
+        """Take over the contents of another list."""
+        self.stored = getattr(other, "stored", None)
+        list.clear(self)
+        if self.stored is None:
+            list.extend(self, other)
+
+
+def is_stored(value: Any) -> bool:
+    """Whether it is a list whose elements are in buffers."""
+    return isinstance(value, TracedList) and value.stored is not None
