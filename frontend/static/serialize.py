@@ -23,7 +23,7 @@ from wherry.schema.program import PROGRAM
 from ..param_attr import ParamAttr
 from ..serialization import write_whole
 from ..tensor import Array
-from .io import persistable_values, pruned_program
+from .io import normalize_program, persistable_values, pruned_program
 from .mode import default_main_program
 from .program import Program
 from .scope import fits, global_scope
@@ -95,9 +95,8 @@ def serialize_program(feed_vars: Any, fetch_vars: Any, **kwargs: Any) -> bytes:
     ['scale']
     >>> paddle.disable_static()
     """
-    pruned = pruned_program(_program_argument(kwargs), feed_vars, fetch_vars)
-    pruned.global_block.results = []
-    return program_bytes(Program.of(pruned))
+    program = normalize_program(_program_argument(kwargs), feed_vars, fetch_vars)
+    return program_bytes(program)
 
 
 def serialize_persistables(feed_vars: Any, fetch_vars: Any, executor: Any, **kwargs: Any) -> bytes:

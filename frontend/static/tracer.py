@@ -11,7 +11,7 @@ from wherry.ir.opdef import OpDef
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
-from ..jit.state import at_line, is_poison
+from ..jit.state import at_line, is_poison, need_one
 from ..jit.tracer import Frame, ProgramTracer
 from ..traced import Traced
 from ..unique_name import generate
@@ -150,9 +150,10 @@ class StoredPlace:
         return self.tracer.traced(self.tracer.stored.get(self.var, self.var))
 
     def set(self, value: Any) -> None:
-        if is_poison(value):
-            value.refuse()
-        self.tracer.stored[self.var] = self.tracer.as_traced(value).variable
+        need_one(value, self.label)
+        # What it was is the persistable itself, not what was written to it since.
+        traced = value if isinstance(value, Traced) else self.tracer.as_traced(value)
+        self.tracer.stored[self.var] = traced.variable
 
 
 __all__ = ["OPTIMIZE_ROLE", "Parameter", "StaticTracer", "StoredPlace"]

@@ -13,6 +13,7 @@ from wherry.ir.show import show_var
 from wherry.schema.errors import ConversionError
 
 from .. import tensor as eager
+from ..jit.sizes import Size
 from ..jit.state import at_line
 from ..ops.operators import OPERATORS
 from ..param_attr import ParamAttr
@@ -22,6 +23,32 @@ if TYPE_CHECKING:
     from .program import Block
     from .scope import Scope
     from .tracer import StaticTracer
+
+
+def _by_user(depth: int = 2) -> bool:
+    """Whether the caller's caller is code outside of this package."""
+    return not str(sys._getframe(depth).f_globals.get("__name__")).startswith("wherry.")
+
+
+def _as_unknown(name: str) -> Callable[[Any, Any], Any]:
+    """A comparison in which the user sees the -1 that is printed, as in Paddle."""
+    exact = getattr(Size, name)
+
+    def method(self: OpenSize, other: Any) -> Any:
+        shows = isinstance(other, int) and _by_user()
+        return getattr(-1, name)(other) if shows else exact(self, other)
+
+    return method
+
+
+class OpenSize(Size):
+    """A size that is known at the run only: prints and compares as -1, but computes exactly."""
+
+    __slots__ = ()
+    __hash__ = Size.__hash__
+    __eq__, __ne__ = _as_unknown("__eq__"), _as_unknown("__ne__")
+    __lt__, __le__ = _as_unknown("__lt__"), _as_unknown("__le__")
+    __gt__, __ge__ = _as_unknown("__gt__"), _as_unknown("__ge__")
 
 
 class Variable(Traced):
@@ -35,7 +62,8 @@ class Variable(Traced):
     @property
     def shape(self) -> tuple[Any, ...]:  # type: ignore[override]
         """The sizes; one that is not known prints as -1, and can be computed with."""
-        return tuple(super().shape)
+        dims = self.variable.shape
+        return tuple(d if isinstance(d, int) else OpenSize(dict(d.terms)) for d in dims)
 
     @property
     def persistable(self) -> bool:  # type: ignore[override]
@@ -160,7 +188,7 @@ def _named(operator: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(operator)
     def call(self: Variable, *args: Any) -> Any:
-        if str(sys._getframe(1).f_globals.get("__name__")).startswith("wherry."):
+        if not _by_user():
             return operator(self, *args)
         with self.tracer.naming("tmp"):
             return operator(self, *args)

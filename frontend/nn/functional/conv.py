@@ -40,22 +40,24 @@ def _conv_nd(
 ) -> Tensor:  # fmt: skip
     need_tensor(x, "conv2d")
     numbers, algorithm = paddings(padding, 2, data_format == "NHWC")
+    if data_format == "NHWC":
+        x = run_op("transpose2", x, axis=[0, 3, 1, 2])
     # A depthwise filter has an op of its own, as in Paddle.
-    channels = x.shape[-1 if data_format == "NHWC" else 1] if x.ndim == 4 else None
+    channels = x.shape[1] if x.ndim == 4 else None
     depthwise = groups > 1 and groups == channels and weight.shape[0] % groups == 0
     out: Tensor = run_op(
         "depthwise_conv2d" if depthwise else "conv2d", x, weight, strides=pair(stride, "stride"),
         paddings=numbers, padding_algorithm=algorithm, dilations=pair(dilation, "dilation"),
-        groups=groups, data_format=data_format,
+        groups=groups, data_format="NCHW",
     )  # fmt: skip
-    return _with_bias(out, bias, data_format)
+    out = _with_bias(out, bias)
+    return run_op("transpose2", out, axis=[0, 2, 3, 1]) if data_format == "NHWC" else out
 
 
-def _with_bias(out: Tensor, bias: Tensor | None, data_format: str) -> Tensor:
+def _with_bias(out: Tensor, bias: Tensor | None) -> Tensor:
     if bias is None:
         return out
-    axis = out.ndim - 1 if data_format.endswith("C") else 1
-    return run_op("elementwise_add", out, bias, axis=axis)  # type: ignore[no-any-return]
+    return run_op("elementwise_add", out, bias, axis=1)  # type: ignore[no-any-return]
 
 
 def conv2d(
@@ -129,7 +131,7 @@ def conv2d_transpose(
         output_size=[] if output_size is None else pair(output_size, "output_size"),
         output_padding=pair(output_padding, "output_padding"), data_format="NCHW",
     )  # fmt: skip
-    out = _with_bias(out, bias, "NCHW")
+    out = _with_bias(out, bias)
     return run_op("transpose2", out, axis=[0, 2, 3, 1]) if data_format == "NHWC" else out
 
 
