@@ -115,9 +115,15 @@ def ulp_error(got: Array, want: Array) -> float:
     return float(error.max(initial=0.0))
 
 
-def assembly(formula: Formula, ins: list[str], cpu: str, width: int = 0) -> str:
-    """The machine code of the formula's loop for an x86-64 level."""
+def assembly(
+    formula: Formula, ins: list[str], cpu: str, width: int = 0, triple: str | None = None
+) -> str:
+    """The machine code of the formula's loop for an x86-64 level, or another triple's cpu."""
     # LLVM halves the widest vectors unless it is told not to.
     features = "-prefer-256-bit" if width == 16 else ""
-    module, machine = optimized(build(formula, ins, ins[0], width), cpu, features)
-    return str(machine.emit_assembly(module))
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    module = build(formula, ins, ins[0], width)
+    module.triple = triple or module.triple
+    optimized_module, machine = optimized(module, cpu, features)
+    return str(machine.emit_assembly(optimized_module))

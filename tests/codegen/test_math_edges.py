@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import numpy as np
@@ -284,3 +285,22 @@ def test_sin_and_cos_leave_a_vector_for_large_numbers_only() -> None:
         loop = text[text.index("(%rsi,") : text.index("\tjl\t")]
         assert loop.count("\tj") == 1 and "call" not in loop
         assert len(loop.splitlines()) <= 40
+
+
+TARGETS = {  # cpu, triple, lanes, an instruction on single numbers
+    "sse": ("x86-64-v2", None, 4, r"\b(mul|add|sub|div)ss\b"),
+    "avx2": ("x86-64-v3", None, 8, r"\bv(f\w+|mul|add|sub|div)ss\b"),
+    "avx512": ("x86-64-v4", None, 16, r"\bv(f\w+|mul|add|sub|div)ss\b"),
+    "neon": ("generic", "aarch64-unknown-linux-gnu", 4, r"\bf(mul|add|sub|div|madd)\s+s\d"),
+}
+REGISTERS = {"sse": "%xmm", "avx2": "%ymm", "avx512": "%zmm", "neon": ".4s"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_computes_in_whole_vectors(target: str) -> None:
+    cpu, triple, width, single = TARGETS[target]
+    for name in (*INSTRUCTIONS, "sin", "cos", "pow", "rsqrt", "max", "mod"):
+        operands = ["float32"] * (2 if name in ("pow", "max", "mod") else 1)
+        text = assembly(named(name), operands, cpu, width, triple)
+        assert not re.search(single, text.partition("sin_far")[0]), name
+        assert REGISTERS[target] in text, name
