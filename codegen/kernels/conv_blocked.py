@@ -240,7 +240,8 @@ class _Conv:
         if self.channels % self.block:
             count = kb.minimum(kb.sub(self.channels, kb.mul(b, self.block)), self.block)
         step = self.strides[1] * self.pixel
-        with kb.loop(count, unroll=2) as c:
+        short = isinstance(count, int) and count <= 4
+        with kb.loop(count, unroll=count if short else 2) as c:
             at = kb.add(source, kb.mul(c, self.channel))
             row = kb.add(filters, kb.mul(c, BLOCK))
             vectors = [
