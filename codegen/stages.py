@@ -26,11 +26,12 @@ MAX_AGAIN = 8
 
 @dataclass
 class Stage:
-    """One pass: what it computes of each element, and what it needs of the row for that."""
+    """One pass: what it computes of each element, what it reads and needs of the row for that."""
 
     roots: list[Variable] = field(default_factory=list)
     row_values: list[Variable] = field(default_factory=list)
     demanded: list[Variable] = field(default_factory=list)
+    read: set[Variable] = field(default_factory=set)
 
 
 class RowPlan:
@@ -86,12 +87,14 @@ class RowPlan:
 
     def _demand(self, number: int, stage: Stage) -> None:
         """Find what the roots of a pass need, down to what is in memory."""
-        stage.demanded, stage.row_values = [], []
+        stage.demanded, stage.row_values, stage.read = [], [], set()
 
         def walk(var: Variable) -> None:
-            if var in stage.demanded or var in stage.row_values or var not in self.made:
+            if var in stage.demanded or var in stage.row_values:
                 return
-            if self.is_full(var):
+            if var not in self.made:
+                stage.read.add(var)
+            elif self.is_full(var):
                 if not self.is_loaded(var, number):
                     for before in self.made[var].in_vars:
                         walk(before)
@@ -139,6 +142,16 @@ class RowPlan:
         kept = [var for var, first in self._first_pass.items() if first == number]
         results = [v for v in self.results if self.is_full(v) and self.ready[v] == number]
         return list(dict.fromkeys([*kept, *results]))
+
+    def overwritable(self) -> list[Variable]:
+        """The arguments of whole rows that are not read after an element's place is written."""
+        numbers = range(len(self.stages))
+        written = [
+            n for n in numbers if any(self.kept.get(v, v) is not None for v in self.stored(n))
+        ]
+        first = min(written, default=len(self.stages))
+        late = {var for stage in self.stages[first + 1 :] for var in stage.read}
+        return [var for var in self.args if var.shape == self.shape and var not in late]
 
     def cost(self, number: int) -> int:
         """What a pass computes per element, in multiplications."""

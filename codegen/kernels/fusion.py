@@ -20,6 +20,10 @@ def _inplace(op: OpDesc) -> Collection[Variable]:
     kind = op.attrs["kind"]
     if kind == "contract":
         return read_by_ops_alone(op)
+    if kind == "row":
+        block: Block = op.attrs["block"]
+        free = set(RowPlan(block.args, block.ops, block.results).overwritable())
+        return [var for arg, var in zip(block.args, op.in_vars, strict=True) if arg in free]
     return op.in_vars if kind == "loop" else ()
 
 
