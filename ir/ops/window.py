@@ -36,7 +36,7 @@ def pads_of(
     kernel: Sequence[int],
     strides: Sequence[int],
     dilations: Sequence[int],
-    paddings: Sequence[int],
+    paddings: Sequence[Dim],
     algorithm: str,
 ) -> Pads:
     """(before, after) of each axis: from 2 or 4 `paddings`, or as VALID or SAME say.
@@ -53,9 +53,10 @@ def pads_of(
     return explicit_pads(paddings, len(kernel))
 
 
-def explicit_pads(paddings: Sequence[int], axes: int) -> Pads:
-    """One int per axis for both its sides, or two. Refuses other counts and negative ones."""
-    if len(paddings) not in (axes, 2 * axes) or any(p < 0 for p in paddings):
+def explicit_pads(paddings: Sequence[Dim], axes: int) -> Pads:
+    """One size per axis for both its sides, or two. Refuses other counts and negative ones."""
+    negative = any(isinstance(p, int) and p < 0 for p in paddings)
+    if len(paddings) not in (axes, 2 * axes) or negative:
         fail(f"needs {axes} or {2 * axes} paddings >= 0, got {list(paddings)}")
     if len(paddings) == axes:
         return [(p, p) for p in paddings]
