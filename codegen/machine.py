@@ -42,7 +42,7 @@ MACHINES = {
             masked_bytes=4,
         ),
         Machine(
-            "sse", vector_bytes=16, registers=16, tile_rows=6, tile_vectors=2, conv_sums=10
+            "sse", vector_bytes=16, registers=16, tile_rows=4, tile_vectors=2, conv_sums=10
         ),
         Machine(
             "neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3, conv_sums=24

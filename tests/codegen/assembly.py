@@ -15,8 +15,9 @@ from wherry.ir.program import Program
 
 _LABEL = re.compile(r"^([.\w$]+):")
 _JUMP = re.compile(r"^\s+(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+, #\d+,)\s+(\.L\w+)")
-_VECTOR = re.compile(r"%?\b(zmm|ymm|xmm|v)(\d+)(\.\d+[bhsd])?\b|\b([qd])(\d+)\b")
-_STACK = re.compile(r"\(%r[sb]p[,)]|\[sp\b|\[x29\b")
+_VECTOR = re.compile(r"%(zmm|ymm|xmm)\d+|\b(v)\d+(\.\d+[bhsd])\b|\b[qd]\d+\b")
+# A fixed place on the stack; where a register is added it is a buffer.
+_STACK = re.compile(r"\(%rsp\)|\[sp(?:, #-?\d+)?\]")
 _MULTIPLY_ADD = re.compile(r"^\s+v?fn?m(?:add|sub|la|ls)\w*\s")
 _MULTIPLY = re.compile(r"^\s+v?f?mul(?:p[sd])?\s")
 _ADD = re.compile(r"^\s+v?f?add(?:p[sd])?\s")
@@ -50,7 +51,8 @@ class Loop:
         kinds = set()
         for line in self.lines:
             if _MULTIPLY_ADD.match(line) or _MULTIPLY.match(line):
-                kinds |= {(m[1] or m[4]) + (m[3] or "") for m in _VECTOR.finditer(line)}
+                found = _VECTOR.finditer(line)
+                kinds |= {m[1] or m[2] + m[3] for m in found if m[1] or m[3]}
         return kinds
 
     @property

@@ -1,0 +1,50 @@
+"""What the innermost loop of a product is on each target: whole vectors, and no spill."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from assembly import assembly_of, hottest, innermost_loops
+from kernel_harness import build
+
+from wherry.codegen.target import Target
+from wherry.ir.program import Program
+
+VECTORS = {"x86-64-v2": "xmm", "x86-64-v3": "ymm", "x86-64-v4": "zmm", "aarch64": "v.4s"}
+
+
+def product(m: int, n: int, k: int, **attrs: bool) -> Program:
+    x = np.zeros((k, m) if attrs.get("trans_x") else (m, k), np.float32)
+    y = np.zeros((n, k) if attrs.get("trans_y") else (k, n), np.float32)
+    return build("matmul_v2", [x, y], **attrs)
+
+
+@pytest.mark.parametrize("level", VECTORS)
+def test_a_tile_stays_in_registers(level: str) -> None:
+    """One load for each vector, one broadcast for each row, and the multiplications."""
+    machine = Target.named(level).vectors
+    loop = hottest(assembly_of(product(336, 288, 100), level))
+    tile = machine.tile_rows * machine.tile_vectors
+    assert loop.vectors == {VECTORS[level]}
+    assert loop.spills == []
+    assert loop.multiply_adds % tile == 0
+    steps = loop.multiply_adds // tile
+    loads = machine.tile_rows + machine.tile_vectors
+    # Machines without a fused multiply-add copy a vector for each; a loop ends with 4 more lines.
+    fused = level != "x86-64-v2"
+    assert len(loop.lines) <= loop.multiply_adds * (1 if fused else 3) + steps * loads * 2 + 4
+
+
+@pytest.mark.parametrize("level", VECTORS)
+@pytest.mark.parametrize("rows", [1, 4])
+def test_few_rows_read_the_matrix_in_whole_vectors(level: str, rows: int) -> None:
+    loop = hottest(assembly_of(product(rows, 1024, 300), level))
+    assert loop.vectors == {VECTORS[level]}
+    assert loop.spills == []
+
+
+@pytest.mark.parametrize("level", VECTORS)
+def test_a_transposed_matrix_is_packed_in_registers(level: str) -> None:
+    text = assembly_of(product(336, 288, 100, trans_y=True), level)
+    assert hottest(text).spills == []
+    assert max(len(loop.lines) for loop in innermost_loops(text)) < 400
