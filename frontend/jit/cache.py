@@ -23,7 +23,9 @@ from ..static.input_spec import InputSpec
 from .arguments import Arguments, FunctionSpec, Leaf, check_structure, leaf_of_value
 from .concrete import ConcreteProgram, dims_of_spec, trace
 from .execute import Runner
+from .explain import Explanation
 from .layer_mode import Mode
+from .logging import show_trace
 from .report import mark_users
 from .sizes import NeedsSizes
 from .state import flatten
@@ -169,6 +171,7 @@ def _traced(mode: Mode, function: Callable[..., Any], arguments: Arguments,
             leaves: Sequence[Leaf], open_sizes: bool = False) -> Entry:  # fmt: skip
     concrete = trace(function, arguments, leaves, open_sizes)
     mode.watch(concrete.layers)
+    show_trace(lambda: Explanation.of(concrete))
     return Entry(concrete)
 
 

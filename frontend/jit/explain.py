@@ -12,7 +12,7 @@ import linecache
 from collections.abc import Iterator
 from itertools import islice
 from types import CodeType, FrameType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from wherry.schema.errors import Loc
 
 from ..location import location_of, user_frame, user_location
 from .lists import is_stored
+
+if TYPE_CHECKING:
+    from .concrete import ConcreteProgram
 
 _PLAIN: Final = (bool, int, float, complex, str, np.generic)
 _SHOWN_VALUES: Final = 4
@@ -101,6 +104,14 @@ class Explanation:
         made = sorted(decisions.made, key=_order)
         self.decided = [one for one in made if not one.recorded]
         self.recorded = [one for one in made if one.recorded]
+
+    @classmethod
+    def of(cls, concrete: ConcreteProgram) -> Explanation:
+        """What the trace of this Program decided."""
+        name = getattr(concrete.function, "__name__", "the function")
+        inputs = [f"{var.base_name}: {var.type}" for var in concrete.inputs]
+        head = f"{name}, traced for {', '.join(inputs) or 'no tensors'}"
+        return cls(head, concrete.arguments.named_constants(), concrete.decisions)
 
     def __str__(self) -> str:
         return "\n".join([self.head, *self._sections()])

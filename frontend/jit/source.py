@@ -79,7 +79,7 @@ def _convert(function: types.FunctionType) -> Converted | None:
         return None
     code, text = found
     _register(code)
-    show_conversion(function.__qualname__, text)
+    show_conversion(function, text)
     return Converted(code, text)
 
 

@@ -233,11 +233,7 @@ class StaticFunction:
         Without a call it is traced from the input_spec; ValueError if there is none.
         """
         last = self._programs.last
-        concrete = self.concrete_program if last is None else last.concrete
-        arguments = concrete.arguments
-        inputs = [f"{var.base_name}: {var.type}" for var in concrete.inputs]
-        head = f"{self.function_spec.name}, traced for {', '.join(inputs) or 'no tensors'}"
-        return Explanation(head, arguments.named_constants(), concrete.decisions)
+        return Explanation.of(self.concrete_program if last is None else last.concrete)
 
     def rollback(self) -> Callable[..., Any]:
         """Give the instance its dynamic method back; returns it."""

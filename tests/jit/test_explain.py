@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import wherry as paddle
-from wherry.jit import to_static
+from wherry.jit import set_verbosity, to_static
 from wherry.static import InputSpec
 
 OFFSET = 0.5
@@ -68,3 +68,23 @@ def test_without_a_call_the_spec_is_traced() -> None:
     assert str(f.explain()).count("none") == 4
     with pytest.raises(ValueError, match="No valid transformed program"):
         to_static(lambda x: x).explain()
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_verbosity_tells_more_with_each_level(
+    level: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def f(x: Any, k: int = 2) -> Any:
+        return x * k
+
+    f.__code__ = f.__code__.replace()  # code that was not converted before
+    set_verbosity(level, also_to_stdout=level == 1)
+    try:
+        to_static(f)(paddle.ones([2]))
+    finally:
+        set_verbosity(0)
+    out, err = capsys.readouterr()
+    assert ("to_static converts" in err) == (level >= 1)
+    assert ("def f(x: Any, k: int = 2) -> Any:" in err) == (level >= 2)
+    assert ("decided while tracing:" in err) == (level >= 3)
+    assert ("test_explain.py" in out) == (level == 1)

@@ -10,7 +10,7 @@ import pytest
 
 import wherry as paddle
 from wherry.jit import StaticFunction, enable_to_static, save, to_static
-from wherry.static import InputSpec
+from wherry.static import BuildStrategy, InputSpec
 
 
 class Net(paddle.nn.Layer):
@@ -186,7 +186,10 @@ def test_options_are_checked_and_unknown_ones_ignored() -> None:
         to_static(backend="LLVM")
     with pytest.raises(TypeError, match=r"BuildStrategy`, but received int"):
         to_static(build_strategy=3)
-    f = to_static(lambda x: x + 1, build_strategy=None, backend="CINN", nonsense=4)
+    strategy = BuildStrategy()
+    strategy.fuse_elewise_add_act_ops = True
+    strategy.enable_addto = True
+    f = to_static(lambda x: x + 1, build_strategy=strategy, backend="CINN", nonsense=4)
     assert f(paddle.ones([1])).tolist() == [2.0]
 
 
