@@ -212,6 +212,25 @@ def test_a_network_on_every_level_and_with_any_threads(tmp_path: Path) -> None:
             np.testing.assert_allclose(got, other, rtol=1e-4, atol=2e-5)
 
 
+def test_paddings_that_are_known_at_the_call() -> None:
+    """SAME with a stride pads as the image's size asks for; filters are inputs, as in training."""
+    program = Program()
+    block, F = program.global_block, BlockEmitter(program.global_block)
+    same = {"padding_algorithm": "SAME", "strides": [2, 2]}
+    x = block.add_arg("x", (symbol("N"), 3, symbol("H"), symbol("W")), F32)
+    weights = [random(32, 3, 3, 3), random(32, 1, 3, 3), random(32, 32, 3, 3), random(2, 32, 5, 5)]
+    w, depthwise, v, few = (block.add_arg(f"w{i}", one.shape, F32) for i, one in enumerate(weights))
+    a = F.relu(F.conv2d(x, w, **same))
+    b = F.conv2d(F.relu(F.conv2d(a, depthwise, groups=32, **same)), v, **same)
+    block.results.extend([b, F.conv2d(a, few, **same)])
+    run_it = jit(program)
+    for height, width in ((9, 16), (12, 11), (3, 30)):
+        arrays = [random(2, 3, height, width), *weights]
+        want, _ = run_program(program, arrays, {})
+        for got, other in zip(run_it(arrays), want, strict=True):
+            np.testing.assert_allclose(got, other, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("level", list(REGISTER))
 @pytest.mark.parametrize("width", [7, 56])
 def test_hot_loops_multiply_whole_vectors_without_spills(level: str, width: int) -> None:
