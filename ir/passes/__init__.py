@@ -26,10 +26,11 @@ from .fuse_contract import FuseContract
 from .infer_shape import InferShape
 from .layout import Layout
 from .simplify import Simplify
+from .sink_views import SinkViews
 
 OPTIONAL_PASSES = (
-    "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "layout",
-    "fuse_contract", "fuse",
+    "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "sink_views",
+    "layout", "fuse_contract", "fuse",
 )  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def disabled_passes() -> set[str]:
 def _pipeline(inference: bool) -> list[Pass]:
     cleanup: list[Pass] = [Simplify(), FoldConstants(inference=inference), Cse(), Dce()]
     before: list[Pass] = [FoldBatchNorm()] if inference else []
-    shape: list[Pass] = [Decompose(), DropBroadcasts(), *cleanup]
+    shape: list[Pass] = [Decompose(), DropBroadcasts(), SinkViews(), *cleanup]
     layout: list[Pass] = [Layout(inference=inference), *cleanup[1:]]
     passes = [*before, *cleanup, *shape, *layout, FuseContract(), Fuse()]
     disabled = disabled_passes()
@@ -93,6 +94,7 @@ __all__ = [
     "Layout",
     "Pass",
     "Simplify",
+    "SinkViews",
     "disabled_passes",
     "prepare_for_codegen",
     "run_passes",

@@ -18,7 +18,15 @@ from ..infer import Shape
 from ..ops.reduce import reduced_axes
 from ..program import Block, OpDesc, Variable
 from ..rules import reduced_shape
-from .fusion import MAX_INPUTS, MAX_OPS, REDUCTIONS, is_constant, is_fusible, make_fusion
+from .fusion import (
+    MAX_INPUTS,
+    MAX_OPS,
+    REDUCTIONS,
+    VIEWS,
+    is_constant,
+    is_fusible,
+    make_fusion,
+)
 
 # How many places of the block a group may span, which bounds the search for ops amid it.
 MAX_SPAN = 256
@@ -26,7 +34,6 @@ MAX_SPAN = 256
 MAX_READERS = 32
 # A single row so long is better computed loop by loop, by several threads.
 LONG_ROW = 32768
-VIEWS = frozenset({"reshape2", "squeeze2", "unsqueeze2"})
 
 
 def fuse_rows(block: Block) -> bool:

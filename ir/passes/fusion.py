@@ -15,6 +15,8 @@ REDUCTIONS = frozenset(
     f"reduce_{name}" for name in ("sum", "max", "min", "prod", "any", "all")
 )  # fmt: skip
 
+VIEWS = frozenset({"reshape2", "squeeze2", "unsqueeze2", "flatten_contiguous_range"})
+
 
 def is_fusible(op: OpDesc) -> bool:
     """Pointwise, with one output; `axis` is aligned already."""

@@ -22,6 +22,7 @@ from wherry.ir.passes import (
     Fuse,
     InferShape,
     Simplify,
+    SinkViews,
     prepare_for_codegen,
 )
 from wherry.ir.program import Block, Program, Variable
@@ -42,6 +43,7 @@ EXACT = [
     Dce(),
     Simplify(),
     DropBroadcasts(),
+    SinkViews(),
     Fuse(),
 ]
 

@@ -170,7 +170,8 @@ def test_decompose_keeps_the_name_and_the_line() -> None:
           elementwise_sub_0.tmp_0: float32[N, 4] = elementwise_sub(X=x, Y=reduce_max_0.tmp_0) @ net.py:3 "f(x)"
           exp_0.tmp_0: float32[N, 4] = exp(X=elementwise_sub_0.tmp_0) @ net.py:3 "f(x)"
           reduce_sum_0.tmp_0: float32[N, 1] = reduce_sum(X=exp_0.tmp_0, dim=[1], keep_dim=true) @ net.py:3 "f(x)"
-          s: float32[N, 4] = elementwise_div(X=exp_0.tmp_0, Y=reduce_sum_0.tmp_0) @ net.py:3 "f(x)"
+          reciprocal_0.tmp_0: float32[N, 1] = reciprocal(X=reduce_sum_0.tmp_0) @ net.py:3 "f(x)"
+          s: float32[N, 4] = elementwise_mul(X=exp_0.tmp_0, Y=reciprocal_0.tmp_0) @ net.py:3 "f(x)"
           yield s
         }""",  # noqa: E501
     )
