@@ -156,7 +156,7 @@ class Optimizer:
         startup_program: Any = None,
         parameters: Any = None,
         no_grad_set: Any = None,
-    ) -> tuple[list[Any], list[tuple[Parameter, Tensor]]]:
+    ) -> tuple[list[Any], list[Any]]:
         """A step by the gradients that `loss.backward()` left.
 
         In static mode: append the gradients and the step to the Program; returns the step's ops and
@@ -178,7 +178,10 @@ class Optimizer:
         if isinstance(loss, Traced):
             from wherry.static import append_backward
 
-            return append_backward(loss, parameters or self._parameter_list or None, no_grad_set)
+            variable: Any = loss
+            return append_backward(
+                variable, parameters or self._parameter_list or None, no_grad_set
+            )
         loss.backward()
         return [(p, p.grad) for p in self._parameter_list if p.grad is not None]
 

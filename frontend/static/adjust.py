@@ -8,6 +8,7 @@ from typing import Any
 
 from ..nn.clip import ClipGradBase, ClipGradByGlobalNorm, ClipGradByNorm, ClipGradByValue
 from ..regularizer import L1Decay, L2Decay, Regularizer
+from ..traced import Traced
 from .tracer import StaticTracer
 from .variable import Variable
 
@@ -53,7 +54,7 @@ def _scaled(tracer: StaticTracer, grad: Variable, factor: Variable) -> Any:
 
 
 def decayed(
-    tracer: StaticTracer, penalty: Regularizer | None, param: Variable, grad: Variable
+    tracer: StaticTracer, penalty: Regularizer | None, param: Traced, grad: Variable
 ) -> Any:
     """The gradient plus the derivative of the penalty. TypeError for a penalty on arrays."""
     if penalty is None:

@@ -99,7 +99,7 @@ class Run:
 
     def _value(self, name: str, scope: Scope) -> Any:
         """What holds the array of a persistable. RunError where nothing does."""
-        found = self.tensors.get(name)
+        found: Any = self.tensors.get(name)
         found = scope.find(name) if found is None else found
         if found is None:
             op = self.reads.get(name)

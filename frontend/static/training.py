@@ -49,7 +49,10 @@ def append_backward(
     found = append_gradients(program, [loss.variable], None, [*wrt, *stepped.values()])
     _mark_roles(loss.variable, program.global_block.ops[before:])
     grads = dict(zip([*wrt, *stepped.values()], found, strict=True))
-    pairs = [(var, _sum_of(tracer, [grads[var], grads.get(stepped.get(var))])) for var in wrt]
+    pairs = [
+        (var, _sum_of(tracer, [grads[one] for one in (var, stepped.get(var)) if one is not None]))
+        for var in wrt
+    ]
     return [(tracer.traced(var), grad) for var, grad in pairs if grad is not None]
 
 

@@ -20,7 +20,7 @@ from ..param_attr import ParamAttr
 from ..traced import Traced
 
 if TYPE_CHECKING:
-    from .program import Block
+    from .block import Block
     from .scope import Scope
     from .tracer import StaticTracer
 
@@ -157,7 +157,7 @@ class Parameter(Variable, eager.Parameter):
         return id(self)
 
     @property
-    def trainable(self) -> bool:  # type: ignore[override]
+    def trainable(self) -> bool:
         """Whether optimizers change it."""
         return self.variable.trainable
 

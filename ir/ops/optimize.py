@@ -157,7 +157,7 @@ _update(
 
 def _adamw(
     param: Term, grad: Term, rate: Term, *state: Term, coeff: float, lr_ratio: float,
-    with_decay: bool, **adam: float,
+    with_decay: bool, **adam: Any,
 ) -> tuple[Term, ...]:  # fmt: skip
     rate = rate * lr_ratio if lr_ratio != 1.0 else rate
     decayed = param * (1 - rate * coeff) if with_decay else param

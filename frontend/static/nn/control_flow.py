@@ -225,7 +225,8 @@ def while_loop(
         place.set(_as_many(body(*place.value), len(loop_vars)))
 
     _run_loop(test, step, place)
-    return place.value
+    found: list[Any] = place.value
+    return found
 
 
 def _run_loop(test: Branch, step: Branch, place: _LoopVars) -> None:
