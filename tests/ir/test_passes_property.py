@@ -34,7 +34,9 @@ Array = np.ndarray[Any, Any]
 B = symbol("B")
 UNARY = ["relu", "tanh", "abs", "assign", "square", "sigmoid"]
 BINARY = ["elementwise_add", "elementwise_sub", "elementwise_mul", "elementwise_max"]
-SHAPED = ["softmax", "scale", "reduce", "transpose", "reshape", "constant", "cast", "layer_norm"]
+SHAPED = [
+    "softmax", "scale", "reduce", "rows", "transpose", "reshape", "constant", "cast", "layer_norm",
+]  # fmt: skip
 EXACT = [
     InferShape(),
     FoldConstants(),
@@ -74,6 +76,9 @@ def shaped(data: st.DataObject, F: BlockEmitter, kind: str, x: Variable) -> Vari
     if kind == "reduce":
         name = data.draw(st.sampled_from(["reduce_sum", "reduce_max", "reduce_mean"]))
         return getattr(F, name)(x, dim=[x.ndim - 1], keep_dim=True)
+    if kind == "rows":  # one value per row, without its axis for a while
+        one = F.exp(F.scale(F.reduce_max(x, dim=[x.ndim - 1]), scale=0.5, bias=-1.0))
+        return F.unsqueeze2(one, axes=[x.ndim - 1])
     if kind == "transpose":
         axes = list(range(x.ndim))[::-1]
         return F.transpose2(F.transpose2(x, axis=axes), axis=axes)
