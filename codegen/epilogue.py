@@ -15,7 +15,7 @@ from wherry.ir.dims import product
 from wherry.ir.infer import Shape
 from wherry.ir.program import Block, OpDesc, Variable
 from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import DType
+from wherry.schema.dtypes import DType, float16
 
 from .builder import KernelBuilder
 from .formula import fused
@@ -72,7 +72,8 @@ class Result:
     @property
     def is_long(self) -> bool:
         """Whether the ops are better applied in a loop than once for each vector of a tile."""
-        return sum(map(cost_of, self.ops)) > _LONG
+        converted = any(out.dtype is float16 for out in self.outputs)
+        return converted or sum(map(cost_of, self.ops)) > _LONG
 
     def over(self, *axes: int) -> Surface:
         """The output for a head that has one index for each so many neighbouring axes."""

@@ -63,13 +63,9 @@ class FewRows:
         return [(size, 0, stop), *rest]
 
     def _groups_of_any(self, rows: Index) -> list[tuple[int, Index, Index]]:
-        kb, size = self.kb, rows_at_once(self.kb)
-        groups, start = [], 0
-        while size:
-            stop = kb.mul(kb.div(rows, size), size)
-            groups.append((size, start, stop))
-            start, size = stop, size // 2
-        return groups
+        most = rows_at_once(self.kb)
+        stop = self.kb.mul(self.kb.div(rows, most), most)
+        return [(most, 0, stop), (1, stop, rows)]
 
     @cached_property
     def per_block(self) -> int:

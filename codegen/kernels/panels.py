@@ -142,29 +142,63 @@ def _columns(
 ) -> None:
     """Columns that are runs in memory: squares, transposed in registers."""
     vector, depth = lanes(kb.machine, panel.dtype), kb.dim(matrix.rows)
+    one = _Squares(kb, matrix, start, kb.sub(kb.add(start, count), 1), panel, width)
     whole = kb.mul(kb.div(depth, vector), vector)
-    last = kb.sub(kb.add(start, count), 1)
-
-    def square(k: Index, rows: Index) -> None:
-        for u in range(0, width, vector):
-            # Behind the last column that one is read again.
-            columns = [
-                kb.minimum(kb.add(start, u + j), last) for j in range(min(vector, width - u))
-            ]
-            some = Lanes(kb, vector, rows)
-            found = [some.load(matrix.operand, _from(kb, matrix.at(kb, k, j)), 1) for j in columns]
-            values = [some.scalars.cast(one, panel.dtype).value for one in found]
-            for i, line in enumerate(transpose(kb, values)):
-                panel.store_vector(line, kb.add(kb.mul(kb.add(k, i), width), u))
-
-    with kb.loop(whole, 0, vector) as k:
-        square(k, vector)
     rest = kb.sub(depth, whole)
-    if not isinstance(rest, int):
+    if not (isinstance(rest, int) and rest == 0) and one.masked:
+        # Masks cost nothing: one code for all squares.
+        with kb.loop(depth, 0, vector) as k:
+            one.emit(k, kb.minimum(kb.sub(depth, k), vector))
+        return
+    with kb.loop(whole, 0, vector) as k:
+        one.emit(k, vector)
+    if not (isinstance(rest, int) and rest == 0):
         with kb.when(kb.ne(rest, 0)):
-            square(whole, rest)
-    elif rest:
-        square(whole, rest)
+            one.emit(whole, rest)
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """Turns rows of a panel out of columns of a matrix, of which `last` is the last one."""
+
+    kb: KernelBuilder
+    matrix: Matrix
+    start: Index
+    last: Index
+    panel: Operand
+    width: int
+
+    @property
+    def masked(self) -> bool:
+        """Whether the target loads some of a vector at no cost."""
+        return 0 < self.kb.machine.masked_bytes <= self.matrix.operand.dtype.itemsize
+
+    def emit(self, k: Index, rows: Index) -> None:
+        """Rows [k, k + rows) of the panel, and some behind them."""
+        kb, vector = self.kb, lanes(self.kb.machine, self.panel.dtype)
+        for u in range(0, self.width, vector):
+            found = self._found(k, u, min(vector, self.width - u), rows)
+            for i, line in enumerate(transpose(kb, found)):
+                self.panel.store_vector(line, kb.add(kb.mul(kb.add(k, i), self.width), u))
+
+    def _found(self, k: Index, u: int, columns: int, rows: Index) -> list[Value]:
+        """The columns from u on, as vectors of the panel's dtype."""
+        kb, vector = self.kb, lanes(self.kb.machine, self.panel.dtype)
+        if self.matrix.operand.dtype is self.panel.dtype:
+            return [self._column(k, kb.add(u, j), rows) for j in range(columns)]
+        # The code of a conversion is long: it stands in a loop.
+        buffer = kb.buffer(self.panel.dtype, vector, vector)
+        with kb.loop(columns, plain=True) as j:
+            buffer.store_vector(self._column(k, kb.add(u, j), rows), kb.mul(j, vector))
+        return [buffer.load_vector(j * vector, vector) for j in range(columns)]
+
+    def _column(self, k: Index, j: Index, rows: Index) -> Value:
+        """Behind the last column that one is read again."""
+        kb, some = self.kb, Lanes(self.kb, lanes(self.kb.machine, self.panel.dtype), rows)
+        at = self.matrix.at(kb, k, kb.minimum(kb.add(self.start, j), self.last))
+        value = some.load(self.matrix.operand, _from(kb, at), 1)
+        number: Value = some.scalars.cast(value, self.panel.dtype).value
+        return number
 
 
 def _elements(

@@ -16,7 +16,7 @@ from wherry.ir.dims import Dim
 from wherry.schema.dtypes import DType
 
 from ..builder import KernelBuilder
-from ..index import Index, i64
+from ..index import Index
 from ..operand import Operand
 from .panels import PANEL_BYTES, SLACK, Matrix, Slots, lanes, pack, sum_dtype
 from .tile import Store, Strip, Tile
@@ -27,6 +27,8 @@ _BLOCK_BYTES, _MOST_PANELS = 1 << 19, 8
 _SHARES = 4
 # The tiles of a share of the rows, where it is not known how many rows there are.
 _SHARE_TILES = 16
+# Tiles for the rows that are left where it is not known how many: few, for each is code.
+_REST = (4, 1)
 # Rows so many bytes apart lie in few sets of the first-level cache.
 _CONFLICT = 2048
 
@@ -204,11 +206,10 @@ class Product:
             if rest:
                 yield rest, stop, self.rows
             return
-        part = 1 << (size - 1).bit_length() - 1
-        while part:
-            start, stop = stop, kb.add(stop, kb.b.and_(rest, i64(part)))
+        for part in _REST:
+            start = stop
+            stop = kb.add(start, kb.mul(kb.div(kb.sub(self.rows, start), part), part))
             yield part, start, stop
-            part //= 2
 
     # -- the right matrix --------------------------------------------------------------------------
 

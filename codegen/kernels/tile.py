@@ -17,7 +17,7 @@ from .panels import lanes
 # Stores a vector of sums: store(i, j, vector, lanes) for the elements (i, j), (i, j + 1), ...
 Store = Callable[[Index, Index, Value, Lanes], None]
 # So many multiplications stand in the innermost loop, at least.
-_UNROLLED = 48
+_UNROLLED = 24
 
 
 @dataclass(frozen=True)
