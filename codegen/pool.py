@@ -321,6 +321,7 @@ leave:
 """
 
 
+@cache
 def pool_object(target: Target) -> bytes:
     """The pool's object code. Raises TargetError for a machine without Linux's calls."""
     text = _text(target.triple, str(target.machine().target_data))

@@ -53,6 +53,11 @@ class Target:
         return Target("host", llvm.get_process_triple(), llvm.get_host_cpu_name(), features)
 
     @property
+    def architecture(self) -> str:
+        """The processor's family, as LLVM names it."""
+        return self.triple.partition("-")[0]
+
+    @property
     def vectors(self) -> Machine:
         """What kernels must know of it."""
         return machine_of(self.name, self.features)
@@ -84,7 +89,19 @@ def shows_code() -> bool:
 
 
 def emit_object(text: str, target: Target) -> bytes:
-    """Optimized object code for a module's text. Shows IR and assembly as WHERRY_DEBUG asks."""
+    """Optimized object code for a module's text. Shows IR and assembly as WHERRY_DEBUG asks.
+
+    For another architecture it is made in a child process. Raises TargetError where LLVM fails.
+    """
+    if target.architecture == Target.host().architecture:
+        return emit_here(text, target)
+    from .cross import emit_across
+
+    return emit_across(text, target)
+
+
+def emit_here(text: str, target: Target) -> bytes:
+    """Object code, made in this process."""
     machine, start = target.machine(), perf_counter()
     module = llvm.parse_assembly(text, llvm.create_context())
     module.verify()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from math import ceil
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -61,9 +62,8 @@ def find_count(
     """The count for these settings, at least 1. Raises InputError for a variable that is none."""
     if sys.platform != "linux":
         return 1  # the pool is made of Linux's own calls
-    quota = min(_quotas(proc, cgroups), default=float("inf"))
-    limits = [cpus, max(-(-quota // 1), 1), *_wanted(environment)]
-    return int(min(*limits, MOST))
+    quotas = [max(ceil(quota), 1) for quota in _quotas(proc, cgroups)]
+    return min(cpus, MOST, *quotas, *_wanted(environment))
 
 
 def _affinity() -> int:

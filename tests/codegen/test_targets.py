@@ -12,6 +12,7 @@ import pytest
 
 import wherry.runtime
 from wherry.codegen import Target, build_shared_object, compile_count, compile_program, jit
+from wherry.codegen.target import emit_object
 from wherry.ir.dims import symbol
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.interp import run_program
@@ -104,6 +105,13 @@ def test_an_op_without_lowering_is_named_with_its_line() -> None:
             jit(program)
     finally:
         del OPS["only_declared"]
+
+
+def test_what_llvm_cannot_do_for_another_machine_is_an_error() -> None:
+    """It aborts the process that it runs in, which is not this one."""
+    other = Target.named("x86-64-v2" if Target.host().architecture == "aarch64" else "aarch64")
+    with pytest.raises(TargetError, match=f"cannot emit this code for {other.name}"):
+        emit_object('define void @f() { call void asm "nop", ""()  ret void }', other)
 
 
 def test_the_host_is_a_target_of_llvm() -> None:
