@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from wherry.schema.dtypes import bool_, int64
+from wherry.schema.errors import ConversionError
 
 from ..framework import default_dtype
 from ..ops.shape import concat, stack
@@ -119,7 +120,23 @@ def _function(function: types.FunctionType) -> Any:
         return function
     if is_library(str(function.__globals__.get("__name__", ""))):
         return _library_wrapper(function)
-    return convert_function(function) or function
+    return convert_function(function) or _without_source(function)
+
+
+def _without_source(function: types.FunctionType) -> Any:
+    """The function as it is; where it should have been converted the error says why it was not."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except ConversionError as error:
+            text = f"{function.__name__} was not converted: its source is not in a file"
+            if text not in str(error):
+                error.args = (f"{error}\n{text} (exec, or a prompt); put it into one",)
+            raise
+
+    return call
 
 
 def _library_wrapper(function: types.FunctionType) -> Any:

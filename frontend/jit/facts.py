@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wherry.ir.program import Variable
@@ -20,6 +22,16 @@ class Facts:
 
     def __init__(self, build: ProgramTracer) -> None:
         self.build = build
+        self._ignored = False
+
+    @contextmanager
+    def ignored(self) -> Iterator[None]:
+        """Know nothing inside."""
+        self._ignored = True
+        try:
+            yield
+        finally:
+            self._ignored = False
 
     def learn(self, flag: Traced, value: bool) -> None:
         """From here to the end of the block the flag is known."""
@@ -27,7 +39,7 @@ class Facts:
 
     def get(self, flag: Traced) -> bool | None:
         """The flag's value, None where it is open."""
-        return self._get(flag.variable)
+        return None if self._ignored else self._get(flag.variable)
 
     def _learn(self, var: Variable, value: bool) -> None:
         var = self._origin(var)

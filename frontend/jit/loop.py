@@ -320,11 +320,15 @@ class Loop:
         self.body()
         going = self.build.as_traced(decides(self.test()))
         inner = self.inner - self.build.unset_reads
-        changes = [
-            slot.settle(seen(slot.place), slot.place.label in inner) for slot in self.slots.values()
-        ]
-        if not any(changes):
-            frame.block.results = [self.build.variable(going), *self._carried()]
+        ends = [seen(slot.place) for slot in self.slots.values()]
+        # What this round has come to know says nothing of how the next one starts.
+        with self.build.facts.ignored():
+            changes = [
+                slot.settle(end, slot.place.label in inner)
+                for slot, end in zip(self.slots.values(), ends, strict=True)
+            ]
+            if not any(changes):
+                frame.block.results = [self.build.variable(going), *self._carried()]
         return not any(changes)
 
     def _discover(self, journal: Journal) -> bool:

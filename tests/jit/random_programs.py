@@ -37,7 +37,7 @@ class Writer:
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
         self.lines: list[str] = []
-        self.budget = rng.randint(4, 14)
+        self.budget = rng.randint(3, 9)
         self.loops = 0
         self.has_d = rng.random() < 0.3
 
@@ -103,7 +103,7 @@ class Writer:
         if kind < 0.4:
             start = self.pick("0", "0", "paddle.to_tensor(0)", "paddle.to_tensor(0.0)")
             self.line(depth, f"{name} = {start}")
-            more = self.pick("", "", f" and {self.condition()}")
+            more = self.pick("", "", f" and ({self.condition()})")
             self.line(depth, f"while {name} < {self.rng.randint(0, 4)}{more}:")
             self.line(depth + 1, f"{name} = {name} + 1")
         else:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import wherry as paddle
 from wherry.jit import to_static
 from wherry.schema.errors import ConversionError
+from wherry.static import InputSpec
 
 
 def appended(x: Any) -> Any:
@@ -210,3 +212,8 @@ def sorted_after(x: Any) -> Any:
 def test_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(ConversionError, match=r"test_growing_lists|contents of a"):
         to_static(function)(paddle.ones([2]))
+
+
+def test_saving_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(ConversionError, match="numbers has a list whose length depends"):
+        paddle.jit.save(to_static(numbers, [InputSpec([2])]), str(tmp_path / "f"))

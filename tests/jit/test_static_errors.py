@@ -148,6 +148,20 @@ def test_a_recursion_that_a_tensor_should_end() -> None:
     assert str(caught.value).count("return f(x * 2)") == 1
 
 
+def test_a_function_without_source_says_so() -> None:
+    names: dict[str, Any] = {}
+    exec("def f(x):\n    return x + 1 if x.sum() > 0 else x", names)
+    exec("def plain(x):\n    return x * 2", names)
+    assert to_static(names["plain"])(paddle.ones([2])).tolist() == [2, 2]
+
+    def calls(x: Any) -> Any:
+        return names["f"](x) * 2
+
+    for function in (names["f"], calls):
+        with pytest.raises(ConversionError, match="f was not converted: its source is not in"):
+            to_static(function)(paddle.ones([2]))
+
+
 def test_hooks_and_backward_inside_are_refused() -> None:
     def hooked(x: Any) -> Any:
         y = x * 2

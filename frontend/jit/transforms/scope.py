@@ -10,6 +10,9 @@ import gast
 
 FUNCTIONS = (gast.FunctionDef, gast.AsyncFunctionDef, gast.Lambda)
 LOOPS = (gast.For, gast.While)
+_MARKS = (gast.expr_context, gast.operator, gast.boolop, gast.unaryop, gast.cmpop)
+# What has nothing of this scope inside.
+_CLOSED = (*FUNCTIONS, gast.ClassDef, gast.Name, gast.Constant)
 YIELDS = (gast.Yield, gast.YieldFrom, gast.Await)
 # Expressions with a scope of their own.
 SCOPES = (gast.Lambda, gast.ListComp, gast.SetComp, gast.DictComp, gast.GeneratorExp)
@@ -189,13 +192,38 @@ def at(origin: Any, nodes: Any) -> Any:
 
 
 def own_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
-    """All nodes of this scope: not those inside nested functions, lambdas and classes."""
+    """The nodes of this scope: not those inside nested functions, lambdas and classes.
+
+    Marks such as Load and Add, which have no place in the source, are left out.
+    """
     stack = list(nodes)[::-1]
     while stack:
         node = stack.pop()
         yield node
-        if not isinstance(node, (*FUNCTIONS, gast.ClassDef)):
-            stack.extend(reversed(list(gast.iter_child_nodes(node))))
+        if not isinstance(node, _CLOSED):
+            stack.extend(reversed(list(_children(node))))
+
+
+def _children(node: Any) -> Iterator[Any]:
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            yield from (one for one in value if isinstance(one, gast.AST))
+        elif isinstance(value, gast.AST) and not isinstance(value, _MARKS):
+            yield value
+
+
+def own_statements(nodes: Iterable[Any]) -> Iterator[Any]:
+    """The statements of this scope."""
+    stack = list(nodes)[::-1]
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, _CLOSED):
+            for name in ("cases", "handlers", "finalbody", "orelse", "body"):
+                inside = getattr(node, name, None)
+                if isinstance(inside, list):
+                    stack.extend(reversed(inside))
 
 
 def assigned(nodes: Sequence[Any], context: Context) -> set[str]:
@@ -254,7 +282,7 @@ def _walruses(nodes: Sequence[Any]) -> set[str]:
 
 def declared(nodes: Sequence[Any], kind: Any = (gast.Nonlocal, gast.Global)) -> set[str]:
     """The names that a function's body declares nonlocal or global."""
-    return {name for n in own_nodes(nodes) if isinstance(n, kind) for name in n.names}
+    return {name for n in own_statements(nodes) if isinstance(n, kind) for name in n.names}
 
 
 def parameters(arguments: Any) -> set[str]:
