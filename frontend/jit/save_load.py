@@ -105,8 +105,8 @@ def _functions(layer: Any, input_spec: Any) -> Iterator[tuple[Any, str]]:
         raise ValueError(
             "No valid transformed program for function: decorated(python_func), input_spec: None. "
             "to_static(input_spec=[...]) without a Layer or function returns a decorator, which "
-            "cannot be saved: a loaded model does not guess sizes; write to a tensor of a fixed "
-            "size"
+            "cannot be saved: a loaded model does not guess sizes; write to a tensor of a "
+            "fixed size"
         )
     elif isinstance(layer, (types.FunctionType, types.MethodType)):
         yield _static(layer), ""
