@@ -174,7 +174,7 @@ class Program:
                 continue
             held = (scope or global_scope()).find(name)
             if value is None and held is not None:
-                value = Tensor(held.array, name=name)
+                value = Tensor(held.array.copy(), name=name)
             if value is None:
                 raise ValueError(
                     f"Can not find Variable '{name}' in the scope. Make sure it is initialized: "

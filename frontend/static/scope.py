@@ -13,6 +13,9 @@ from wherry.schema.dtypes import as_dtype
 
 from ..tensor import Array, Tensor
 
+# Elements up to which a new value is copied into the old array.
+_SMALL = 1 << 16
+
 
 class LoDTensor:
     """A value of a scope: `np.array(tensor)` reads it, `set` writes it. Paddle's sequence levels
@@ -93,10 +96,18 @@ class Scope:
         return self._parent.find(name) if found is None and self._parent else found
 
     def put(self, name: str, array: Array) -> None:
-        """Give the name this value, which is taken over."""
+        """Give the name this value, which is taken over.
+
+        A small one is copied over the old one: compiled code stays bound to the same memory.
+        """
         found = self.find(name)
         if found is None:
             self._tensors[name] = LoDTensor(array)
+            return
+        old = found.array
+        same = old.shape == array.shape and old.dtype == array.dtype and old.flags.writeable
+        if same and array.size <= _SMALL:
+            np.copyto(old, array)
         else:
             found.array = array
 
