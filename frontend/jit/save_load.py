@@ -105,8 +105,7 @@ def _functions(layer: Any, input_spec: Any) -> Iterator[tuple[Any, str]]:
         raise ValueError(
             "No valid transformed program for function: decorated(python_func), input_spec: None. "
             "to_static(input_spec=[...]) without a Layer or function returns a decorator, which "
-            "cannot be saved: a loaded model does not guess sizes; write to a tensor of a "
-            "fixed size"
+            "cannot be saved: write net = to_static(net, input_spec=[...])"
         )
     elif isinstance(layer, (types.FunctionType, types.MethodType)):
         yield _static(layer), ""
@@ -208,7 +207,8 @@ def _meta(concrete: ConcreteProgram, function: StaticFunction, output_spec: Any)
     if concrete.sizes:
         raise ConversionError(
             f"{function.function_spec.name} has a list whose length depends on a tensor, and "
-            "cannot be saved: a loaded model does not guess sizes; write to a tensor of a fixed size"
+            "cannot be saved: a loaded model does not guess sizes; write to a tensor of a fixed "
+            "size"
         )
     arguments = concrete.arguments
     (_, (positional, keywords)) = arguments.structure
