@@ -30,7 +30,7 @@ _SHARE_TILES = 16
 # Tiles for the rows that are left where it is not known how many: few, for each is code.
 _REST = (4, 1)
 # Rows so many bytes apart lie in few sets of the first-level cache.
-_CONFLICT = 2048
+_CONFLICT = 4096
 
 
 def scratch_bytes(depth: Dim, dtype: DType) -> Dim:
