@@ -1,0 +1,50 @@
+"""What is shown while something takes long."""
+
+from __future__ import annotations
+
+import io
+import sys
+from threading import Event
+
+import pytest
+
+from wherry.codegen import progress as module
+from wherry.codegen.progress import progress
+
+
+class Terminal(io.StringIO):
+    """A stderr that says whether it is a terminal, and when it was first written to."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self.is_terminal, self.written = is_terminal, Event()
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        return super().write(text)
+
+
+def test_long_work_is_shown_on_a_terminal_and_wiped_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", 0.01)
+    terminal = Terminal(True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("compiling net for host"):
+        assert terminal.written.wait(30)
+    shown = terminal.getvalue()
+    assert shown.startswith("\rcompiling net for host: 0.")
+    assert shown.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(("is_terminal", "patience"), [(False, 0.0), (True, 60.0)])
+def test_nothing_is_shown_in_a_pipe_or_for_short_work(
+    monkeypatch: pytest.MonkeyPatch, is_terminal: bool, patience: float
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE", patience)
+    terminal = Terminal(is_terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress("compiling"):
+        assert not terminal.written.wait(0.05)
+    assert terminal.getvalue() == ""
