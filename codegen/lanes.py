@@ -49,7 +49,7 @@ class Lanes:
 
     @cached_property
     def scalars(self) -> LLVMScalars:
-        return LLVMScalars(self.kb.b, self.width)
+        return LLVMScalars(self.kb.b, self.width, self.kb.machine.scales)
 
     @cached_property
     def mask(self) -> Value:

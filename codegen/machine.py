@@ -15,6 +15,7 @@ class Machine:
     broadcast fit into the registers without a spill. A direct convolution shapes its tile by the
     image, and has at most `conv_sums` vectors of sums. `masked_bytes` is the size of the smallest
     element of which some of a vector can be loaded and stored in one instruction; 0 if none can.
+    `scales` says that one instruction multiplies a vector of float32 by powers of two.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Machine:
     tile_vectors: int
     conv_sums: int
     masked_bytes: int = 0
+    scales: bool = False
 
     def lanes(self, dtype: DType) -> int:
         """Elements of the dtype in one vector."""
@@ -35,7 +37,7 @@ MACHINES = {
     for machine in (
         Machine(
             "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, conv_sums=28,
-            masked_bytes=1,
+            masked_bytes=1, scales=True,
         ),
         Machine(
             "avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, conv_sums=12,

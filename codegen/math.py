@@ -33,6 +33,7 @@ from . import math_exp, math_float32, math_half, math_int, math_pow, math_sincos
 from .constant import repeated
 from .math_int import instruction
 
+_SCALED_LANES, _CURRENT_ROUNDING = 16, 4  # of AVX-512's instruction
 _FLOAT_TYPES = {"float16": ir.FloatType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
 
 
@@ -57,11 +58,12 @@ class LLVMScalars(ScalarBuilder):
     """Scalars that stand for LLVM values; instructions go where `builder` stands.
 
     `failed` collects an i1 for each integer division built (in vectors: per lane), true where it
-    divided by zero.
+    divided by zero. `scales` is the machine's (see `wherry.codegen.machine`).
     """
 
-    def __init__(self, builder: ir.IRBuilder, width: int = 0) -> None:
+    def __init__(self, builder: ir.IRBuilder, width: int = 0, scales: bool = False) -> None:
         self.builder, self.width = builder, width
+        self.scales = scales and width == _SCALED_LANES
         self.failed: list[ir.Value] = []
 
     # -- the interface of ScalarBuilder ------------------------------------------------------------
@@ -170,6 +172,16 @@ class LLVMScalars(ScalarBuilder):
         """`shl`, `ashr` or `lshr` by a constant."""
         amount = self.splat(count, ir.IntType(i.dtype.itemsize * 8))
         return Scalar(self, getattr(self.builder, instruction)(i.value, amount), i.dtype)
+
+    def scaled(self, x: Scalar, k: Scalar) -> Scalar:
+        """x * 2**k, rounded once, for a k without fraction; only where `scales`."""
+        kind, mask, i32 = x.value.type, ir.IntType(_SCALED_LANES), ir.IntType(32)
+        name, module = "llvm.x86.avx512.mask.scalef.ps.512", self.builder.module
+        function = module.globals.get(name) or ir.Function(
+            module, ir.FunctionType(kind, [kind, kind, kind, mask, i32]), name
+        )
+        rest = [ir.Constant(mask, -1), ir.Constant(i32, _CURRENT_ROUNDING)]
+        return self.wrap(self.builder.call(function, [x.value, k.value, x.value, *rest]), x.dtype)
 
     def copysign(self, magnitude: Scalar, sign: Scalar) -> Scalar:
         return self.intrinsic("copysign", magnitude, sign)

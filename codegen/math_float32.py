@@ -93,6 +93,8 @@ def exp(b: LLVMScalars, x: Scalar) -> Scalar:
     x = at_most(b, at_least(b, x, -104.0), 89.0)
     k, n = split(b, x, _LOG2_E, 2 * _BIAS)
     u = _exp_near(b, _minus_ln2(b, k, x))
+    if b.scales:
+        return b.scaled(1 + u, k)
     # 2**n may be out of range: it is two factors, of half the exponent each.
     half = b.shift("lshr", n, 1)
     first = exponent(b, half)

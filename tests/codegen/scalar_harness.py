@@ -11,6 +11,7 @@ import numpy as np
 from llvmlite import ir
 
 from wherry.codegen.math import LLVMScalars, storage_type
+from wherry.codegen.target import Target
 from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import as_dtype
 
@@ -22,7 +23,9 @@ Formula = Callable[..., Scalar]
 POINTER, I64 = ir.PointerType(), ir.IntType(64)
 
 
-def build(formula: Formula, ins: list[str], out: str, width: int = 0) -> ir.Module:
+def build(
+    formula: Formula, ins: list[str], out: str, width: int = 0, scales: bool = False
+) -> ir.Module:
     """void f(out, in..., n): a loop that applies the formula element by element (by vectors)."""
     module = ir.Module("m")
     module.triple = llvm.get_process_triple()
@@ -37,7 +40,7 @@ def build(formula: Formula, ins: list[str], out: str, width: int = 0) -> ir.Modu
     i.add_incoming(ir.Constant(I64, 0), entry)
     b.cbranch(b.icmp_signed("<", i, function.args[-1]), body, done)
     b.position_at_end(body)
-    scalars = LLVMScalars(b, width)
+    scalars = LLVMScalars(b, width, scales)
     operands = []
     for argument, name in zip(function.args[1:], ins, strict=False):
         dtype = as_dtype(name)
@@ -81,7 +84,8 @@ def compiled(
     out = out or ins[0]
     cpu = "x86-64-v2" if baseline else llvm.get_host_cpu_name()
     features = "" if baseline else llvm.get_host_cpu_features().flatten()
-    module, machine = optimized(build(formula, ins, out, width), cpu, features)
+    scales = not baseline and Target.host().vectors.scales
+    module, machine = optimized(build(formula, ins, out, width, scales), cpu, features)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (len(ins) + 1), ctypes.c_int64)
@@ -123,7 +127,7 @@ def assembly(
     features = "-prefer-256-bit" if width == 16 else ""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    module = build(formula, ins, ins[0], width)
+    module = build(formula, ins, ins[0], width, scales=cpu == "x86-64-v4")
     module.triple = triple or module.triple
     optimized_module, machine = optimized(module, cpu, features)
     return str(machine.emit_assembly(optimized_module))

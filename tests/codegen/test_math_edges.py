@@ -269,7 +269,7 @@ def test_loops_are_vectorized(name: str, dtype: str) -> None:
 
 
 # What a vector of 16 may take, its load, its store and the loop among it; a third of it divides.
-INSTRUCTIONS = {"exp": 26, "log": 36, "tanh": 36, "erf": 40, "sigmoid": 32, "gelu": 26, "log1p": 40}
+INSTRUCTIONS = {"exp": 20, "log": 36, "tanh": 36, "erf": 40, "sigmoid": 32, "gelu": 26, "log1p": 40}
 
 
 @pytest.mark.parametrize("name", INSTRUCTIONS)
@@ -277,6 +277,13 @@ def test_formulas_stay_short(name: str) -> None:
     text = assembly(named(name), ["float32"], "x86-64-v4", width=16)
     lines = text[text.index("(%rsi,") : text.index("\tjl\t")].splitlines()
     assert len(lines) <= INSTRUCTIONS[name]
+
+
+def test_scaling_by_an_instruction_gives_the_same_numbers() -> None:
+    x = np.concatenate([np.linspace(-105, 90, 100_000), [np.inf, -np.inf, np.nan, -0.0]])
+    x = np.resize(x, 100_032).astype(np.float32)
+    by_bits = run(named("exp"), x, width=16, baseline=True)
+    np.testing.assert_allclose(run(named("exp"), x, width=16), by_bits, rtol=1.5e-7, atol=2e-45)
 
 
 def test_sin_and_cos_leave_a_vector_for_large_numbers_only() -> None:
