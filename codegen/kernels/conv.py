@@ -21,8 +21,9 @@ from ..builder import KernelBuilder
 from ..epilogue import Result
 from ..index import Index, Value, i64
 from ..lanes import Lanes, Place
+from ..nest import unravel
 from ..operand import Operand
-from .move import dense, loops, unravel
+from .move import dense, loops
 from .panels import Slots, lanes, sum_dtype
 from .product import Left, Product, Right, scratch_bytes
 from .registry import lowers, lowers_head

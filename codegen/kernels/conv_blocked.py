@@ -156,7 +156,7 @@ class _Conv:
     def at_once(self, band: _Band) -> None:
         for run, tile in self.tiles(band):
             with tile as at:
-                self.store(self.sums(run, at, self.zeros(run), 0, self.blocks), at)
+                self.store(self.sums(at, self.zeros(run), 0, self.blocks), at)
 
     def in_chunks(self, band: _Band) -> None:
         """Some blocks of channels for all pixels of the band, then the next ones."""
@@ -185,7 +185,7 @@ class _Conv:
             stop = kb.minimum(kb.add(first, self.chunk), self.blocks)
             for run, tile in self.tiles(band):
                 with tile as at:
-                    sums = self.sums(run, at, load(run, at), first, stop)
+                    sums = self.sums(at, load(run, at), first, stop)
                     for p, v, place in cells(run, at):
                         kept.store_vector(sums[p][v].get(), place)
         for run, tile in self.tiles(band):
@@ -216,7 +216,7 @@ class _Conv:
         return [[self.kb.cell(zero) for _ in range(self.vectors)] for _ in range(run.size)]
 
     def sums(
-        self, run: Run, at: _Tile, sums: list[list[Cell]], first: Index, stop: Index
+        self, at: _Tile, sums: list[list[Cell]], first: Index, stop: Index
     ) -> list[list[Cell]]:
         """Add the products over all taps and the channels of the blocks [first, stop)."""
         kb, (high, wide) = self.kb, self.kernel

@@ -22,11 +22,12 @@ from wherry.ir.ops.slices import Range, ranges, sliced_shape
 from wherry.ir.rules import axes_in, to_list
 
 from ..builder import KernelBuilder
-from ..index import I1, I32, I64, POINTER, Index, Value, i64
+from ..index import I1, I64, POINTER, Index, i64
 from ..math import storage_type
 from ..nest import rounds, runs
 from ..operand import Operand
 from .registry import lowers
+from .tiling import transpose as transpose_square
 
 Stride: TypeAlias = Any  # a Dim, or a register where broadcasting is decided at the call
 # Rows and columns of a rectangle that is transposed at a time.
@@ -65,17 +66,6 @@ def loops(kb: KernelBuilder, sizes: Sequence[Stride], plain: bool = False) -> It
     first = kb.loop(register(kb, sizes[0]), plain=plain)
     with first as i, loops(kb, sizes[1:], plain) as rest:
         yield [i, *rest]
-
-
-def unravel(kb: KernelBuilder, flat: Index, shape: Shape) -> list[Index]:
-    """The index of an element of the shape from its number; for no axes nothing."""
-    found: list[Index] = []
-    if not shape:
-        return found
-    for size in reversed(shape[1:]):
-        found.insert(0, kb.rem(flat, kb.dim(size)))
-        flat = kb.div(flat, kb.dim(size))
-    return [flat, *found]
 
 
 def copy(
@@ -232,29 +222,9 @@ class _Block:
         for column in range(width):
             place, _ = self.whole.places(self.at(i, kb.add(j, column)))
             rows.append(source.load_vector(place, width))
-        for row, vector in enumerate(transposed(kb, rows)):
+        for row, vector in enumerate(transpose_square(kb, rows)):
             _, place = self.whole.places(self.at(kb.add(i, row), j))
             target.store_vector(vector, place)
-
-
-def transposed(kb: KernelBuilder, rows: Sequence[Value]) -> list[Value]:
-    """A square of vectors transposed: in pairs, at each distance that is a power of two."""
-    rows, width = list(rows), len(rows)
-    distance = 1
-    while distance < width:
-        # Lane l of the first of a pair, and of the second one, out of the lanes of both.
-        low = [lane + (width - distance if lane & distance else 0) for lane in range(width)]
-        high = [lane + (width if lane & distance else distance) for lane in range(width)]
-        for first in (row for row in range(width) if not row & distance):
-            pair = rows[first], rows[first + distance]
-            rows[first], rows[first + distance] = (_shuffle(kb, pair, m) for m in (low, high))
-        distance *= 2
-    return rows
-
-
-def _shuffle(kb: KernelBuilder, pair: tuple[Value, Value], lanes: Sequence[int]) -> Value:
-    mask = ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes))
-    return kb.b.shuffle_vector(*pair, mask)
 
 
 @lowers("transpose2")

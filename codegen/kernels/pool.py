@@ -8,8 +8,8 @@ from itertools import product as product_of
 from typing import NamedTuple
 
 from wherry.ir.dims import Dim, product
-from wherry.ir.infer import Shape, inferring
-from wherry.ir.ops.pool_window import Geometry, geometry
+from wherry.ir.infer import Shape
+from wherry.ir.ops.pool_window import Geometry
 from wherry.ir.program import OpDesc
 from wherry.ir.scalar import Scalar
 from wherry.runtime.abi import ERROR_INDEX
@@ -19,13 +19,8 @@ from ..builder import KernelBuilder
 from ..index import Cell, Index
 from ..operand import Operand
 from .panels import sum_dtype
-from .pool_blocked import pool_plain
+from .pool_blocked import geometry_of, pool_plain
 from .registry import lowers
-
-
-def _geometry(op: OpDesc, sizes: Shape) -> Geometry:
-    with inferring(op.type, op.loc, []):  # its guards were stated when the op was built
-        return geometry(sizes, op.attrs)
 
 
 class _Span(NamedTuple):
@@ -51,7 +46,7 @@ class _Pooling(NamedTuple):
     @staticmethod
     def of(kb: KernelBuilder, shape: Shape) -> _Pooling:
         sizes = (shape[2], shape[3])
-        return _Pooling(kb, _geometry(kb.op, sizes), sizes, product(shape[:2]))
+        return _Pooling(kb, geometry_of(kb.op, sizes), sizes, product(shape[:2]))
 
     @property
     def cut(self) -> bool:

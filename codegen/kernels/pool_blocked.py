@@ -23,7 +23,8 @@ from .tiling import Row
 from .windows import Axis, each_in_row, strided
 
 
-def _geometry(op: OpDesc, sizes: Shape) -> Geometry:
+def geometry_of(op: OpDesc, sizes: Shape) -> Geometry:
+    """The windows of a pooling over images of these sizes."""
     with inferring(op.type, op.loc, []):  # its guards were stated when the op was built
         return geometry(sizes, op.attrs)
 
@@ -84,7 +85,7 @@ def _side(kb: KernelBuilder, axis: Axis, after: Dim, start: Index, exclusive: bo
 def pool2d_blocked(kb: KernelBuilder) -> None:
     """Each window by itself, all channels of a block at once."""
     x, out, attrs = kb.input("X"), kb.output(), kb.attrs
-    place = _geometry(kb.op, x.shape[2:4])
+    place = geometry_of(kb.op, x.shape[2:4])
     width = min(kb.machine.lanes(x.dtype), BLOCK)
     pooling = Pooling(kb, x, attrs["kind"] == "avg", width)
     with (
@@ -169,7 +170,7 @@ def _adaptive_row(pooling: Pooling, place: Geometry, out: Operand, plane: Index,
 
 def pool_plain(kb: KernelBuilder, x: Operand, out: Operand, mean: bool) -> None:
     """Planes [N, C, H, W] in vectors of windows; not for adaptive windows and half floats."""
-    place = _geometry(kb.op, x.shape[2:4])
+    place = geometry_of(kb.op, x.shape[2:4])
     with (
         kb.parallel(kb.dim(x.shape[0] * x.shape[1])) as plane,
         kb.loop(kb.dim(place.counts[0])) as y,

@@ -90,18 +90,20 @@ class Row:
 def transpose(kb: KernelBuilder, rows: Sequence[Value]) -> list[Value]:
     """The columns of a matrix whose rows are vectors; as many rows as lanes, or fewer.
 
-    What the columns hold behind the last row does not matter.
+    What the columns hold behind the last row does not matter. It is done in pairs of vectors, at
+    each distance that is a power of two: so most shuffles stay within 16 bytes.
     """
     kind = rows[0].type
     width = kind.count
     lines = [*rows, *[ir.Constant(kind, ir.Undefined)] * (width - len(rows))]
-    half = width // 2
-    low = [lane for i in range(half) for lane in (i, width + i)]
-    masks = [
-        ir.Constant(ir.VectorType(I32, width), [lane + shift for lane in low])
-        for shift in (0, half)
-    ]
-    for _ in range(width.bit_length() - 1):
-        pairs = zip(lines[:half], lines[half:], strict=True)
-        lines = [kb.b.shuffle_vector(a, b, mask) for a, b in pairs for mask in masks]
+    for distance in (1 << i for i in range(width.bit_length() - 1)):
+        # Lane l of the first of a pair, and of the second one, out of the lanes of both.
+        low = [lane + (width - distance if lane & distance else 0) for lane in range(width)]
+        high = [lane + (width if lane & distance else distance) for lane in range(width)]
+        masks = [ir.Constant(ir.VectorType(I32, width), lanes) for lanes in (low, high)]
+        for first in (line for line in range(width) if not line & distance):
+            pair = lines[first], lines[first + distance]
+            lines[first], lines[first + distance] = (
+                kb.b.shuffle_vector(*pair, mask) for mask in masks
+            )
     return lines
