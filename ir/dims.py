@@ -15,32 +15,14 @@ from __future__ import annotations
 import ast
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, NoReturn, TypeAlias, Union
+from typing import Any, NoReturn, TypeAlias, Union
+
+from .monomials import Atom, Monomial, Terms, add, cancel, multiply, scaled, term_order, term_text
 
 Dim: TypeAlias = Union[int, "SymDim"]
 
 # CPython 3.11 raises SystemError where two threads turn a syntax tree into objects at once.
 _parser_lock = threading.Lock()
-
-
-class Atom(NamedTuple):
-    """A symbol (`fn` is "", `name` its name) or a function of two dims (`fn` in // % min max)."""
-
-    fn: str
-    name: str
-    args: tuple[Dim, ...]
-
-    def __str__(self) -> str:
-        if not self.fn:
-            return self.name
-        a, b = (str(x) for x in self.args)
-        if self.fn in ("min", "max"):
-            return f"{self.fn}({a}, {b})"
-        return f"(({a}) {self.fn} ({b}))"
-
-
-Monomial: TypeAlias = tuple[Atom, ...]
-Terms: TypeAlias = dict[Monomial, int]
 
 
 class SymDim:
@@ -49,8 +31,8 @@ class SymDim:
     __slots__ = ("_hash", "_text", "terms")
 
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        self.terms = tuple(sorted(terms.items(), key=_term_order))
-        self._text = " + ".join(_term_text(m, c) for m, c in self.terms).replace("+ -", "- ")
+        self.terms = tuple(sorted(terms.items(), key=term_order))
+        self._text = " + ".join(term_text(m, c) for m, c in self.terms).replace("+ -", "- ")
         self._hash = hash(self._text)
 
     def __str__(self) -> str:
@@ -72,16 +54,16 @@ class SymDim:
         raise TypeError(f"the size {self} is not known before the call, so it is not a Python int")
 
     def __add__(self, other: Dim) -> Dim:
-        return _binary(self, other, _add)
+        return _binary(self, other, add)
 
     def __sub__(self, other: Dim) -> Dim:
-        return _binary(self, other, lambda a, b: _add(a, _scaled(b, -1)))
+        return _binary(self, other, lambda a, b: add(a, scaled(b, -1)))
 
     def __rsub__(self, other: Dim) -> Dim:
-        return _binary(self, other, lambda a, b: _add(_scaled(a, -1), b))
+        return _binary(self, other, lambda a, b: add(scaled(a, -1), b))
 
     def __mul__(self, other: Dim) -> Dim:
-        return _binary(self, other, _multiply)
+        return _binary(self, other, multiply)
 
     def __neg__(self) -> Dim:
         return self * -1
@@ -255,26 +237,6 @@ def _binary(a: Dim, b: Dim, combine: Callable[[Terms, Terms], Terms]) -> Dim:
     return _make(combine(_terms(a), _terms(b)))
 
 
-def _add(a: Terms, b: Terms) -> Terms:
-    out = dict(a)
-    for monomial, coefficient in b.items():
-        out[monomial] = out.get(monomial, 0) + coefficient
-    return out
-
-
-def _scaled(a: Terms, factor: int) -> Terms:
-    return {m: c * factor for m, c in a.items()}
-
-
-def _multiply(a: Terms, b: Terms) -> Terms:
-    out: Terms = {}
-    for m1, c1 in a.items():
-        for m2, c2 in b.items():
-            monomial = tuple(sorted(m1 + m2, key=str))
-            out[monomial] = out.get(monomial, 0) + c1 * c2
-    return out
-
-
 def _floordiv(a: Dim, b: Dim) -> Dim:
     if not isinstance(a, SymDim) and not isinstance(b, SymDim):
         return a // b
@@ -310,7 +272,7 @@ def _divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
     whole: Terms = {}
     rest: Terms = {}
     for monomial, coefficient in _terms(a).items():
-        quotient = _cancel(monomial, by)
+        quotient = cancel(monomial, by)
         if quotient is None or (quotient and coefficient % factor):
             rest[monomial] = coefficient
             continue
@@ -318,15 +280,6 @@ def _divide(a: Dim, b: Dim) -> tuple[Dim, Dim]:
         if coefficient % factor:
             rest[monomial] = coefficient % factor
     return _make(whole), _make(rest)
-
-
-def _cancel(monomial: Monomial, by: Monomial) -> Monomial | None:
-    left = list(monomial)
-    for atom in by:
-        if atom not in left:
-            return None
-        left.remove(atom)
-    return tuple(left)
 
 
 def _extremum(fn: str, a: Dim, b: Dim) -> Dim:
@@ -402,18 +355,6 @@ def _quotient_bound(a: Dim, b: Dim, sign: int) -> int | None:
         return 0 if sign > 0 and low is not None and low >= 0 else None
     bound = _bound(a, sign)
     return None if bound is None else bound // b
-
-
-def _term_order(term: tuple[Monomial, int]) -> tuple[bool, int, str]:
-    monomial, _ = term
-    return not monomial, -len(monomial), "*".join(map(str, monomial))
-
-
-def _term_text(monomial: Monomial, coefficient: int) -> str:
-    names = "*".join(map(str, monomial))
-    if not monomial:
-        return str(coefficient)
-    return {1: names, -1: f"-{names}"}.get(coefficient, f"{coefficient}*{names}")
 
 
 APPLY: dict[str, Callable[[Dim, Dim], Dim]] = {
