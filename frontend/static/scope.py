@@ -117,10 +117,13 @@ class Scope:
         return None if found is None else ScopeVariable(name, found)
 
     def var(self, name: str) -> ScopeVariable:
-        """The handle of a name, which becomes known with an empty value if it is not."""
-        if self.find(name) is None:
-            self._tensors[name] = LoDTensor(np.zeros(0, np.float32))
-        return ScopeVariable(name, self._tensors[name])
+        """The handle of a name, which gets an empty value here if neither this scope nor one
+        around it has one.
+        """
+        found = self.find(name)
+        if found is None:
+            found = self._tensors[name] = LoDTensor(np.zeros(0, np.float32))
+        return ScopeVariable(name, found)
 
     def erase(self, names: list[str]) -> None:
         """Forget these names."""

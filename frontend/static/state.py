@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..serialization import load as load_file
 from ..serialization import save as save_file
+from ..serialization import write_whole
 from ..tensor import Array, Tensor
 from .program import Program
 from .scope import fits, global_scope
@@ -34,8 +36,7 @@ def save(program: Program, model_path: str, protocol: int = 4, **configs: Any) -
         state = {name: value.numpy() for name, value in program.state_dict(mode).items()}
         if state or mode == "param":
             save_file(state, model_path + suffix, protocol)
-    with open(model_path + ".pdmodel", "wb") as file:
-        file.write(program_bytes(program))
+    write_whole(model_path + ".pdmodel", program_bytes(program))
 
 
 def load_program_state(
@@ -61,8 +62,17 @@ def _prefix(model_path: str) -> str:
 
 
 def set_program_state(program: Program, state_dict: Mapping[str, Any]) -> None:
-    """Write arrays into the scope by name. ValueError for one that does not fit its Variable."""
-    _write(program, state_dict, list(state_dict))
+    """Write arrays into the scope by name. ValueError for one that does not fit its Variable; a
+    warning names those that the Program has no persistable for.
+    """
+    known = {var.name for var in program.desc.persistables}
+    unknown = [name for name in state_dict if name not in known]
+    if unknown:
+        warnings.warn(
+            "This list is not set, Because of Paramerter not found in program. There are: "
+            + " ".join(unknown), stacklevel=2,
+        )  # fmt: skip
+    _write(program, state_dict, [name for name in state_dict if name in known])
 
 
 def load(program: Program, model_path: str, executor: Any = None, var_list: Any = None) -> None:
@@ -75,9 +85,12 @@ def load(program: Program, model_path: str, executor: Any = None, var_list: Any 
     wanted = [var.name for var in var_list or program.all_parameters()]
     if var_list is None:
         wanted += [name for name in program.state_names() if name in state and name not in wanted]
-    missing = [name for name in wanted if name not in state]
+    own = {var.name for var in program.desc.persistables}
+    missing = [name for name in wanted if name not in state or name not in own]
     if missing:
-        raise ValueError(f"Can not find {missing} in model file [{_prefix(model_path)}]")
+        raise ValueError(
+            f"Can not find {missing} in model file [{_prefix(model_path)}] and in the Program"
+        )
     _write(program, state, wanted)
 
 
@@ -85,8 +98,6 @@ def _write(program: Program, state: Mapping[str, Any], names: Sequence[str]) -> 
     known = {var.name: var for var in program.desc.persistables}
     tensors = program.tensors()
     for name in names:
-        if name not in known:
-            continue
         value = state[name]
         array = np.array(value.array if isinstance(value, Tensor) else value)
         reason = fits(known[name], array)

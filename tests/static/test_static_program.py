@@ -175,6 +175,8 @@ def test_scopes() -> None:
     assert (tensor.shape(), tensor.lod(), len(tensor)) == ([4, 2], [], 4)
     assert kid.var("new").name() == "new"
     assert one.find_var("new") is None
+    assert kid.var("fc_0.w_0").get_tensor() is tensor, "a name of the scope around it"
+    assert "fc_0.w_0" not in kid.local_var_names()
     kid.erase(["new"])
     assert kid.find_var("new") is None
     with pytest.raises(TypeError, match=r"scope_guard needs a paddle.static.Scope, got int"):

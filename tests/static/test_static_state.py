@@ -52,6 +52,8 @@ def test_training_goes_on_after_save_and_load(tmp_path: Path) -> None:
         program = paddle.load(path + ".pdmodel")
         static.set_program_state(program, static.load_program_state(path))
         assert losses(exe, program, loss) == want
+        with pytest.warns(UserWarning, match="This list is not set.*There are: nothing"):
+            static.set_program_state(program, {"nothing": np.zeros(3, "float32")})
 
 
 def test_what_the_files_of_save_hold(tmp_path: Path) -> None:
