@@ -41,6 +41,12 @@ def known_size(x: Variable, axis: int, function: str) -> int:
     return size
 
 
+def channel_axis(x: Variable, data_format: str) -> int:
+    """The axis of the channels: the last one in NHWC and its kin, else the second."""
+    last = data_format.endswith("C") and data_format != "NC"
+    return x.ndim - 1 if last else 1
+
+
 def activated(out: Any, activation: str | None) -> Any:
     """The activation of this name applied, none where it is None. ValueError for an unknown one."""
     if activation is None:
@@ -142,8 +148,7 @@ def prelu(
     """
     active = building("paddle.static.nn.prelu")
     x = need_variable(x, "prelu", "x")
-    last = data_format.endswith("C") and data_format != "NC"
-    axis = x.ndim - 1 if last else 1
+    axis = channel_axis(x, data_format)
     shapes = {
         "all": lambda: [1],
         "channel": lambda: [

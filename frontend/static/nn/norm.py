@@ -13,7 +13,7 @@ from ..mode import building
 from ..parameters import make_parameter
 from ..tracer import StaticTracer
 from ..variable import Variable
-from .common import activated, known_size, need_variable
+from .common import activated, channel_axis, known_size, need_variable
 
 
 def batch_norm(
@@ -47,8 +47,7 @@ def batch_norm(
     """
     active = building("paddle.static.nn.batch_norm")
     x = need_variable(input, "batch_norm")
-    last = data_layout.endswith("C") and data_layout != "NC"
-    channels = [known_size(x, x.ndim - 1 if last else 1, "batch_norm")]
+    channels = [known_size(x, channel_axis(x, data_layout), "batch_norm")]
     layer = name or generate("batch_norm")
     scale, bias = _affine(active, layer, channels, x, param_attr, bias_attr)
     mean = _statistic(active, layer, channels, x, moving_mean_name, 0.0)
@@ -116,8 +115,7 @@ def group_norm(
     """
     active = building("paddle.static.nn.group_norm")
     x = need_variable(input, "group_norm")
-    last = data_layout.endswith("C") and data_layout != "NC"
-    channels = [known_size(x, x.ndim - 1 if last else 1, "group_norm")]
+    channels = [known_size(x, channel_axis(x, data_layout), "group_norm")]
     layer = name or generate("group_norm")
     # As in Paddle, attrs that are not given leave scale and bias out.
     weight, bias = _affine(active, layer, channels, x, param_attr or False, bias_attr or False)
