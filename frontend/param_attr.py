@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 
@@ -35,6 +36,14 @@ class ParamAttr:
         self.trainable = trainable
         self.do_model_average = do_model_average
         self.need_clip = need_clip
+
+    def named(self, name: str | None) -> ParamAttr:
+        """The same with this name, where it has none of its own."""
+        if name is None or self.name is not None:
+            return self
+        found = copy(self)
+        found.name = name
+        return found
 
     @staticmethod
     def of(spec: Any) -> ParamAttr | None:

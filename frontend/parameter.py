@@ -29,11 +29,7 @@ def create_parameter(
     >>> paddle.create_parameter([2, 3], "float32").stop_gradient
     False
     """
-    found = ParamAttr.of(attr) or ParamAttr()
-    if name is not None and found.name is None:
-        found = ParamAttr(name=name, initializer=found.initializer, trainable=found.trainable,
-                          learning_rate=found.learning_rate,
-                          regularizer=found.regularizer)  # fmt: skip
+    found = (ParamAttr.of(attr) or ParamAttr()).named(name)
     return make_parameter(shape, dtype, found, "create_parameter_0", is_bias, default_initializer)
 
 

@@ -79,13 +79,16 @@ def create_parameter(
     """
     active = building("paddle.static.create_parameter")
     found = ParamAttr.of(attr)
-    if found is not None and name is not None and found.name is None:
-        found = ParamAttr(name, found.initializer, found.learning_rate, found.regularizer,
-                          found.trainable, need_clip=found.need_clip)  # fmt: skip
     layer = generate("create_parameter")
     sizes = [int(size) for size in shape]
     return make_parameter(
-        active, layer, sizes, as_dtype(dtype), found or False, is_bias, default_initializer
+        active,
+        layer,
+        sizes,
+        as_dtype(dtype),
+        found.named(name) if found else False,
+        is_bias,
+        default_initializer,
     )
 
 

@@ -291,3 +291,11 @@ def test_dropout_in_and_out_of_training():
     first = nn.functional.dropout(paddle.ones([50]), 0.5).tolist()
     paddle.seed(3)
     assert nn.functional.dropout(paddle.ones([50]), 0.5).tolist() == first
+
+
+def test_a_name_beside_an_attr_keeps_the_rest_of_the_attr():
+    attr = paddle.ParamAttr(need_clip=False, learning_rate=0.5)
+    made = paddle.create_parameter([2], "float32", name="named_beside_attr", attr=attr)
+    assert (made.name, made.need_clip) == ("named_beside_attr", False)
+    assert made.optimize_attr["learning_rate"] == 0.5
+    assert attr.name is None
