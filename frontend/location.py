@@ -6,7 +6,8 @@ import linecache
 import os
 import sys
 from functools import lru_cache
-from types import FrameType
+from itertools import islice
+from types import CodeType, FrameType
 
 from wherry.schema.errors import Loc
 
@@ -29,6 +30,13 @@ def user_frame() -> FrameType | None:
             return frame
         frame = frame.f_back
     return None
+
+
+def position_of(code: CodeType, instruction: int) -> tuple[int | None, ...]:
+    """Where the expression of an instruction stands: first and last line, first column and the one
+    behind the last, in bytes; None for what is not known.
+    """
+    return next(islice(code.co_positions(), instruction // 2, None))
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
-from itertools import islice
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,7 +18,7 @@ import numpy as np
 from wherry.dispatch import tracer
 from wherry.schema.errors import Loc
 
-from ..location import location_of, user_frame, user_location
+from ..location import location_of, position_of, user_frame, user_location
 from .lists import is_stored
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def _is_chain(node: ast.expr) -> bool:
 def _source_at(frame: FrameType) -> str:
     """The text of the expression that the frame evaluates; "" where it is not known."""
     code = frame.f_code
-    first, last, start, end = next(islice(code.co_positions(), frame.f_lasti // 2, None))
+    first, last, start, end = position_of(code, frame.f_lasti)
     if first is None or last is None or start is None or end is None:
         return ""
     lines = [linecache.getline(code.co_filename, n).encode() for n in range(first, last + 1)]

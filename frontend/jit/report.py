@@ -18,13 +18,12 @@ import os
 import sysconfig
 import types
 from collections.abc import Iterator
-from itertools import islice
 from textwrap import dedent
 from typing import NamedTuple
 
 from wherry.schema.errors import ConversionError, Loc, OpError, WherryError
 
-from ..location import location_of
+from ..location import location_of, position_of
 from .source import is_library_file
 
 HEAD = "In transformed code:"
@@ -166,8 +165,7 @@ def _text(steps: list[Step]) -> str:
 
 def _columns(step: Step) -> tuple[int, int] | None:
     """Where the expression that is being evaluated stands in its line, in bytes."""
-    positions = step.frame.f_code.co_positions()
-    first, last, start, end = next(islice(positions, step.instruction // 2, None))
+    first, last, start, end = position_of(step.frame.f_code, step.instruction)
     if first != step.line or start is None or end is None:
         return None
     return start, end if last == first else -1
