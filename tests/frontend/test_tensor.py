@@ -206,7 +206,7 @@ def test_python_protocols():
     with pytest.raises(TypeError, match="0-D"):
         len(paddle.ones([]))
     assert (two == None) is False  # noqa: E711
-    assert two.name.startswith("eager_tmp_") or two.name
+    assert two.name.startswith("eager_tmp_")
     assert paddle.to_tensor(1).name.startswith("generated_tensor_")
 
 

@@ -114,7 +114,7 @@ def test_matmul_relu_cross_entropy(batch: int) -> None:
 def test_pointwise_ops_are_computed_again_and_others_kept() -> None:
     split = split_training(parse_text(MLP))
     kept = [var.name for var in split.residuals]
-    assert kept == ["s", "h"] or sorted(kept) == ["h", "s"]
+    assert sorted(kept) == ["h", "s"]
     again = [op.type for op in split.backward.global_block.ops]
     assert "relu" in again and "matmul_v2" in again
     assert all(op.type != "softmax_with_cross_entropy" for op in split.backward.all_ops())
