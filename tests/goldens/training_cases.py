@@ -65,6 +65,19 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "lambda": lambda lr: lr.LambdaDecay(0.5, lambda epoch: 0.95**epoch),
     "multiplicative": lambda lr: lr.MultiplicativeDecay(0.5, lambda epoch: 0.95),
     "cosine": lambda lr: lr.CosineAnnealingDecay(0.5, 5, 0.1),
+    "linear": lambda lr: lr.LinearLR(0.5, 5, 0.25, 0.75),
+    "one_cycle": lambda lr: lr.OneCycleLR(0.5, 12),
+    "one_cycle_three": lambda lr: lr.OneCycleLR(
+        0.5, 20, 10.0, 0.01, 0.35, anneal_strategy="linear", three_phase=True
+    ),
+    "cyclic": lambda lr: lr.CyclicLR(0.1, 0.5, 3),
+    "cyclic_halved": lambda lr: lr.CyclicLR(0.1, 0.5, 2, 3, mode="triangular2"),
+    "cyclic_exp": lambda lr: lr.CyclicLR(0.1, 0.5, 2, mode="exp_range", exp_gamma=0.9),
+    "cyclic_own": lambda lr: lr.CyclicLR(
+        0.1, 0.5, 2, scale_fn=lambda n: 1 / (1 + n), scale_mode="iterations"
+    ),
+    "restarts": lambda lr: lr.CosineAnnealingWarmRestarts(0.5, 4, eta_min=0.1),
+    "restarts_longer": lambda lr: lr.CosineAnnealingWarmRestarts(0.5, 2, 2),
 }
 
 
