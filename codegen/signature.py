@@ -22,6 +22,7 @@ def make_signature(
         assigned=[var.name for var in assigned],
         symbols=_symbols(program, [*program.inputs, *persistables]),
         guards=[GuardSite(guard.message, guard.loc) for guard in program.guards],
+        hidden=[var.name for var in program.inputs if var.is_hidden],
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wherry.schema.errors import InputError, Loc, ResizeError, RunError, error_named
+from wherry.schema.output import show
 
 from .dims import SymDim, evaluate, symbols_of
 from .emit import run_reference
@@ -186,7 +187,7 @@ def _reshaped(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
 def _print(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     array = _arrays(op, "In", env)[0]
     message = op.attrs.get("message", "")
-    print(*([message] if message else []), array, sep="\n" if array.ndim else " ")
+    show(*([message] if message else []), array, sep="\n" if array.ndim else " ")
     return {"Out": [array]}
 
 

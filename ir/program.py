@@ -29,11 +29,15 @@ class Flags(TypedDict, total=False):
     stop_gradient: bool
     trainable: bool
     is_data: bool
+    is_hidden: bool
 
 
 @dataclass(eq=False, slots=True)
 class Variable:
-    """A value of the Program: a name that is unique in it, and a type. Compared by identity."""
+    """A value of the Program: a name that is unique in it, and a type. Compared by identity.
+
+    An input that `is_hidden` is not the user's: its size is one that the caller guesses.
+    """
 
     name: str
     shape: Shape
@@ -42,6 +46,7 @@ class Variable:
     stop_gradient: bool = True
     trainable: bool = False
     is_data: bool = False
+    is_hidden: bool = False
     op: OpDesc | None = field(default=None, repr=False)
 
     @property
@@ -290,7 +295,7 @@ class _Cloner:
         for var in block.vars.values():
             self.vars[var] = twin.vars[var.name] = Variable(
                 var.name, var.shape, var.dtype, var.persistable,
-                var.stop_gradient, var.trainable, var.is_data,
+                var.stop_gradient, var.trainable, var.is_data, var.is_hidden,
             )  # fmt: skip
             self.copy.names.add(var.name)
         twin.args = [self.vars[var] for var in block.args]

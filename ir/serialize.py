@@ -25,7 +25,7 @@ from .opdef import get_op
 from .program import Block, OpDesc, Program, Slots, Variable
 from .verify import verify
 
-_FLAGS: Final = ("persistable", "stop_gradient", "trainable", "is_data")
+_FLAGS: Final = ("persistable", "stop_gradient", "trainable", "is_data", "is_hidden")
 # The kinds of attribute values; a kind's number in files is its place here, so the order is fixed.
 _KINDS: Final = (
     "none", "false", "true", "int", "float", "text", "dtype", "dim", "block", "list", "long",

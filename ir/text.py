@@ -117,7 +117,7 @@ class _Printer:
     def _declare(self, var: Variable) -> str:
         flags = {
             "persist": var.persistable, "trainable": var.trainable,
-            "data": var.is_data, "grad": not var.stop_gradient,
+            "data": var.is_data, "hidden": var.is_hidden, "grad": not var.stop_gradient,
         }  # fmt: skip
         words = "".join(f"{flag} " for flag, is_set in flags.items() if is_set)
         return f"{name_text(var.name)}: {words}{var.type}"
@@ -238,5 +238,5 @@ def _op_key(op: OpDesc, locs: bool) -> Any:
 
 
 def _var_key(var: Variable) -> Any:
-    flags = var.persistable, var.stop_gradient, var.trainable, var.is_data
+    flags = var.persistable, var.stop_gradient, var.trainable, var.is_data, var.is_hidden
     return var.name, str(var.type), flags

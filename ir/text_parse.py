@@ -34,7 +34,7 @@ _TOKEN: Final = re.compile(
 )
 _LOC: Final = re.compile(rf'@ (?P<file>{_STRING}|[^\s"]+):(?P<line>\d+)(?: (?P<text>{_STRING}))?')
 _WORDS: Final = {"true": True, "false": False, "none": None}
-_FLAGS: Final = ("persist", "trainable", "data", "grad")
+_FLAGS: Final = ("persist", "trainable", "data", "hidden", "grad")
 
 
 class Token(NamedTuple):
@@ -227,6 +227,7 @@ class Parser:
         var = self.scope[name] = block.create_var(name, shape, dtype)
         var.persistable, var.trainable = "persist" in flags, "trainable" in flags
         var.is_data, var.stop_gradient = "data" in flags, "grad" not in flags
+        var.is_hidden = "hidden" in flags
         return var
 
     def type(self) -> TensorType:

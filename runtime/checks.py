@@ -25,11 +25,7 @@ def check_inputs(
     Raises InputError, naming the input, for a wrong count, type, dtype, rank or size, and where one
     symbol would have two values.
     """
-    if len(arrays) != len(signature.inputs):
-        names = ", ".join(spec.name for spec in signature.inputs) or "none"
-        raise InputError(
-            f"{signature.name} needs {len(signature.inputs)} input(s), {names}; got {len(arrays)}"
-        )
+    check_count(signature, arrays[: len(arrays) - len(signature.hidden)])
     seen: dict[str, tuple[int, str]] = {}
     for spec, array in zip(signature.inputs, arrays, strict=True):
         _check_one(spec, array)
@@ -39,9 +35,19 @@ def check_inputs(
     return [seen[name][0] for name, _, _ in signature.symbols]
 
 
+def check_count(signature: Signature, arrays: Sequence[Array]) -> None:
+    """Raise InputError unless there is one array for each of the user's inputs."""
+    wanted = signature.shown_inputs
+    if len(arrays) != len(wanted):
+        names = ", ".join(spec.name for spec in wanted) or "none"
+        raise InputError(
+            f"{signature.name} needs {len(wanted)} input(s), {names}; got {len(arrays)}"
+        )
+
+
 def by_name(signature: Signature, given: Mapping[str, Any]) -> list[Any]:
     """The values in the order of the inputs. Raises InputError for missing and unknown names."""
-    names = [spec.name for spec in signature.inputs]
+    names = [spec.name for spec in signature.shown_inputs]
     unknown = [name for name in given if name not in names]
     missing = [name for name in names if name not in given]
     if unknown:

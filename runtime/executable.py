@@ -16,6 +16,7 @@ from numpy import empty, ndarray
 from wherry.schema.dtypes import DType, dtype_from_code
 from wherry.schema.errors import AssertError, InputError, ResizeError, RunError, error_named
 from wherry.schema.native import Signature
+from wherry.schema.output import show
 
 from . import abi, threads
 from .address import address_of
@@ -129,7 +130,7 @@ class _Call:
         try:
             array = _array_at(data, tuple(dims[:ndim]), dtype_from_code(code))
             message = self.signature.sites[site].message
-            print(*([message] if message else []), array, sep="\n" if ndim else " ")
+            show(*([message] if message else []), array, sep="\n" if ndim else " ")
         except BaseException as error:  # ctypes would swallow it: `finish` raises it after the call
             self.failure = error
 

@@ -11,8 +11,9 @@ import numpy as np
 from wherry.schema.errors import InputError
 from wherry.schema.native import TensorSpec
 
-from .checks import by_name
+from .checks import by_name, check_count
 from .executable import Executable
+from .guesses import Guesses
 from .native_file import choose_level, load_functions, read_native
 
 Array = np.ndarray[Any, Any]
@@ -46,18 +47,19 @@ class Predictor:
 
     def __init__(self, executable: Executable, target: str) -> None:
         self._executable = executable
-        signature = executable.signature
+        signature, inputs = executable.signature, executable.signature.shown_inputs
+        self._guesses = Guesses(signature.hidden)
         self.name, self.target = signature.name, target
-        self.input_names = [spec.name for spec in signature.inputs]
-        self.input_shapes = [_shape(spec) for spec in signature.inputs]
-        self.input_dtypes = [spec.dtype.numpy for spec in signature.inputs]
+        self.input_names = [spec.name for spec in inputs]
+        self.input_shapes = [_shape(spec) for spec in inputs]
+        self.input_dtypes = [spec.dtype.numpy for spec in inputs]
         self.output_names = [spec.name for spec in signature.outputs]
         self.output_shapes = [_shape(spec) for spec in signature.outputs]
         self.output_dtypes = [spec.dtype.numpy for spec in signature.outputs]
 
     def __call__(self, *arrays: Array, **named: Array) -> Array | tuple[Array, ...]:
         """The output, or a tuple of several. Raises InputError and RunError."""
-        outputs = self._executable(self._in_order(arrays, named) if named else arrays)
+        outputs = self._invoke(self._in_order(arrays, named) if named else arrays)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def run(self, inputs: Mapping[str, Array] | Sequence[Array]) -> list[Array]:
@@ -69,7 +71,14 @@ class Predictor:
                 f"{self.name}.run needs its inputs as a dict by name or a list in order, got "
                 f"{type(inputs).__name__}"
             )
-        return self._executable(inputs)
+        return self._invoke(inputs)
+
+    def _invoke(self, arrays: Sequence[Array]) -> list[Array]:
+        signature = self._executable.signature
+        if not signature.hidden:
+            return self._executable(arrays)
+        check_count(signature, arrays)
+        return self._guesses.run(lambda hidden: self._executable([*arrays, *hidden]))
 
     def __repr__(self) -> str:
         inputs, outputs = ", ".join(self.input_names), ", ".join(self.output_names)

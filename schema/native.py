@@ -57,7 +57,9 @@ class Signature:
     """How compiled code is called (see wherry.runtime.abi).
 
     `inputs` are the user's; `persistables` follow them in the table of pointers. `outputs` are the
-    user's; the new values of the persistables named in `assigned` follow them.
+    user's; the new values of the persistables named in `assigned` follow them. `hidden` are the
+    inputs that the user does not give, the last ones: only their size is used, which the caller
+    guesses (see wherry.runtime.guesses).
     """
 
     name: str = "model"
@@ -68,6 +70,12 @@ class Signature:
     symbols: list[SymbolSource] = field(default_factory=list)
     guards: list[GuardSite] = field(default_factory=list)
     sites: list[Site] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+
+    @property
+    def shown_inputs(self) -> list[TensorSpec]:
+        """The user's inputs."""
+        return self.inputs[: len(self.inputs) - len(self.hidden)]
 
     def pack(self) -> bytes:
         """The signature as a flatbuffer."""
@@ -90,6 +98,7 @@ NATIVE: Final = FlatTable(
         "assigned": "u4", "symbol_name": "u4", "symbol_input": "u4", "symbol_axis": "u4",
         "guard_message": "u4", "guard_loc": "i4", "site_op": "u4", "site_message": "u4",
         "site_loc": "i4", "loc_file": "u4", "loc_line": "i8", "loc_text": "u4",
+        "hidden": "u4",
     },
 )  # fmt: skip
 
@@ -111,6 +120,7 @@ def _vectors(signature: Signature, strings: Strings, locs: LocTable) -> dict[str
         "site_op": [strings(site.op) for site in signature.sites],
         "site_message": [strings(site.message) for site in signature.sites],
         "site_loc": [locs(site.loc) for site in signature.sites],
+        "hidden": range(len(signature.shown_inputs), len(signature.inputs)),
     }
 
 
@@ -153,6 +163,9 @@ def _unpack(numbers: Numbers) -> Signature:
         numbers.lists["counts"], read_specs(numbers), "tensors"
     )
     locs = numbers.locs()
+    hidden = numbers.lists["hidden"]
+    if hidden != [*range(len(inputs) - len(hidden), len(inputs))] or len(hidden) > len(inputs):
+        numbers.where.bad("hidden inputs that are the last ones")
     return Signature(
         numbers.strings_of("name")[0], inputs, persistables, outputs,
         numbers.strings_of("assigned"),
@@ -162,6 +175,7 @@ def _unpack(numbers: Numbers) -> Signature:
             Site(op, loc, message)
             for op, message, loc in _rows(numbers, locs, "site_op", "site_message", "site_loc")
         ],
+        [inputs[i].name for i in hidden],
     )  # fmt: skip
 
 

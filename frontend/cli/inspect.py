@@ -37,7 +37,7 @@ def inspect_command(net: str, *, text: bool, kernels: bool) -> int:
 
 def report(program: Program) -> Iterator[str]:
     """The lines of the report."""
-    yield from table("inputs", [variable_row(var) for var in program.inputs])
+    yield from table("inputs", [variable_row(v) for v in program.inputs if not v.is_hidden])
     yield from table("outputs", [variable_row(var) for var in program.outputs])
     yield from table("parameters", [variable_row(var) for var in program.persistables])
     yield from table("ops", [op_row(op) for op in program.all_ops()])

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from wherry.ir.dims import SymDim, evaluate, symbol
+from wherry.ir.dims import SymDim, evaluate, symbol, symbols_of
 from wherry.schema.errors import WherryError
 from wherry.tensor import Tensor
 
@@ -216,8 +216,9 @@ def _opened(leaves: Sequence[Leaf]) -> tuple[list[Leaf], dict[str, int]]:
 
 
 def _fits(concrete: ConcreteProgram, sizes: dict[str, int]) -> bool:
-    """Whether the Program's guards hold for these sizes."""
+    """Whether the Program's guards hold for these sizes; those on guessed sizes are not asked."""
     return all(
         guard.holds(evaluate(guard.left, sizes), evaluate(guard.right, sizes))
         for guard in concrete.main_program.guards
+        if sizes.keys() >= {*symbols_of(guard.left), *symbols_of(guard.right)}
     )

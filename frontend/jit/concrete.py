@@ -11,6 +11,7 @@ import numpy as np
 from wherry.dispatch import tracing
 from wherry.ir.dims import Dim, symbol
 from wherry.ir.program import Program, Variable
+from wherry.runtime.guesses import Guesses
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Parameter, Tensor
 
@@ -20,7 +21,6 @@ from .arguments import Arguments, Leaf
 from .convert_call import convert_call
 from .either import Zeros, chosen
 from .explain import Decisions
-from .lists import CAPACITY
 from .merge import type_of
 from .report import user_errors
 from .sizes import Size
@@ -51,15 +51,14 @@ class ConcreteProgram:
         # After the function's results the Program gives the new values of the inputs `written`.
         self.n_outputs = len(program.outputs)
         self.written: list[int] = []
-        # The guesses for the sizes of hidden inputs, by their names.
-        self.sizes: dict[str, int] = {}
+        self.guesses = Guesses([var.name for var in program.inputs if var.is_hidden])
         # The Layers that the trace called.
         self.layers: list[Any] = []
         self.decisions = Decisions()
 
     @property
     def inputs(self) -> list[Variable]:
-        return self.main_program.inputs
+        return [var for var in self.main_program.inputs if not var.is_hidden]
 
     @property
     def outputs(self) -> list[Variable]:
@@ -152,7 +151,6 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     concrete.written = [place for place, _ in written]
     concrete.layers = list(build.layers.values())
     concrete.decisions = build.decisions
-    concrete.sizes = {name: 16 if name == CAPACITY else 1 for name in build.hidden}
     return concrete
 
 

@@ -24,6 +24,8 @@ def gradient_program(concrete: ConcreteProgram, wrt: Sequence[str]) -> ConcreteP
             "paddle.jit.enable_to_static(False))"
         )
     program = concrete.main_program.clone()
+    for var in program.inputs:
+        var.is_hidden = False  # the call whose gradient this is knows the sizes
     given = {i: _incoming(program, i) for i in differentiable(program.outputs)}
     known = {var.name: var for var in [*program.inputs, *program.persistables]}
     grads = append_backward(

@@ -127,6 +127,7 @@ class Zeros:
 
     def __init__(self, type_: TensorType) -> None:
         self.type = type_
+        self.stop_gradient = True
 
     def made(self, build: Any, dtype: DType) -> Any:
         """The tensor, where a block needs one."""

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from wherry.schema.errors import ResizeError
 from wherry.tensor import Tensor
 
 from ..autograd import grad_enabled
 from .concrete import ConcreteProgram
-from .lists import CAPACITY
 from .native import Interpreted, Native, native_code
 from .train import TrainingPair
 
@@ -29,36 +25,13 @@ class Runner:
         self.interprets = interpret_if_missing
         self.by_name = {var.name: tensor for tensor, var in concrete.captured}
         self.differentiable = [not var.stop_gradient for var in concrete.outputs]
-        self.input_grads = [not var.stop_gradient for var in concrete.inputs]
+        self.input_grads = [not var.stop_gradient for var in concrete.main_program.inputs]
         self.plain: tuple[Native | Interpreted, Any, list[Tensor]] | None = None
         self.training: TrainingPair | None = None
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         """Run on Tensors and arrays; returns the function's result."""
-        return self._sized(inputs) if self.concrete.sizes else self._run(inputs)
-
-    def _sized(self, inputs: Sequence[Any]) -> Any:
-        """Run with the guesses for the hidden inputs' sizes, again where one was wrong.
-
-        What a wrong guess printed is not shown: the call prints it again.
-        """
-        sizes = self.concrete.sizes
-        while True:
-            text = io.StringIO()
-            try:
-                with contextlib.redirect_stdout(text):
-                    result = self._run([*inputs, *(np.zeros(n, bool) for n in sizes.values())])
-            except ResizeError as error:
-                # Room is made for more than the next element: it would be wanted soon.
-                room = 2 * error.value if error.size == CAPACITY else error.value
-                sizes[error.size] = room
-                sizes[CAPACITY] = max(sizes[CAPACITY], room)
-                continue
-            except BaseException:
-                print(text.getvalue(), end="")
-                raise
-            print(text.getvalue(), end="")
-            return result
+        return self.concrete.guesses.run(lambda hidden: self._run([*inputs, *hidden]))
 
     def _run(self, inputs: Sequence[Any]) -> Any:
         if self._wants_gradient(inputs):
@@ -92,7 +65,8 @@ class Runner:
 
     def _run_plain(self, inputs: Sequence[Any]) -> list[Tensor]:
         if self.plain is None:
-            native = native_code(self.concrete.main_program, self.interprets)
+            program = self.concrete.main_program
+            native = native_code(program, self.interprets, inference=True)
             targets = [self.by_name[name] for name in native.assigned]
             self.plain = native, native.binder(self.by_name.__getitem__), targets
         native, arrays, targets = self.plain

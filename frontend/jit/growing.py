@@ -23,7 +23,7 @@ from ..traced import Traced
 from .branch import active_tracer, end_unless
 from .either import Zeros
 from .iterate import Indexed
-from .lists import CAPACITY, Kind, Stored, TracedList, is_stored
+from .lists import Kind, Stored, TracedList, is_stored
 from .merge import as_tensor_of, common_dtype, dims_of_value, dtype_of_value, mergeable
 from .state import at_line, flatten, is_tensor, unflatten
 from .writes import will_write
@@ -38,11 +38,14 @@ class Packed(Zeros):
     def __init__(self, type_: TensorType, values: list[Any]) -> None:
         super().__init__(type_)
         self.values = values
+        self.stop_gradient = all(getattr(value, "stop_gradient", True) for value in values)
 
     def made(self, build: Any, dtype: DType) -> Traced:
         buffer: Traced = super().made(build, dtype)
+        if self.values:
+            _need_room(build, build.as_traced(len(self.values)))
         for index, value in enumerate(self.values):
-            buffer = _written(build, buffer, build.as_traced(index), value)
+            buffer = _written(build, buffer, _within(build, build.as_traced(index)), value)
         return buffer
 
 
@@ -171,9 +174,8 @@ class GrowingList(TracedList):
         stored, build = self.stored, _build()
         assert stored is not None
         length = self._length()
-        capacity = build.emit("fill_constant", shape=[], value=build.capacity(), dtype=int64)
         after = build.emit("scale", length, bias=1.0)
-        build.emit("assert", length < capacity, [after], message=CAPACITY, error="ResizeError")
+        _need_room(build, after)
         self._write(stored, _within(build, length), after, item)
 
     def _write(self, stored: Stored, place: Traced, length: Any, item: Any) -> None:
@@ -269,6 +271,16 @@ def _stored(value: Any, kind: Kind, types: list[TensorType]) -> TracedList:
     return kind(len(rows), *buffers)
 
 
+def _need_room(build: ProgramTracer, count: Traced) -> None:
+    """Stop the call where so many elements have no room. It asks for more than that: the next
+    element would soon want it.
+    """
+    capacity = build.capacity()
+    room = build.emit("fill_constant", shape=[], value=capacity, dtype=int64)
+    wanted = build.emit("scale", count, scale=2.0, bias=32.0)
+    build.emit("assert", count <= room, [wanted], message=str(capacity), error="ResizeError")
+
+
 def _within(build: ProgramTracer, place: Traced) -> Traced:
     """The place, or one that is in the buffer: compiled code may do what follows an assert, which
     ends the call in any case, before it.
@@ -337,9 +349,9 @@ def _rows(values: GrowingList) -> Traced:
     length = values._length()
     filled = build.emit("less_than", build.as_traced(0), length)
     end_unless(filled, True, ValueError("paddle.stack and paddle.concat need a tensor at least"))
-    name, size = build.open_size("length")
+    size = build.open_size("length")
     guess = build.emit("fill_constant", shape=[], value=size, dtype=int64)
-    build.emit("assert", length.equal(guess), [length], message=name, error="ResizeError")
+    build.emit("assert", length.equal(guess), [length], message=str(size), error="ResizeError")
     (buffer,) = stored.buffers
     found: Traced = build.emit("slice", _buffer(build, buffer), axes=[0], starts=[0], ends=[size])
     return found

@@ -9,11 +9,12 @@ from wherry.ir.dims import Dim, SymDim, evaluate, never_equal, substitute
 from wherry.ir.infer import Guard, show
 from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, OpDesc, Program, Variable
-from wherry.schema.errors import InputError
+from wherry.schema.errors import ConversionError, InputError
 from wherry.tensor import Tensor
 
 from ..location import user_location
 from ..traced import Traced
+from .lists import CAPACITY
 from .state import at_line
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ def inline(
     """
     given = [tracer.as_traced(value) for value in values]
     work = _Inlined(tracer, tensors)
-    for var, value in zip(program.inputs, given, strict=True):
+    shown = [var for var in program.inputs if not var.is_hidden]
+    for var, value in zip(shown, given, strict=True):
         work.bind(var, value)
+    work.hide([var for var in program.inputs if var.is_hidden])
     work.guards(program.guards)
     work.ops(program.global_block)
     return [work.value(var) for var in program.outputs]
@@ -59,6 +62,20 @@ class _Inlined:
             message = f"input '{var.name}' of a loaded model needs the shape {show(var.shape)}"
             self._guard(Guard(wanted, "==", size, message, user_location()))
         self.values[var] = value
+
+    def hide(self, inputs: Sequence[Variable]) -> None:
+        """Let hidden inputs be new ones of the Program that is traced."""
+        if inputs and self.tracer.loops:
+            raise ConversionError(
+                "a loaded model with a list whose length depends on a tensor cannot be called in a "
+                f"loop on a tensor: each round would need other sizes{at_line()}"
+            )
+        for var in inputs:
+            base = var.name.rpartition("_")[0]
+            # All lists have the same room, so that each can be used like any other.
+            shared = base == CAPACITY
+            size = self.tracer.capacity() if shared else self.tracer.open_size(base)
+            self.sizes[var.name] = size
 
     def _refuse(self, var: Variable, found: Variable) -> None:
         raise InputError(
@@ -103,6 +120,8 @@ class _Inlined:
         slots = {slot: [self.value(var) for var in vars_] for slot, vars_ in op.inputs.items()}
         known = {name: value for name, value in op.attrs.items() if name in opdef.attrs}
         attrs = {name: self.attribute(value) for name, value in known.items()}
+        if op.type == "assert" and attrs["error"] == "ResizeError":
+            attrs["message"] = str(self.sizes[attrs["message"]])
         result = self.tracer.run_op(opdef, opdef.pack(slots), attrs)
         for slot, found in opdef.result_slots(result).items():
             self.values.update(zip(op.outputs.get(slot, []), found, strict=True))

@@ -3,7 +3,8 @@ did.
 
 A leaf is {"tensor": i}, the i-th input or output, or {"value": v}, a constant; containers are
 {"list": [...]}, {"tuple": [...]} and {"dict": [[key, ...], ...]}. {"either": [flag, a, b]} is the
-first of two where the tensor `flag` holds, else the second.
+first of two where the tensor `flag` holds, else the second. {"rows": [element, length, buffer,
+...]} is a list of `length` elements: leaf k of element i is at index i of buffer k.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from .either import Either
 from .lists import Kind
+from .state import flatten
 
 _CONSTANTS = (type(None), bool, int, float, str)
 
@@ -35,16 +37,18 @@ def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[
         pairs = [[key, encode(child, leaves, is_tensor, counter)] for key, child in children]
         return {"dict": pairs}
     if isinstance(kind, Kind):
-        raise ValueError(
-            "a list whose length depends on a tensor cannot be a saved function's result; "
-            "return paddle.stack of it"
-        )
+        parts = [encode(child, leaves, is_tensor, counter) for child in children]
+        buffers = iter(parts[1:])
+        element = encode(kind.structure, buffers, lambda _: True, [0])
+        return {"rows": [element, *parts]}
     name = "list" if issubclass(kind, list) else "either" if kind is Either else "tuple"
     return {name: [encode(child, leaves, is_tensor, counter) for child in children]}
 
 
 def decode(layout: Any, tensors: Sequence[Any]) -> Any:
-    """The value that a layout stands for, with these tensors in it."""
+    """The value that a layout stands for, with these tensors in it; `chosen` gives its lists their
+    elements.
+    """
     ((kind, inside),) = layout.items()
     if kind == "tensor":
         return tensors[inside]
@@ -52,6 +56,10 @@ def decode(layout: Any, tensors: Sequence[Any]) -> Any:
         return inside
     if kind == "dict":
         return {_key(key): decode(child, tensors) for key, child in inside}
+    if kind == "rows":
+        length, *buffers = [decode(child, tensors) for child in inside[1:]]
+        structure, _ = flatten(decode(inside[0], range(len(buffers))))
+        return Kind(structure)(length, *buffers)
     children = [decode(child, tensors) for child in inside]
     if kind == "either":
         return children[1 if bool(children[0]) else 2]

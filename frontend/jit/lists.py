@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-# The hidden input whose size is the room for elements.
+# What the hidden input is called whose size is the room for elements.
 CAPACITY: Final = "capacity"
 
 

@@ -175,7 +175,9 @@ class _Slot:
             type_of(x) if is_tensor(x) else x.type if isinstance(x, Zeros) else None
             for x in self.leaves
         ]
-        self.grads = [is_tensor(x) and not x.stop_gradient for x in self.leaves]
+        self.grads = [
+            (is_tensor(x) or isinstance(x, Zeros)) and not x.stop_gradient for x in self.leaves
+        ]
 
     @property
     def is_local(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wherry.ir.program import Variable
 from wherry.ir.serialize import load_program, save_program
-from wherry.schema.errors import ConversionError, ModelFormatError
+from wherry.schema.errors import ModelFormatError
 from wherry.tensor import Parameter, Tensor
 
 from ..static.input_spec import InputSpec
@@ -203,13 +203,7 @@ def _info(layer: Any, concrete: ConcreteProgram, kept: dict[str, Any]) -> dict[s
 
 
 def _meta(concrete: ConcreteProgram, function: StaticFunction, output_spec: Any) -> dict[str, Any]:
-    """How the function is called, and what it returns. ConversionError if it cannot be saved."""
-    if concrete.sizes:
-        raise ConversionError(
-            f"{function.function_spec.name} has a list whose length depends on a tensor, and "
-            "cannot be saved: a loaded model does not guess sizes; write to a tensor of a fixed "
-            "size"
-        )
+    """How the function is called, and what it returns."""
     arguments = concrete.arguments
     (_, (positional, keywords)) = arguments.structure
     leaves = iter(arguments.leaves)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from wherry.dispatch import VIEW_OPS
 from wherry.ir.backward import append_backward
-from wherry.ir.dims import Dim, symbol
+from wherry.ir.dims import Dim, symbol, symbols_of
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.infer import Guard
 from wherry.ir.opdef import OpDef, get_op
@@ -71,8 +72,8 @@ class ProgramTracer:
         self.has_eithers = False
         # How many loops on tensors the code is in.
         self.loops = 0
-        # The sizes that calls guess, by the names of the hidden inputs that have them.
-        self.hidden: dict[str, Dim] = {}
+        # The room for elements, where a list needs it.
+        self.room: Dim | None = None
         # The variables that a branch read while they had no value.
         self.unset_reads: set[str] = set()
         self.layers: dict[int, Layer] = {}
@@ -204,16 +205,20 @@ class ProgramTracer:
 
     def capacity(self) -> Dim:
         """How many elements lists have room for whose length depends on a tensor."""
-        if CAPACITY not in self.hidden:
-            self.open_size(CAPACITY)
-        return self.hidden[CAPACITY]
+        if self.room is None:
+            self.room = self.open_size(CAPACITY)
+        return self.room
 
-    def open_size(self, base: str) -> tuple[str, Dim]:
-        """A size that nobody knows before the call: that of a new, hidden input. Its name too."""
-        name = self.program.unique(base)
-        size = self.hidden[name] = symbol(name)
-        self.program.global_block.add_arg(name, (size,), bool_)
-        return name, size
+    def open_size(self, base: str) -> Dim:
+        """A size that nobody knows before the call: that of a new, hidden input of its name."""
+        block = self.program.global_block
+        taken = self.program.names | {
+            s for var in block.args for d in var.shape for s in symbols_of(d)
+        }
+        name = next(name for i in count() if (name := f"{base}_{i}") not in taken)
+        size = symbol(name)
+        block.add_arg(name, (size,), bool_, is_hidden=True)
+        return size
 
     def need_two(self, names: set[str]) -> None:
         """Guard what was decided for sizes of 2 and more."""

@@ -18,6 +18,7 @@ from ..nn.layer import Layer
 from ..random import STATE
 from .branch import active_tracer
 from .concrete import OUTPUT, ConcreteProgram
+from .either import chosen
 from .execute import Runner
 from .inline import inline
 from .layout import collect, decode, has_tensors
@@ -99,6 +100,7 @@ class _Method:
     def __init__(self, layer: TranslatedLayer, program: Program, info: Mapping[str, Any],
                  meta: Mapping[str, Any]) -> None:  # fmt: skip
         self.layer, self.program, self.info, self.meta = layer, program, info, meta
+        self.inputs = [var for var in program.inputs if not var.is_hidden]
         # The random state is that of the process, so that paddle.seed reaches the model.
         self.tensors = {RNG_NAME: STATE} | {
             var.name: layer.tensor_for(var, program.values[var.name], info)
@@ -112,7 +114,7 @@ class _Method:
         if (active := active_tracer()) is not None:
             program = for_training(self.program) if training else self.program
             return rebuilt(self.meta, inline(active, program, self.tensors, values))
-        for var, value in zip(self.program.inputs, values, strict=True):
+        for var, value in zip(self.inputs, values, strict=True):
             _check_input(var, value)
         if training not in self.runners:
             self.runners[training] = Runner(self._concrete(training), interpret_if_missing=True)
@@ -131,7 +133,7 @@ class _Method:
 
     def _flat_inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """The inputs in the Program's order, from nested or from flat arguments."""
-        names = [var.name for var in self.program.inputs]
+        names = [var.name for var in self.inputs]
         tensors = [isinstance(a, (Tensor, np.ndarray)) for a in args]
         if len(args) == len(names) and all(tensors) and not kwargs:
             return list(args)
@@ -183,7 +185,7 @@ class LoadedProgram(ConcreteProgram):
         self.meta = meta
 
     def rebuild(self, values: Any) -> Any:
-        return rebuilt(self.meta, values)
+        return chosen(rebuilt(self.meta, values))
 
 
 def rebuilt(meta: Mapping[str, Any], values: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from wherry.ir import program as ir
 from wherry.ir.passes.dce import Dce
 from wherry.ir.serialize import load_program, save_program
-from wherry.schema.errors import InputError
+from wherry.schema.errors import InputError, ModelFormatError
 
 from ..jit.modes import RNG_NAME, for_inference
 from ..tensor import Array
@@ -84,6 +84,11 @@ def load_inference_model(
     if kwargs.get("model_filename"):
         path = path / kwargs["model_filename"]
     source, _ = load_program(path, Path(path_prefix) / params if params else None)
+    if any(var.is_hidden for var in source.inputs):
+        raise ModelFormatError(
+            f"{path}: the model has a list whose length depends on a tensor, which an Executor has "
+            "no sizes for; load it with paddle.jit.load, or compile it"
+        )
     names = [var.name for var in source.inputs]
     outputs = source.outputs
     for var in source.persistables:

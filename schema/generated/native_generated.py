@@ -568,8 +568,35 @@ class Native(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(42))
         return o == 0
 
+    # Native
+    def Hidden(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(44))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 4))
+        return 0
+
+    # Native
+    def HiddenAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(44))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Uint32Flags, o)
+        return 0
+
+    # Native
+    def HiddenLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(44))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Native
+    def HiddenIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(44))
+        return o == 0
+
 def NativeStart(builder):
-    builder.StartObject(20)
+    builder.StartObject(21)
 
 def NativeAddStrings(builder, strings):
     builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(strings), 0)
@@ -689,6 +716,12 @@ def NativeAddLocText(builder, locText):
     builder.PrependUOffsetTRelativeSlot(19, flatbuffers.number_types.UOffsetTFlags.py_type(locText), 0)
 
 def NativeStartLocTextVector(builder, numElems):
+    return builder.StartVector(4, numElems, 4)
+
+def NativeAddHidden(builder, hidden):
+    builder.PrependUOffsetTRelativeSlot(20, flatbuffers.number_types.UOffsetTFlags.py_type(hidden), 0)
+
+def NativeStartHiddenVector(builder, numElems):
     return builder.StartVector(4, numElems, 4)
 
 def NativeEnd(builder):

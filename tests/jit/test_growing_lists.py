@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import wherry as paddle
+from wherry.inference import Config, create_predictor
 from wherry.jit import to_static
-from wherry.schema.errors import ConversionError
+from wherry.schema.errors import ConversionError, ModelFormatError
 from wherry.static import InputSpec
 
 
@@ -158,6 +159,21 @@ def test_gradients() -> None:
         np.testing.assert_allclose(grads[0], grads[1], rtol=1e-5)
 
 
+def test_gradients_of_what_the_list_begins_with() -> None:
+    @to_static
+    def loss(x: Any, n: Any) -> Any:
+        found = [x]
+        for _ in range(n):
+            found.append(found[-1] * 2)
+        return paddle.stack(found).sum()
+
+    for count in (0, 1, 4):
+        x = paddle.to_tensor([1.5, -0.5])
+        x.stop_gradient = False
+        loss(x, paddle.to_tensor(count)).backward()
+        assert x.grad.tolist() == [2.0 ** (count + 1) - 1] * 2
+
+
 def test_what_is_printed_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
     @to_static
     def f(x: Any) -> Any:
@@ -214,6 +230,105 @@ def test_refused(function: Callable[..., Any]) -> None:
         to_static(function)(paddle.ones([2]))
 
 
-def test_saving_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConversionError, match="numbers has a list whose length depends"):
-        paddle.jit.save(to_static(numbers, [InputSpec([2])]), str(tmp_path / "f"))
+SAVED = [appended, stacked_and_joined, iterated, until_a_break, numbers, only_in_the_branch]
+
+
+@pytest.mark.parametrize("function", SAVED, ids=[case.__name__ for case in SAVED])
+def test_saved_and_loaded(function: Callable[..., Any], tmp_path: Path) -> None:
+    paddle.jit.save(to_static(function, [InputSpec([2])]), str(tmp_path / "f"))
+    loaded = paddle.jit.load(str(tmp_path / "f"))
+    for values in ([1.0, 2.0], [-2.0, -1.0], [9.0, 90.0], [0.0, 1.0]):
+        x = paddle.to_tensor(values)
+        assert plain(loaded(x)) == plain(function(x)), values
+
+
+def rows(x: Any, length: Any) -> Any:
+    found = [x]
+    while length > len(found):
+        found.append(found[-1] * 2)
+    return paddle.stack(found), [found]
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> str:
+    spec = [InputSpec(["capacity_0"], name="x"), InputSpec([], "int64", name="length_0")]
+    paddle.jit.save(to_static(rows, spec), str(tmp_path / "rows"))
+    return str(tmp_path / "rows")
+
+
+def test_a_loaded_model_trains_and_is_saved_again(saved: str) -> None:
+    loaded = paddle.jit.load(saved)
+    paddle.jit.save(loaded, saved + "_again")
+    loaded = paddle.jit.load(saved + "_again")
+    for count in (3, 60, 2):
+        x = paddle.to_tensor([1.0, 0.5, 0.0])
+        x.stop_gradient = False
+        stacked, (listed,) = loaded(x, paddle.to_tensor(count))
+        assert (stacked.shape, len(listed)) == ([count, 3], count)
+        stacked.sum().backward()
+        assert x.grad.tolist() == [2.0**count - 1] * 3
+
+
+def test_a_loaded_model_inside_of_a_static_function(saved: str) -> None:
+    loaded = paddle.jit.load(saved)
+
+    @to_static
+    def f(x: Any, n: Any) -> Any:
+        short, (listed,) = loaded(x, n)
+        long, _ = loaded(x, n * 2)
+        for row in listed:
+            x = x + row
+        return short, long, x, len(listed)
+
+    for count in (1, 40, 3):
+        short, long, total, length = f(paddle.ones([2]), paddle.to_tensor(count))
+        assert (short.shape, long.shape, int(length)) == ([count, 2], [2 * count, 2], count)
+        assert total.tolist() == [2.0**count] * 2
+
+    @to_static
+    def g(x: Any, n: Any) -> Any:
+        for i in range(n):
+            x = loaded(x, i)[0].sum(0)
+        return x
+
+    with pytest.raises(ConversionError, match="each round would need other sizes"):
+        g(paddle.ones([2]), paddle.to_tensor(3))
+
+
+def test_the_inference_predictor_guesses_too(saved: str) -> None:
+    predictor = create_predictor(Config(saved + ".pdmodel", saved + ".pdiparams"))
+    assert predictor.get_input_names() == ["x", "length_0"]
+    for count in (50, 2):
+        found = predictor.run([np.ones(2, "float32"), np.array(count)])
+        assert found[0].tolist() == [[2.0**i] * 2 for i in range(count)]
+
+
+def test_an_executor_refuses_such_a_model(saved: str) -> None:
+    with pytest.raises(ModelFormatError, match=r"load it with paddle\.jit\.load"):
+        paddle.static.load_inference_model(saved, None)
+
+
+def test_lengths_must_fit_other_shapes_of_their_call_only() -> None:
+    @to_static(input_spec=[InputSpec([2]), InputSpec([None, 2])])
+    def f(x: Any, y: Any) -> Any:
+        found = [x]
+        while len(found) < x.sum():
+            found.append(x)
+        return paddle.stack(found) + y
+
+    for length in (3, 5, 2):  # each time a guess that does not fit y
+        x, y = paddle.full([2], length / 2), paddle.ones([length, 2])
+        assert f(x, y).tolist() == [[length / 2 + 1] * 2] * length
+    with pytest.raises(ValueError, match="needs shapes that broadcast"):
+        f(paddle.full([2], 2.0), paddle.ones([3, 2]))
+
+
+def test_many_elements_from_the_start() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        found = [x + i for i in range(50)]
+        for i in range((x > 0).sum()):
+            found.append(x * i)
+        return found
+
+    assert len(f(paddle.ones([2]))) == 52
