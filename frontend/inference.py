@@ -9,6 +9,7 @@ import numpy as np
 
 from wherry.ir.program import Program, Variable
 from wherry.ir.serialize import load_program
+from wherry.runtime.guesses import Guesses
 from wherry.schema.errors import InputError, ModelFormatError
 
 from .jit.native import native_code
@@ -101,7 +102,8 @@ class Predictor:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._native = native_code(program, interpret_if_missing=True)
-        self._inputs = {var.name: Handle(var) for var in program.inputs}
+        self._guesses = Guesses([var.name for var in program.inputs if var.is_hidden])
+        self._inputs = {var.name: Handle(var) for var in program.inputs if not var.is_hidden}
         self._outputs = {name: Handle(var) for name, var in _named_outputs(program).items()}
 
     def get_input_names(self) -> list[str]:
@@ -129,7 +131,8 @@ class Predictor:
             for handle, value in zip(self._inputs.values(), inputs, strict=True):
                 handle.copy_from_cpu(np.asarray(value))
         arrays = [_checked(handle) for handle in self._inputs.values()]
-        results, _ = self._native(arrays, self._native.binder(_no_tensor)())
+        held = self._native.binder(_no_tensor)()
+        results, _ = self._guesses.run(lambda hidden: self._native([*arrays, *hidden], held))
         for handle, array in zip(self._outputs.values(), results, strict=True):
             handle._array = array
         return True if inputs is None else [handle.copy_to_cpu() for handle in
