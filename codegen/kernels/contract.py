@@ -17,7 +17,9 @@ from ..index import Index, Value
 from ..lanes import Lanes
 from ..nest import unravel
 from ..operand import Operand
+from .dots import Dots
 from .few_rows import FewRows, rows_at_once
+from .few_rows_transposed import FewRowsTransposed
 from .move import Stride, register
 from .panels import Matrix, Slots, lanes, pack, sum_dtype
 from .product import Left, Product, Right, must_pack_rows, scratch_bytes
@@ -28,6 +30,8 @@ from .tile import Strip
 SMALL = 1 << 14
 # So many rows are few beside a matrix that the second-level cache holds, and beside a larger one.
 NEAR, FEW_NEAR, FEW_FAR = 3 << 18, 32, 8
+# So many rows are few beside a matrix that would be transposed to be packed.
+FEW_TRANSPOSED = 8
 
 
 def matrix(operand: Operand, transposed: bool, is_left: bool) -> Matrix:
@@ -63,7 +67,8 @@ def matmul(kb: KernelBuilder, result: Result) -> None:
         batch = ()
     surface = result.over(*[1] * len(batch), *rows_and_columns)
     strides = [_batch_strides(x, batch), _batch_strides(y, batch)]
-    flipped = _is_narrow(right.columns) and not _is_narrow(left.rows)
+    is_dots = Dots.takes(left, right)
+    flipped = _is_narrow(right.columns) and not _is_narrow(left.rows) and not is_dots
     if flipped:
         # Few columns would leave most of a panel empty: the transposed product has many.
         left, right = right.flipped, left.flipped
@@ -94,14 +99,28 @@ class _Versions:
     batch: Sequence[Index] = ()
 
     @cached_property
-    def few(self) -> FewRows | None:
-        if not self.reads_runs or (isinstance(self.left.rows, int) and self.left.rows > self.most):
+    def few(self) -> FewRows | FewRowsTransposed | Dots | None:
+        kb, left, right = self.kb, self.left, self.right
+        if Dots.takes(left, right):
+            return Dots(kb, left, right, self.store)
+        if isinstance(left.rows, int) and left.rows > self.most:
             return None
-        return FewRows(self.kb, self.left, self.right, self.store)
+        if self.reads_runs:
+            return FewRows(kb, left, right, self.store)
+        if not FewRowsTransposed.takes(right) or _is_below(right.columns, self.least):
+            return None
+        return FewRowsTransposed(kb, left, right, self.store, self.surface.result.is_long)
+
+    @property
+    def least(self) -> int:
+        """The right matrix has so many columns at least where it is read for few rows."""
+        return 1 if self.reads_runs else FewRowsTransposed.least_columns(self.kb, self.right)
 
     @cached_property
     def most(self) -> int:
         """With so many rows the right matrix is better read once for a few of them than packed."""
+        if not self.reads_runs:
+            return FEW_TRANSPOSED
         size = self.right.rows * self.right.columns * self.dtype.itemsize
         if _is_small(self.right):
             return rows_at_once(self.kb)
@@ -110,7 +129,7 @@ class _Versions:
     @cached_property
     def many(self) -> Product | None:
         kb, left, right = self.kb, self.left, self.right
-        if self.few is not None and isinstance(left.rows, int):
+        if self.few is not None and self.are_few is None:
             return None
         return Product(
             kb, kb.dim(left.rows), kb.dim(right.columns), 1, kb.dim(left.columns),
@@ -121,8 +140,15 @@ class _Versions:
         )  # fmt: skip
 
     @cached_property
-    def are_few(self) -> Value:
-        return self.kb.compare("<=", self.kb.dim(self.left.rows), self.most)
+    def are_few(self) -> Value | None:
+        """Whether `few` can be taken, where only the call tells."""
+        kb, rows, columns = self.kb, self.left.rows, self.right.columns
+        if isinstance(self.few, Dots):
+            return None
+        told = [] if isinstance(rows, int) else [kb.compare("<=", kb.dim(rows), self.most)]
+        if self.least > 1 and not isinstance(columns, int):
+            told.append(kb.compare(">=", kb.dim(columns), self.least))
+        return kb.b.and_(*told) if len(told) == 2 else told[0] if told else None
 
     @cached_property
     def blocks(self) -> Index:
@@ -163,7 +189,8 @@ class _Versions:
 
     def store(self, i: Index, j: Index, sums: Value, some: Lanes) -> None:
         index = (*self.batch, j, i) if self.flipped else (*self.batch, i, j)
-        self.surface.store(sums, self.dtype, index, some, -2 if self.flipped else -1)
+        down = self.flipped or isinstance(self.few, Dots)
+        self.surface.store(sums, self.dtype, index, some, -2 if down else -1)
 
 
 def _batch_strides(operand: Operand, batch: Shape) -> list[Stride]:
@@ -183,4 +210,9 @@ def _is_small(right: Matrix) -> bool:
 
 
 def _is_narrow(size: Dim) -> bool:
-    return isinstance(size, int) and size <= 4
+    return _is_below(size, 5)
+
+
+def _is_below(size: Dim, least: int) -> bool:
+    """Whether it is known that a size is smaller."""
+    return isinstance(size, int) and size < least

@@ -76,6 +76,30 @@ def test_bias_gelu_and_residual(symbolic: list[tuple[int, int]]) -> None:
         check([random(m, k), random(k, n), random(n), random(m, n)], build, symbolic)
 
 
+@pytest.mark.parametrize("symbolic", [[], [(0, 0), (3, 0)]])
+@pytest.mark.parametrize("sizes", [(1, 37, 9), (5, 64, 18), (8, 21, 35), (1, 1, 40), (19, 1, 33)])
+def test_behind_few_rows_and_dot_products(
+    sizes: tuple[int, int, int], symbolic: list[tuple[int, int]]
+) -> None:
+    """No element of a residual is taken twice, wherever the results lie."""
+    m, n, k = sizes
+    arrays = [random(m, k), random(n, k), random(n), random(m, n)]
+
+    def build(F: BlockEmitter, args: list[Variable]) -> list[Variable]:
+        x, w, bias, residual = args
+        value = F.elementwise_add(F.matmul_v2(x, w, trans_y=True), bias)
+        return [F.elementwise_add(residual, F.gelu(value))]
+
+    def in_place(F: BlockEmitter, args: list[Variable]) -> list[Variable]:
+        (out,) = build(F, [*args[:3], F.exp(args[3])])
+        return [F.exp(F.scale(F.cumsum(out, axis=0), scale=0.01))]
+
+    check(arrays, build, symbolic)
+    program = program_of(arrays, in_place, symbolic)
+    want, _ = run_program(program, arrays, {})
+    agree(jit(program)(arrays), want, 1e-4, 1e-5)
+
+
 @pytest.mark.parametrize("trans", [False, True])
 def test_operands_of_every_form(trans: bool) -> None:
     """A row, a column, a scalar, a whole one; over a stack of matrices and its flat form."""

@@ -15,6 +15,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
+from kernel_harness import build
 
 from wherry.codegen import jit, parallel
 from wherry.codegen.builder import KernelBuilder
@@ -90,6 +91,23 @@ def test_each_thread_has_its_own_scratch_memory(threads: Any, sizes: Any) -> Non
         threads(count)
         for _ in range(20):
             np.testing.assert_array_equal(run([x])[0], x[:, ::-1])
+
+
+@pytest.mark.usefixtures("every_loop")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("m", "n"), [(1, 99), (7, 64), (70, 1), (1, 1)])
+def test_threads_do_not_change_the_bits_of_a_product(
+    threads: Any, dtype: str, m: int, n: int
+) -> None:
+    """Few rows by a transposed matrix, and dot products."""
+    rng = np.random.default_rng(m)
+    x, y = rng.normal(size=(m, 203)).astype(dtype), rng.normal(size=(n, 203)).astype(dtype)
+    run = jit(build("matmul_v2", [x, y], trans_y=True))
+    threads(1)
+    want = run([x, y])[0]
+    for count in (2, 4):
+        threads(count)
+        np.testing.assert_array_equal(run([x, y])[0], want)
 
 
 @pytest.mark.usefixtures("every_loop", "mirrored")

@@ -48,3 +48,27 @@ def test_a_transposed_matrix_is_packed_in_registers(level: str) -> None:
     text = assembly_of(product(336, 288, 100, trans_y=True), level)
     assert hottest(text).spills == []
     assert max(len(loop.lines) for loop in innermost_loops(text)) < 400
+
+
+@pytest.mark.parametrize("level", VECTORS)
+@pytest.mark.parametrize("rows", [1, 4, 8])
+def test_few_rows_read_a_transposed_matrix_where_it_lies(level: str, rows: int) -> None:
+    """Each piece of a column is loaded once for some rows, and nothing goes through memory."""
+    machine = Target.named(level).vectors
+    text = assembly_of(product(rows, 1024, 304, trans_y=True), level)
+    loop = hottest(text)
+    assert loop.vectors == {VECTORS[level]}
+    assert loop.spills == []
+    together = min(rows, machine.registers // 4)
+    assert loop.multiply_adds % (4 * together) == 0
+    assert len(loop.lines) <= loop.multiply_adds // (4 * together) * (34 + 16 * together)
+    assert max(len(one.lines) for one in innermost_loops(text)) == len(loop.lines)
+
+
+@pytest.mark.parametrize("level", VECTORS)
+@pytest.mark.parametrize("rows", [1, 64])
+def test_dot_products_stay_in_registers(level: str, rows: int) -> None:
+    loop = hottest(assembly_of(product(rows, 1, 320), level))
+    assert loop.vectors == {VECTORS[level]}
+    assert loop.spills == []
+    assert len(loop.lines) < 80
