@@ -105,8 +105,8 @@ class Lanes:
         kind, flags = storage_type(operand.dtype, self.width), self.mask
         function = self._masked("load", kind, kind, [POINTER, I32, flags.type, kind])
         align = ir.Constant(I32, operand.dtype.itemsize)
-        zeros = ir.Constant(kind, None)
-        return self.kb.b.call(function, [operand.address(at), align, flags, zeros])
+        behind = ir.Constant(kind, None)
+        return self.kb.b.call(function, [operand.address(at), align, flags, behind])
 
     def _masked_store(self, operand: Operand, value: Value, at: Index) -> None:
         if isinstance(self.count, int) and self.count == 1:

@@ -36,7 +36,7 @@ def byte_size(var: Variable) -> Dim:
 def flops_of(op: OpDesc) -> Dim:
     if get_op(op.type).is_map:
         return cost_of(op) * op.out_vars[0].type.size
-    return _FLOPS[op.type](op) if op.type in _FLOPS else 0
+    return FLOPS[op.type](op) if op.type in FLOPS else 0
 
 
 def bytes_of(op: OpDesc) -> Dim:
@@ -109,7 +109,8 @@ def _sort(op: OpDesc) -> Dim:
     return 10 * _inputs(op)
 
 
-_FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
+# By type; an op that is not here moves elements, and computes nothing.
+FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
     "fusion": _fusion, "matmul_v2": _matmul,
     "conv2d": _conv, "conv2d_input_grad": _conv_input_grad, "conv2d_filter_grad": _conv_filter_grad,
     "conv2d_planes": _conv, "conv2d_blocked": _conv_blocked, "depthwise_blocked": _conv_blocked,

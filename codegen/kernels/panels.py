@@ -39,11 +39,6 @@ def lanes(machine: Machine, dtype: DType) -> int:
     return min(16, machine.lanes(sum_dtype(dtype)))
 
 
-def panel_columns(machine: Machine, dtype: DType) -> int:
-    """The columns of a tile."""
-    return machine.tile_vectors * lanes(machine, dtype)
-
-
 @dataclass(frozen=True)
 class Matrix:
     """A matrix in memory: (i, j) at base + i * row + j * column."""

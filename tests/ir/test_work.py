@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
 import pytest
 
+from wherry.codegen import kernels
+from wherry.codegen.kernels.registry import LOWERINGS
 from wherry.ir.dims import Dim, symbol
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.passes import prepare_for_codegen
 from wherry.ir.program import Program, Variable
-from wherry.ir.work import Work, work_of
+from wherry.ir.work import FLOPS, Work, work_of
 from wherry.schema.dtypes import float32, int64
+
+# Kernels that compute nothing: the thread pool and `inspect` take them for their bytes alone.
+MOVES = {
+    "assign_value", "concat", "expand_v2", "fill_constant", "flip", "from_blocked", "gather_nd",
+    "index_select", "lookup_table_v2", "max_pool2d_gather", "pack_filter", "pad", "pad_planes",
+    "put_along_axis", "range", "set_value", "slice", "strided_slice", "take_along_axis",
+    "to_blocked", "transpose2",
+}  # fmt: skip
 
 B = symbol("B")
 
@@ -83,3 +96,9 @@ def test_one_operand_twice_is_read_once() -> None:
     program, F, (x,) = emitter((10,))
     F.elementwise_mul(x, x)
     assert last_work(program) == Work(10, 80)
+
+
+def test_every_kernel_counts_its_operations_or_only_moves_elements() -> None:
+    for module in pkgutil.iter_modules(kernels.__path__):
+        importlib.import_module(f"{kernels.__name__}.{module.name}")
+    assert set(LOWERINGS) - FLOPS.keys() - {"map"} == MOVES
