@@ -132,7 +132,9 @@ class _Conv:
 
     def emit(self) -> None:
         kb = self.kb
-        columns = -(-self.outputs // BLOCK) * BLOCK // (self.vectors * self.lanes)
+        # Plain images have no lanes behind the last channel: there a column may not lie there whole.
+        stored = self.outputs if kb.attrs["plain"] else -(-self.outputs // BLOCK) * BLOCK
+        columns = -(-stored // (self.vectors * self.lanes))
         rows = self.row.tiles if self.flat else kb.dim(self.high)
         per_row = self.pixels if self.flat else self._usual_width()
         height = max(_BAND // per_row, 1)
