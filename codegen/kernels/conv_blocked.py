@@ -132,7 +132,7 @@ class _Conv:
 
     def emit(self) -> None:
         kb = self.kb
-        # Plain images have no lanes behind the last channel: there a column may not lie there whole.
+        # Plain images have no lanes behind the last channel: no column lies there whole.
         stored = self.outputs if kb.attrs["plain"] else -(-self.outputs // BLOCK) * BLOCK
         columns = -(-stored // (self.vectors * self.lanes))
         rows = self.row.tiles if self.flat else kb.dim(self.high)
