@@ -1,6 +1,7 @@
 """Program -> loop nests -> LLVM IR -> machine code.
 
     jit(program, values) -> Executable          compile for this process
+    jit_in_parts(program, values) -> (prepare, main)    what weights give apart, for inference
     compile_program(program, ...) -> CompiledModule     object code and its signature
     build_shared_object(program, values, targets, name) -> bytes     an ELF file for the runtime
 
@@ -19,7 +20,7 @@ if not __name__.startswith("wherry"):
 
 if TYPE_CHECKING:
     from .driver import CompiledModule, compile_count, compile_program
-    from .inprocess import jit
+    from .inprocess import jit, jit_in_parts
     from .shared_object import build_shared_object
     from .target import Target
 
@@ -30,6 +31,7 @@ _PUBLIC = {
     "compile_count": "driver",
     "compile_program": "driver",
     "jit": "inprocess",
+    "jit_in_parts": "inprocess",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "compile_count",
     "compile_program",
     "jit",
+    "jit_in_parts",
 ]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 
+from wherry.ir.passes import prepare_in_parts
 from wherry.ir.program import Program
 from wherry.runtime.executable import Executable
 from wherry.schema.errors import InputError
 
-from .driver import CompiledModule, compile_program
+from .driver import CompiledModule, compile_prepared, compile_program, count_compilation
 from .pool import host_pool
 from .target import Target
 
@@ -36,6 +37,30 @@ def jit(
     compiled = compile_program(program, name=name, inference=inference)
     known = {**compiled.program.values, **dict(values or {})}
     return load(compiled, known)
+
+
+def jit_in_parts(
+    program: Program, values: Mapping[str, Array], *, name: str = "model"
+) -> tuple[Executable | None, Executable]:
+    """(prepare, main): a Program for inference with weights that may change between calls.
+
+    What `prepare` gives, from the persistables alone, are persistables of `main` with the names of
+    its outputs; `main` itself is loaded with zeros for them. `prepare` is None where there is
+    little to compute. `values` and InputError: see `jit`.
+    """
+    count_compilation()
+    prepare, main = prepare_in_parts(program)
+    made: dict[str, Array] = {}
+    first = None
+    if prepare is not None:
+        first = _load_part(prepare, values, f"{name}_prepare")
+        made = {var.name: np.zeros(var.shape, var.dtype.numpy) for var in prepare.outputs}
+    return first, _load_part(main, {**values, **made}, name)
+
+
+def _load_part(program: Program, values: Mapping[str, Array], name: str) -> Executable:
+    compiled = compile_prepared(program, {}, Target.host(), name, "")
+    return load(compiled, {**program.values, **values})
 
 
 def load(compiled: CompiledModule, values: Mapping[str, Array]) -> Executable:

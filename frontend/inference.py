@@ -101,7 +101,8 @@ class Predictor:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._native = native_code(program, interpret_if_missing=True)
+        self._native = native_code(program, interpret_if_missing=True, inference=True)
+        self._constants = self._native.binder(_no_tensor)
         self._guesses = Guesses([var.name for var in program.inputs if var.is_hidden])
         self._inputs = {var.name: Handle(var) for var in program.inputs if not var.is_hidden}
         self._outputs = {name: Handle(var) for name, var in _named_outputs(program).items()}
@@ -131,7 +132,7 @@ class Predictor:
             for handle, value in zip(self._inputs.values(), inputs, strict=True):
                 handle.copy_from_cpu(np.asarray(value))
         arrays = [_checked(handle) for handle in self._inputs.values()]
-        held = self._native.binder(_no_tensor)()
+        held = self._constants()
         results, _ = self._guesses.run(lambda hidden: self._native([*arrays, *hidden], held))
         for handle, array in zip(self._outputs.values(), results, strict=True):
             handle._array = array

@@ -8,7 +8,8 @@ version counter that every write in place advances. Operators and most methods a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -49,11 +50,35 @@ class Storage:
     history a view has overtaken is known.
     """
 
-    __slots__ = ("tracked", "version")
+    __slots__ = ("_version", "tracked")
 
     def __init__(self) -> None:
-        self.version = 0
+        self._version = 0
         self.tracked = 0
+
+    @property
+    def version(self) -> int:
+        return self._version
+
+    @version.setter
+    def version(self, value: int) -> None:
+        self._version = value
+        LAST_WRITE.stamp = next(_stamps)
+
+
+class _LastWrite:
+    """`stamp` becomes another number with each write to any Tensor: while it is the same, so are
+    the versions of all Storages."""
+
+    __slots__ = ("stamp",)
+
+    def __init__(self) -> None:
+        self.stamp = 0
+
+
+# Numbers that come once: what one thread notes never looks like what another one saw.
+_stamps = count(1)
+LAST_WRITE: Final = _LastWrite()
 
 
 class Tensor:
@@ -163,7 +188,9 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False and dtype in (None, self.array.dtype):
-            return self.array
+            view = self.array.view()
+            view.flags.writeable = False  # a write that no version counts would not be seen
+            return view
         return np.array(self.numpy(), dtype=dtype)
 
     def item(self, *index: int) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from wherry.schema.dtypes import DType, as_dtype
 
+from ..dispatch import mark_written
 from ..tensor import Storage, Tensor
 
 L = TypeVar("L", bound="LayerState")
@@ -96,6 +97,7 @@ class LayerState:
         for tensor in [*self.parameters(), *self.buffers()]:
             if tensor.dtype is not dtype and (tensor.dtype.is_float or not floats_only):
                 tensor.array, tensor.storage = tensor.array.astype(dtype.numpy), Storage()
+                mark_written(tensor, False)
                 tensor._grad = None
         for layer in self.sublayers(include_self=True):
             layer.__dict__["_dtype"] = dtype

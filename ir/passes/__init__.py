@@ -23,6 +23,7 @@ from .fold_batch_norm import FoldBatchNorm
 from .fold_constants import FoldConstants
 from .fuse import Fuse
 from .fuse_contract import FuseContract
+from .hoist import split_prepared
 from .infer_shape import InferShape
 from .layout import Layout
 from .simplify import Simplify
@@ -30,7 +31,7 @@ from .sink_views import SinkViews
 
 OPTIONAL_PASSES = (
     "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "sink_views",
-    "layout", "fuse_contract", "fuse",
+    "layout", "hoist", "fuse_contract", "fuse",
 )  # fmt: skip
 
 
@@ -52,12 +53,28 @@ def prepare_for_codegen(program: Program, *, inference: bool) -> Program:
     """A copy that is optimized, decomposed into primitives and fused; the Program stays as it was.
 
     With `inference`, the arrays in `program.values` are constants, and batch norms are folded into
-    them. Constants that passes make are persistables of the copy with their arrays in its `values`:
-    whoever compiles the copy embeds them. Inputs and outputs keep their names and order.
+    the weights before them. Constants that passes make are persistables of the copy with their
+    arrays in its `values`: whoever compiles the copy embeds them. Inputs and outputs keep their
+    names and order.
     """
     copy = program.clone()
-    run_passes(copy, _pipeline(inference))
+    run_passes(copy, [*_pipeline(inference), *_fusing()])
     return copy
+
+
+def prepare_in_parts(program: Program) -> tuple[Program | None, Program]:
+    """(prepare, main), ready for codegen: `prepare_for_codegen` for inference while weights change.
+
+    `prepare` computes what depends on persistables alone, for `main` to read as further
+    persistables (see hoist.py); None where that is not worth it.
+    """
+    copy = program.clone()
+    run_passes(copy, _pipeline(inference=True))
+    prepare, main = (None, copy) if "hoist" in disabled_passes() else split_prepared(copy)
+    for part in (prepare, main):
+        if part is not None:
+            run_passes(part, _fusing())
+    return prepare, main
 
 
 def disabled_passes() -> set[str]:
@@ -75,7 +92,14 @@ def _pipeline(inference: bool) -> list[Pass]:
     before: list[Pass] = [FoldBatchNorm()] if inference else []
     shape: list[Pass] = [Decompose(), DropBroadcasts(), SinkViews(), *cleanup]
     layout: list[Pass] = [Layout(inference=inference), *cleanup[1:]]
-    passes = [*before, *cleanup, *shape, *layout, FuseContract(), Fuse()]
+    return _enabled([*before, *cleanup, *shape, *layout])
+
+
+def _fusing() -> list[Pass]:
+    return _enabled([FuseContract(), Fuse()])
+
+
+def _enabled(passes: list[Pass]) -> list[Pass]:
     disabled = disabled_passes()
     return [one for one in passes if one.name not in disabled]
 
@@ -97,5 +121,7 @@ __all__ = [
     "SinkViews",
     "disabled_passes",
     "prepare_for_codegen",
+    "prepare_in_parts",
     "run_passes",
+    "split_prepared",
 ]

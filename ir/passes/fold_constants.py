@@ -41,14 +41,22 @@ class FoldConstants:
 
 def constants(program: Program) -> dict[Variable, Array]:
     """The persistables whose value is known and that no op assigns."""
+    return {
+        var: program.values[var.name] for var in unassigned(program) if var.name in program.values
+    }
+
+
+def unassigned(program: Program) -> list[Variable]:
+    """The persistables that the Program leaves as they are."""
     assigned = {
         op.input("Target") for op in program.global_block.ops if op.type == "assign_persistable"
     }
-    return {
-        var: program.values[var.name]
-        for var in program.persistables
-        if var.name in program.values and var not in assigned
-    }
+    return [var for var in program.persistables if var.op is None and var not in assigned]
+
+
+def worth_keeping(made: int, read: int) -> bool:
+    """Whether a result of so many bytes is kept, rather than computed from so many each time."""
+    return made <= max(_LIMIT_BYTES, _GROWTH * read)
 
 
 class _Folder:
@@ -98,7 +106,7 @@ class _Folder:
             return False
         read = sum(self.known[var].nbytes for var in op.in_vars)
         made = sum(int(v.type.size) * v.dtype.itemsize for v in op.out_vars)
-        return made <= max(_LIMIT_BYTES, _GROWTH * read)
+        return worth_keeping(made, read)
 
     def constant(self, F: BlockEmitter, var: Variable, array: Array) -> Variable:
         if _is_uniform(array):

@@ -26,12 +26,12 @@ from ..ops.window import as_ints
 from ..program import Block, OpDesc, Program, Variable
 from .base import Rewrite, live_blocks, rewrite, rule_attrs
 from .dce import Dce
-from .fold_constants import constants
 from .fusion import is_fusible
+from .hoist import steady
 
 # With so few outputs a vector of channels would be more than half empty.
 _FEW = BLOCK // 2
-# A filter that is not known is packed at each call: for so many pixels at least.
+# A filter that is packed at each call wants so many pixels at least.
 _PIXELS = 32
 # From so many pixels on a plain 1 x 1 convolution is better done as the product that it is.
 _LONG = 128
@@ -39,7 +39,10 @@ _POOLS = {"max_pool2d_with_index": "max", "avg_pool2d": "avg"}
 
 
 class Layout:
-    """Runs on primitives, before pointwise ops are fused. With `inference`, filters are known."""
+    """Runs on primitives, before pointwise ops are fused.
+
+    With `inference`, filters that do not depend on inputs are packed once, not at each call.
+    """
 
     name = "layout"
 
@@ -47,7 +50,7 @@ class Layout:
         self.inference = inference
 
     def run(self, program: Program) -> bool:
-        known = set(constants(program)) if self.inference else set[Variable]()
+        known = steady(program) if self.inference else set[Variable]()
         fused = {sub for op in program.all_ops() if op.type == "fusion" for sub in op.blocks}
         blocks = [block for block in live_blocks(program) if block not in fused]
         changed = [rewrite(block, _rule(block, known)) for block in blocks]

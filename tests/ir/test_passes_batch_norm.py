@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wherry.ir.interp import run_program
-from wherry.ir.passes import FoldBatchNorm, prepare_for_codegen
+from wherry.ir.passes import Dce, FoldBatchNorm, FoldConstants, prepare_for_codegen, run_passes
 from wherry.ir.program import Program
 from wherry.ir.text import parse_text, to_text
 from wherry.ir.verify import verify
@@ -45,6 +45,8 @@ def check(program: Program, *inputs: Any) -> Program:
     """The folded Program: no batch norm is left, and the outputs are the same."""
     folded = program.clone()
     assert FoldBatchNorm().run(folded)
+    verify(folded)
+    run_passes(folded, [FoldConstants(inference=True), Dce()])
     verify(folded)
     assert all(op.type != "batch_norm" for op in folded.all_ops())
     expected, _ = run_program(program, inputs)
