@@ -49,6 +49,7 @@ class Predictor:
         self._executable = executable
         signature, inputs = executable.signature, executable.signature.shown_inputs
         self._guesses = Guesses(signature.hidden)
+        self._takes_scalars = any(not spec.dims for spec in inputs)
         self.name, self.target = signature.name, target
         self.input_names = [spec.name for spec in inputs]
         self.input_shapes = [_shape(spec) for spec in inputs]
@@ -75,6 +76,9 @@ class Predictor:
 
     def _invoke(self, arrays: Sequence[Array]) -> list[Array]:
         signature = self._executable.signature
+        if self._takes_scalars:
+            # numpy gives its scalars in the place of arrays of no dims.
+            arrays = [np.asarray(one) if isinstance(one, np.generic) else one for one in arrays]
         if not signature.hidden:
             return self._executable(arrays)
         check_count(signature, arrays)

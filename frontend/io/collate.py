@@ -15,13 +15,14 @@ def stack_samples(batch: Sequence[Any]) -> Any:
     """Samples of one structure as that structure of stacked numpy arrays.
 
     Arrays, Tensors and numbers are stacked along a new first axis; strings stay lists; in mappings
-    and sequences each field is stacked by itself. Raises TypeError for other samples.
+    and sequences each field is stacked by itself. Raises TypeError for other samples, and
+    ValueError for arrays of several shapes.
     """
     first = batch[0]
     if isinstance(first, Tensor):
-        return np.stack([sample.numpy() for sample in batch])
+        return _stack_arrays([sample.numpy() for sample in batch])
     if isinstance(first, np.ndarray):
-        return np.stack(batch)
+        return _stack_arrays(batch)
     if isinstance(first, (Number, np.generic)):
         return np.array(batch)
     if isinstance(first, (str, bytes)):
@@ -34,6 +35,17 @@ def stack_samples(batch: Sequence[Any]) -> Any:
         "batch data can only contain: tensor, numpy.ndarray, dict, list, number, "
         f"but got {type(first)}; pass a collate_fn that makes a batch of it"
     )
+
+
+def _stack_arrays(batch: Sequence[Any]) -> Any:
+    shapes = [np.shape(sample) for sample in batch]
+    other = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if other is not None:
+        raise ValueError(
+            f"the samples of a batch need one shape, got {list(shapes[0])} in sample 0 and "
+            f"{list(shapes[other])} in sample {other}; pad them, or pass a collate_fn that does"
+        )
+    return np.stack(batch)
 
 
 def _stack_fields(batch: Sequence[Sequence[Any]]) -> list[Any]:

@@ -113,18 +113,35 @@ class WorkerPool:
         for chosen, connection in zip(indices, itertools.cycle(self.connections), strict=False):
             if len(ended) == len(self.connections):
                 return
-            connection.send(chosen)
+            self._send(chosen, connection)
             waiting.append(connection)
             if len(waiting) >= self.ahead * len(self.connections):
                 yield from self._take(waiting.popleft(), ended)
         while waiting:
             yield from self._take(waiting.popleft(), ended)
 
+    def _send(self, chosen: list[int], connection: Connection) -> None:
+        try:
+            connection.send(chosen)
+        except ConnectionError:
+            raise self._ended(connection) from None
+
+    def _ended(self, connection: Connection) -> RuntimeError:
+        """What to raise for a worker that is gone: it was killed, or the dataset ended it."""
+        number = self.connections.index(connection)
+        process = self.processes[number]
+        process.join()
+        return RuntimeError(
+            f"DataLoader worker {number} ended unexpectedly with the exit code {process.exitcode} "
+            "(negative: killed by that signal, as where memory runs out); num_workers=0 loads in "
+            "this process and shows what happens"
+        )
+
     def _take(self, connection: Connection, ended: set[Connection]) -> Iterator[Any]:
         try:
             kind, value = connection.recv()
-        except EOFError:
-            raise RuntimeError("a DataLoader worker process ended unexpectedly") from None
+        except (EOFError, ConnectionError):
+            raise self._ended(connection) from None
         if kind == "error":
             error, text = value
             raise error from RuntimeError(f"in a DataLoader worker process:\n{text}")

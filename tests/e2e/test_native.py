@@ -12,7 +12,9 @@ import pytest
 import wherry as paddle
 import wherry.runtime
 from wherry import codegen, nn
+from wherry.aot import compile_model
 from wherry.ir import opdef
+from wherry.schema.errors import InputError
 from wherry.static import InputSpec
 
 
@@ -203,3 +205,17 @@ def test_a_fresh_process_without_compiler_and_source_predicts_the_same(saved, tm
     paths = [str(saved.so), str(tmp_path / "in.npy"), str(tmp_path / "out.npy")]
     subprocess.run([sys.executable, "-c", FRESH, *paths], cwd=tmp_path, check=True, timeout=60)
     assert np.abs(np.load(tmp_path / "out.npy") - saved.dynamic(images(5))).max() <= 1e-5
+
+
+def test_a_number_of_numpys_is_an_input_without_dims(tmp_path):
+    scaled = paddle.jit.to_static(
+        lambda x, by: x * by,
+        input_spec=[InputSpec([None], name="x"), InputSpec([], name="by")],
+    )
+    paddle.jit.save(scaled, str(tmp_path / "scaled"))
+    predict = wherry.runtime.load(compile_model(tmp_path / "scaled"))
+    x = np.arange(3, dtype="float32")
+    np.testing.assert_array_equal(predict(x, x.max()), x * 2)
+    np.testing.assert_array_equal(predict(x, by=x.max()), x * 2)
+    with pytest.raises(InputError, match="'by' needs dtype float32, got float64"):
+        predict(x, np.float64(2))

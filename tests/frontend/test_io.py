@@ -1,5 +1,7 @@
 """paddle.io: what a DataLoader gives, in this process and from workers."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -120,3 +122,18 @@ def test_samplers():
     assert set(io.WeightedRandomSampler([0.0, 1.0], 5)) == {1}
     with pytest.raises(ValueError, match="batch_size"):
         io.BatchSampler(Squares(3), batch_size=0)
+
+
+def test_a_worker_that_dies_is_named_with_its_exit_code():
+    class Dying(Squares):
+        def __getitem__(self, index):
+            os._exit(3)
+
+    with pytest.raises(RuntimeError, match=r"worker \d ended .* exit code 3 .* num_workers=0"):
+        list(io.DataLoader(Dying(40), batch_size=2, num_workers=2))
+
+
+@pytest.mark.parametrize("make", [np.ones, paddle.ones])
+def test_samples_of_several_shapes_are_named(make):
+    with pytest.raises(ValueError, match=r"one shape, got \[3\] in sample 0 and \[4\] in sample 2"):
+        io.default_collate_fn([make([3]), make([3]), make([4])])
