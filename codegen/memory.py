@@ -19,6 +19,7 @@ from wherry.ir.work import byte_size
 from wherry.runtime.abi import ARENA_ALIGNMENT
 
 from . import packing
+from .inplace import Uses, in_step, origin
 from .kernels.registry import find_lowering
 from .kernels.views import EFFECTS, VIEWS
 
@@ -40,6 +41,7 @@ class Buffer:
     index: int = 0
     offset: Dim = 0  # in the arena
     merged: Buffer | None = None
+    carried: bool = False  # from round to round of a loop
 
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are live at some position."""
@@ -106,6 +108,7 @@ class _Planner:
         self.position = 1
         self.buffers: list[Buffer] = []
         self.inplace: list[tuple[OpDesc, int]] = []
+        self.uses = Uses(self.plan.of)
 
     def new(self, size: Dim) -> Buffer:
         """A buffer in the arena that is live from here on."""
@@ -113,11 +116,12 @@ class _Planner:
         self.buffers.append(buffer)
         return buffer
 
-    def touch(self, vars: Iterable[Variable]) -> None:
-        """The Variables are read at this position."""
+    def touch(self, vars: Iterable[Variable], op: OpDesc | None = None) -> None:
+        """The Variables are read at this position, by the op or as results of a block."""
         for var in vars:
             buffer = self.plan.of(var)
             buffer.end = max(buffer.end, self.position)
+            self.uses.read(buffer, self.position, op)
 
     def alias(self, var: Variable, like: Variable) -> None:
         self.plan.buffers[var] = self.plan.buffers[like]
@@ -125,16 +129,18 @@ class _Planner:
     def block(self, block: Block) -> None:
         for op in block.ops:
             self.position += 1
+            first = self.position
             if op.type == "cond":
                 self.cond(op)
             elif op.type == "while":
                 self.while_(op)
             else:
                 self.kernel(op)
+            self.uses.ops[op] = first, self.position
 
     def kernel(self, op: OpDesc) -> None:
         """An op that is a kernel, a view or an effect."""
-        self.touch(op.in_vars)
+        self.touch(op.in_vars, op)
         if op.type in VIEWS:
             for var in op.out_vars:
                 self.alias(var, op.in_vars[0])
@@ -151,7 +157,7 @@ class _Planner:
 
     def cond(self, op: OpDesc) -> None:
         """The branches read the inputs where they are and write their results into the outputs."""
-        self.touch(op.in_vars)
+        self.touch(op.in_vars, op)
         for out in op.out_vars:
             self.plan.buffers[out] = self.new(byte_size(out))
         for block in (op.attrs["true_block"], op.attrs["false_block"]):
@@ -161,9 +167,10 @@ class _Planner:
             self.block(block)
             self.position += 1
             self.touch(block.results)
+            self.uses.blocks[block] = first + 1, self.position
             for result, out in zip(block.results, op.out_vars, strict=True):
                 self.place_in(self.plan.of(result), self.plan.of(out), first)
-        self.touch(op.in_vars)
+        self.touch(op.in_vars, op)
         self.touch(op.out_vars)
 
     def place_in(self, found: Buffer, wanted: Buffer, first: int) -> None:
@@ -172,20 +179,47 @@ class _Planner:
             merge(found, wanted)
 
     def while_(self, op: OpDesc) -> None:
-        """Carries lie in the outputs' memory, into which each round's results are copied."""
+        """Carries lie in the outputs' memory; each round's results are computed or copied there."""
         block: Block = op.attrs["block"]
         carries, extras = op.inputs.get("X", []), op.inputs.get("Extra", [])
-        self.touch(op.in_vars)
-        condition = self.new(1)
+        self.touch(op.in_vars, op)
+        condition, first = self.new(1), self.position
         for out, arg in zip(op.out_vars, block.args, strict=False):
             self.plan.buffers[out] = self.plan.buffers[arg] = self.new(byte_size(out))
+            self.plan.of(out).carried = True
         for arg, outer in zip(block.args[len(carries) :], extras, strict=True):
             self.alias(arg, outer)
         self.block(block)
         self.position += 1
-        self.touch([*block.results, *extras, *op.out_vars])
+        self.touch([*block.results, *extras])
+        for out, result in zip(op.out_vars, block.results[1:], strict=True):
+            self.bring_home(self.plan.of(out), result, (first, self.position))
+        self.touch(op.out_vars, op)
         condition.end = self.position
         self.plan.carried[op] = [condition, *self._spare(op, block.results[1:])]
+
+    def bring_home(self, home: Buffer, result: Variable, span: tuple[int, int]) -> None:
+        """Let a round's result, and what becomes it in place, be computed where the carry lies."""
+        following: Variable | None = result
+        while following is not None:
+            var = origin(following)
+            buffer = self.plan.of(var)
+            own = buffer.place == "arena" and buffer.start > span[0] and buffer.size == home.size
+            if not own or buffer is home or not self.uses.may_replace(var, home, span):
+                return
+            merge(buffer, home)
+            following = self._becoming(var, home, span)
+
+    def _becoming(self, var: Variable, home: Buffer, span: tuple[int, int]) -> Variable | None:
+        """A value of the round that dies where `var` can be computed in its place."""
+        assert var.op is not None
+        for one in var.op.in_vars:
+            buffer = self.plan.of(one)
+            if buffer is not home and buffer.start > span[0] and buffer.size == home.size:
+                reads = self.uses.reads.get(buffer, [])
+                if reads and self.uses.may_replace(var, buffer, span):
+                    return one
+        return None
 
     def _spare(self, op: OpDesc, results: Sequence[Variable]) -> list[Buffer]:
         """The results; where a carry becomes what another one was, room for a copy of it."""
@@ -214,19 +248,15 @@ class _Planner:
 
     def _share(self, op: OpDesc, out: Variable, position: int) -> None:
         buffer = self.plan.of(out)
+        if buffer.carried:
+            return  # what lay there before may be needed longer than this input
         for var in op.in_vars:
             source = self.plan.of(var)
             dies = source.place == "arena" and source.end == position and source is not buffer
-            alike = var.dtype.itemsize == out.dtype.itemsize and source.size == buffer.size
-            if dies and alike and self._same_index(op, source, out):
+            readers = [one for one in op.in_vars if self.plan.of(one) is source]
+            if dies and source.size == buffer.size and in_step(op, out, readers):
                 merge(source, buffer)
                 return
-
-    def _same_index(self, op: OpDesc, source: Buffer, out: Variable) -> bool:
-        """Whether the op reads these bytes only at the index at which it writes."""
-        in_step = set(find_lowering(op).inplace(op))
-        readers = [var for var in op.in_vars if self.plan.of(var) is source]
-        return all(var in in_step and var.shape == out.shape for var in readers)
 
     def assign_offsets(self) -> None:
         """Lay out the buffers of the arena."""
@@ -259,7 +289,7 @@ class _Planner:
 def merge(buffer: Buffer, into: Buffer) -> None:
     """Make one buffer of two; it lives as long as both, where the second one lies."""
     assert buffer is not into
-    buffer.merged = into
+    buffer.merged, into.carried = into, into.carried or buffer.carried
     into.start, into.end = min(buffer.start, into.start), max(buffer.end, into.end)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import axis_in
 from wherry.ir.ops.embedding import NO_PADDING
+from wherry.ir.program import OpDesc, Variable
 from wherry.ir.scalar import Scalar
 from wherry.runtime.abi import ERROR_INDEX
 
@@ -33,6 +34,17 @@ def index_at(kb: KernelBuilder, indices: Operand, place: Index, size: Dim) -> Va
 def _check_all(kb: KernelBuilder, indices: Operand, size: Dim) -> None:
     with kb.loop(kb.dim(indices.size)) as place:
         index_at(kb, indices, place, size)
+
+
+def _written_to(op: OpDesc) -> list[Variable]:
+    """The array of which a part is written; all else of it stays."""
+    return op.in_vars[:1]
+
+
+def _keep(kb: KernelBuilder, x: Operand, out: Operand) -> None:
+    """Begin with all of x, unless it lies there already."""
+    if x.pointer is not out.pointer:
+        copy(kb, whole(x), whole(out), x.shape)
 
 
 def _move(kb: KernelBuilder, x: Operand, source: Index, out: Operand, target: Index) -> None:
@@ -77,12 +89,12 @@ def index_select(kb: KernelBuilder) -> None:
         copy_run(kb, x, lines.at(o, row, 0), out, picked.at(o, place, 0), count)
 
 
-@lowers("index_add")
+@lowers("index_add", inplace=_written_to)
 def index_add(kb: KernelBuilder) -> None:
     """x, and out[..., index[i], ...] += value[..., i, ...] in the order of i."""
     x, index, value, out = (*(kb.input(s) for s in ("X", "Index", "AddValue")), kb.output())
     lines, added = (Lines.of(kb, t.shape, kb.attrs["axis"]) for t in (x, value))
-    copy(kb, whole(x), whole(out), x.shape)
+    _keep(kb, x, out)
     _check_all(kb, index, lines.size)
     with kb.nest([lines.outer, index.size]) as (o, place):
         row = kb.as_index(index.load_at(place))
@@ -97,13 +109,13 @@ def take_along_axis(kb: KernelBuilder) -> None:
     _each_along(kb, x, index, lambda at, place, _: _move(kb, x, at, out, place), parallel=True)
 
 
-@lowers("put_along_axis")
+@lowers("put_along_axis", inplace=_written_to)
 def put_along_axis(kb: KernelBuilder) -> None:
     """The inverse: each value is written to, or added to, the place that its index names."""
     x, index, value, out = (
         *(kb.input(s) for s in ("Input", "Index", "Value")), kb.output("Result"),
     )  # fmt: skip
-    copy(kb, whole(x), whole(out), x.shape)
+    _keep(kb, x, out)
     strides = value.broadcast_strides(index.shape)
     adds = kb.attrs["Reduce"] == "add"
 
@@ -149,11 +161,11 @@ def gather_nd(kb: KernelBuilder) -> None:
         _part(kb, x, index, n, read)
 
 
-@lowers("scatter_nd_add")
+@lowers("scatter_nd_add", inplace=_written_to)
 def scatter_nd_add(kb: KernelBuilder) -> None:
     """x, and out[index[n, 0], index[n, 1], ...] += updates[n] in the order of n."""
     x, index, updates, out = (*(kb.input(s) for s in ("X", "Index", "Updates")), kb.output())
-    copy(kb, whole(x), whole(out), x.shape)
+    _keep(kb, x, out)
 
     def add(part: Index, at: Index, count: Index) -> None:
         _add_run(kb, out, part, updates, at, count)
