@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from wherry.codegen import jit
-from wherry.ir import interp, loop_gradient
+from wherry.ir import loop_gradient
 from wherry.ir.backward import split_training
+from wherry.ir.emit import run_reference
 from wherry.ir.gradients import append_backward
 from wherry.ir.interp import run_program
 from wherry.ir.passes.dce import Dce
@@ -82,7 +83,7 @@ def test_any_number_of_rounds(places: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 def body_runs(rounds: int, monkeypatch: pytest.MonkeyPatch) -> int:
     seen: Counter[str] = Counter()
-    reference = interp.run_reference
+    reference = run_reference
 
     def counted(opdef: Any, *args: Any) -> Any:
         seen[opdef.type] += 1
@@ -90,7 +91,7 @@ def body_runs(rounds: int, monkeypatch: pytest.MonkeyPatch) -> int:
 
     program = gradient()
     with monkeypatch.context() as patch:
-        patch.setattr(interp, "run_reference", counted)
+        patch.setattr("wherry.ir.interp.run_reference", counted)
         run_program(program, inputs(rounds), {})
     return seen["sin"]
 
