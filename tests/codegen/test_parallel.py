@@ -192,7 +192,7 @@ def test_a_caller_who_finds_the_pool_busy_works_alone(pool: Pool) -> None:
     for caller in callers:
         caller.start()
     for caller in callers:
-        caller.join(60)
+        caller.join(600)
     assert len(found) == 4
     for first, *others in found:
         assert first == 2000
@@ -252,5 +252,5 @@ def test_a_process_with_a_pool_ends(end: str) -> None:
         "task = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda args: None)\n"
         "join(address, ctypes.cast(task, ctypes.c_void_p).value, None, 1, 4)\n" + end
     )
-    ended = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True)
+    ended = subprocess.run([sys.executable, "-c", code], timeout=600, capture_output=True)
     assert ended.returncode == (3 if end else 0), ended.stderr

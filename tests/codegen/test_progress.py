@@ -32,7 +32,7 @@ def test_long_work_is_shown_on_a_terminal_and_wiped_out(monkeypatch: pytest.Monk
     terminal = Terminal(True)
     monkeypatch.setattr(sys, "stderr", terminal)
     with progress("compiling net for host"):
-        assert terminal.written.wait(30)
+        assert terminal.written.wait(600)
     shown = terminal.getvalue()
     assert shown.startswith("\rcompiling net for host: 0.")
     assert shown.endswith("\r\x1b[K")

@@ -35,7 +35,7 @@ def run(folder: Path, stop: str, arguments: list[str], commands: str) -> str:
     script.write_text(SCRIPT.replace("{stop}", stop))
     done = subprocess.run(
         [sys.executable, *arguments, str(script)], input=commands, capture_output=True, text=True,
-        timeout=60, cwd=folder,
+        timeout=600, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -19,7 +19,7 @@ def bench(tmp_path):
         command = [sys.executable, str(ROOT / "benchmarks/bench.py"), "--rounds=2", "--threads=1"]
         places = [f"--output={tmp_path}/bench.json", f"--environments={tmp_path}"]
         return subprocess.run(
-            [*command, *places, *arguments], capture_output=True, text=True, timeout=120
+            [*command, *places, *arguments], capture_output=True, text=True, timeout=600
         )
 
     return run

@@ -14,7 +14,7 @@ def wherry(tmp_path):
     def run(*args: str, **options) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "wherry", *args]
         return subprocess.run(
-            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, **options
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=600, **options
         )
 
     return run
@@ -98,7 +98,7 @@ def test_with_the_real_paddle_loaded_it_refuses(tmp_path):
         "import paddle; from wherry.cli import main; raise SystemExit(main(['run', 'script.py']))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 1
     assert "the real paddle is already imported" in done.stderr

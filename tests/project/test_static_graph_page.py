@@ -15,7 +15,7 @@ def test_the_snippets_do_what_they_say(tmp_path: Path) -> None:
     script = "".join(re.findall(r"```python\n(.*?)```", PAGE, re.S))
     (tmp_path / "script.py").write_text(script)
     command = [sys.executable, "-m", "wherry", "run", "script.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     promised = re.findall(r"^ *print\(.*\)  # (.*)$", script, re.M)
     wanted = [line for comment in promised for line in comment.split(", then ")]

@@ -31,7 +31,7 @@ def test_the_snippets_print_what_they_say(page: str, tmp_path: Path) -> None:
         (tmp_path / name).write_text(snippet)
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL, *names], cwd=tmp_path, capture_output=True, text=True,
-        timeout=120, check=False,
+        timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     wanted = [line for name, text in zip(names, snippets, strict=True)

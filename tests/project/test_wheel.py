@@ -32,7 +32,7 @@ def wheel(tmp_path_factory):
         else:
             shutil.copy(source, folder)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "-w", "dist", "."], cwd=folder, check=True, timeout=120)
+    subprocess.run([*command, "-w", "dist", "."], cwd=folder, check=True, timeout=600)
     (built,) = (folder / "dist").glob("wherry-*.whl")
     return built
 
@@ -55,7 +55,7 @@ def test_it_holds_every_module(wheel):
 
 def test_installed_it_imports_without_the_repository(wheel, tmp_path):
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target"]
-    subprocess.run([*command, str(tmp_path), str(wheel)], check=True, timeout=120)
+    subprocess.run([*command, str(tmp_path), str(wheel)], check=True, timeout=600)
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]\n"
