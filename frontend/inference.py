@@ -2,58 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
 from wherry.ir.program import Program, Variable
-from wherry.ir.serialize import load_program
 from wherry.runtime.guesses import Guesses
-from wherry.schema.errors import InputError, ModelFormatError
+from wherry.schema.errors import InputError
 
+from .inference_config import Config
 from .jit.native import native_code
 from .tensor import Array
-
-
-class Config:
-    """Which model to run: the model's file and its parameters, a prefix, or a folder with one."""
-
-    def __init__(self, model: Any = None, params: Any = None) -> None:
-        self._model = None if model is None else os.fspath(model)
-        self._params = None if params is None else os.fspath(params)
-
-    def set_model(self, model: Any, params: Any = None) -> None:
-        """Choose another model."""
-        self.__init__(model, params)  # type: ignore[misc]
-
-    def prog_file(self) -> str:
-        """The model's file as it was given."""
-        return self._model or ""
-
-    def params_file(self) -> str:
-        """The parameters' file as it was given."""
-        return self._params or ""
-
-    def disable_gpu(self) -> None:
-        """Nothing: wherry runs on the CPU."""
-
-    def use_gpu(self) -> bool:
-        """False: wherry runs on the CPU."""
-        return False
-
-    def load(self) -> Program:
-        """Read the model. Raises ValueError (ModelFormatError) for what is missing or damaged."""
-        if self._model is None:
-            raise ValueError("paddle.inference.Config names no model; set_model(model, params)")
-        path = self._model
-        if os.path.isdir(path):
-            names = [name for name in sorted(os.listdir(path)) if name.endswith(".pdmodel")]
-            if len(names) != 1:
-                raise ModelFormatError(f"{path}: needs one .pdmodel in the folder, got {names}")
-            path = os.path.join(path, names[0])
-        program, _ = load_program(path, self._params)
-        return program
 
 
 class Handle:
@@ -143,6 +102,27 @@ class Predictor:
         """Another Predictor of the same model with handles of its own: one for each thread."""
         return Predictor(self._program)
 
+    def clear_intermediate_tensor(self) -> None:
+        """Nothing: no value of a call but its outputs outlives it."""
+
+    def try_shrink_memory(self) -> int:
+        """0: nothing is given back; the next call uses the same memory."""
+        return 0
+
+
+class PredictorPool:
+    """`size` Predictors of one model, one for each thread."""
+
+    def __init__(self, config: Config, size: int = 1) -> None:
+        if size < 1:
+            raise ValueError(f"PredictorPool needs a size of at least 1, got {size}")
+        first = create_predictor(config)
+        self._predictors = [first, *(first.clone() for _ in range(size - 1))]
+
+    def retrieve(self, index: int) -> Predictor:
+        """The Predictor of this number, from 0."""
+        return self._predictors[index]
+
 
 def create_predictor(config: Config) -> Predictor:
     """Load the model of a Config. Raises ValueError (ModelFormatError) for one that is damaged."""
@@ -183,4 +163,4 @@ def _no_tensor(name: str) -> Any:
     raise AssertionError(f"{name} has no value in the model")
 
 
-__all__ = ["Config", "Handle", "Predictor", "create_predictor"]
+__all__ = ["Config", "Handle", "Predictor", "PredictorPool", "create_predictor"]
