@@ -16,9 +16,9 @@ SEED = 20240601
 
 @pytest.mark.parametrize("part", range(10))
 def test_on_the_interpreter(part: int) -> None:
-    report = run(SEED, range(100 * part, 100 * part + 100))
+    report = run(SEED, range(200 * part, 200 * part + 200))
     assert not report.failures, f"seed {SEED}: {report}"
-    assert report.refused.total() <= 2, f"seed {SEED}: {report}"
+    assert report.refused.total() <= 4, f"seed {SEED}: {report}"
 
 
 @pytest.mark.parametrize("part", range(4))
