@@ -82,12 +82,13 @@ def _put(x: Array, index: Array, value: Array, Axis: int, Reduce: str) -> Array:
 def _put_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
     _, index, value = c.inputs
     gx = gv = None
+    # Read before it is written, so that it can be written where it lies.
+    if c.needs[2]:
+        gv = unbroadcast(F, F.take_along_axis(c.g, index, Axis=c["Axis"]), value)
     if c.needs[0]:
         zero = F.full_like(c.g, 0)
         adds = c["Reduce"] == "add"
         gx = c.g if adds else F.put_along_axis(c.g, index, zero, Axis=c["Axis"], Reduce="assign")
-    if c.needs[2]:
-        gv = unbroadcast(F, F.take_along_axis(c.g, index, Axis=c["Axis"]), value)
     return gx, None, gv
 
 
@@ -177,6 +178,12 @@ def _cleared(F: Emitter, x: Any, ids: Any) -> Any:
     return F.put_along_axis(x, places, F.full_like(x, 0), Axis=0)
 
 
+def _scatter_grad(F: Emitter, c: GradContext) -> tuple[Any, ...]:
+    # The rows are read before they are cleared: so they can be cleared where they lie.
+    updates = F.gather(c.g, c.y, axis=0) if c.needs[2] else None
+    return _cleared(F, c.g, c.y) if c.needs[0] else None, None, updates
+
+
 def _scatter_expand(F: Emitter, x: Any, ids: Any, updates: Any, overwrite: bool) -> Any:
     flat, places = _rows(F, x, ids)
     if overwrite:
@@ -189,11 +196,7 @@ op(
     "scatter", "X Ids Updates", attrs={"overwrite": True}, infer=_scatter_infer,
     reference=_scatter,
     expand=_scatter_expand,
-    grad=lambda F, c: (
-        _cleared(F, c.g, c.y) if c.needs[0] else None,
-        None,
-        F.gather(c.g, c.y, axis=0) if c.needs[2] else None,
-    ),
+    grad=_scatter_grad,
     samples=[
         sample(f32(4, 3), lit([2, 0], "int64"), f32(2, 3)),
         sample(f32(4, 3), lit([2, 2, 1], "int64"), f32(3, 3), overwrite=False),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from wherry.codegen.driver import compile_program
 from wherry.codegen.inprocess import load
+from wherry.ir.backward import split_training
 from wherry.ir.dims import symbol
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.interp import run_program
@@ -96,7 +97,7 @@ def loop(
     return found[1:]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=12)
 @given(st.integers(0, 2**32))
 def test_random_loops_compute_what_the_interpreter_does(seed: int) -> None:
     draw = random.Random(seed)
@@ -165,3 +166,18 @@ def test_a_write_to_a_carry_is_made_where_it_lies(body: str, result: str) -> Non
 
 def test_a_carry_that_is_read_later_stays_as_it_was() -> None:
     assert not written_in(LATER, "u")
+
+
+def test_the_gradient_of_a_loop_writes_where_its_arrays_lie() -> None:
+    text = ROUND.format(body=WRITE, result="d").replace("x: float32", "x: grad float32")
+    text = text.replace("row: float32", "row: grad float32").replace(
+        "y: float32", "y: grad float32"
+    )
+    for name in ("c", "v", "d"):
+        text = text.replace(f" {name}: float32", f" {name}: grad float32")
+    compiled = compile_program(split_training(parse_text(text)).backward)
+    inner = [op for op in compiled.program.all_ops() if op not in compiled.program.global_block.ops]
+    writes = [op for op in inner if op.type == "put_along_axis"]
+    assert writes
+    for op in writes:
+        assert compiled.memory.of(op.in_vars[0]) is compiled.memory.of(op.out_vars[0])
