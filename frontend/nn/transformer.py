@@ -8,21 +8,13 @@ from typing import Any
 
 from ..ops import creation, shape
 from ..ops.convert import cast_to
-from ..ops.linalg import matmul
 from ..tensor import Tensor
 from . import functional as F
 from .common import Dropout, Linear
 from .container import LayerList
+from .functional.attention import additive_mask, attend
 from .layer import Layer
 from .norm import LayerNorm
-
-
-def additive_mask(mask: Tensor | None, like: Tensor) -> Tensor | None:
-    """A mask to be added to scores: where a bool or integer mask is 0, -1e9."""
-    if mask is None or mask.dtype is like.dtype:
-        return mask
-    added = cast_to(mask, like.dtype)
-    return added if mask.dtype.is_float else (added - 1.0) * 1e9
 
 
 class MultiHeadAttention(Layer):
@@ -81,14 +73,8 @@ class MultiHeadAttention(Layer):
         if isinstance(cache, self.Cache):
             k, v = shape.concat([cache.k, k], 2), shape.concat([cache.v, v], 2)
             cache = self.Cache(k, v)
-        scores = matmul(q * self.head_dim**-0.5, k, transpose_y=True)
-        mask = additive_mask(attn_mask, scores)
-        weights = F.softmax(scores if mask is None else scores + mask)
-        if self.dropout:
-            weights = F.dropout(weights, self.dropout, training=self.training)
-        joined = shape.reshape(
-            shape.transpose(matmul(weights, v), [0, 2, 1, 3]), [0, 0, self.embed_dim]
-        )
+        out, weights = attend(q, k, v, attn_mask, self.dropout, self.training)
+        joined = shape.reshape(shape.transpose(out, [0, 2, 1, 3]), [0, 0, self.embed_dim])
         results = [self.out_proj(joined), *([weights] if self.need_weights else [])]
         results += [] if cache is None else [cache]
         return results[0] if len(results) == 1 else tuple(results)

@@ -38,6 +38,7 @@ from .activation import (
     thresholded_relu,
     thresholded_relu_,
 )
+from .attention import scaled_dot_product_attention
 from .common import (
     alpha_dropout,
     bilinear,
@@ -108,8 +109,9 @@ __all__ = [
     "label_smooth", "layer_norm", "leaky_relu", "leaky_relu_", "linear", "local_response_norm",
     "log_loss", "log_sigmoid", "log_softmax", "margin_ranking_loss", "max_pool1d", "max_pool2d",
     "maxout", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
-    "pairwise_distance", "pixel_shuffle", "prelu", "relu", "relu6", "relu_", "rrelu", "selu",
-    "sequence_mask", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss", "softmax",
+    "pairwise_distance", "pixel_shuffle", "prelu", "relu", "relu6", "relu_", "rrelu",
+    "scaled_dot_product_attention", "selu", "sequence_mask", "sigmoid", "silu", "smooth_l1_loss",
+    "soft_margin_loss", "softmax",
     "softmax_", "softmax_with_cross_entropy", "softplus", "softshrink", "softsign",
     "square_error_cost", "swish", "tanh", "tanh_", "tanhshrink", "thresholded_relu",
     "thresholded_relu_", "upsample", "zeropad2d",
