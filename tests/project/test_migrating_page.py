@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Callable
@@ -89,3 +90,14 @@ def test_every_row_has_an_example() -> None:
 def test_a_row_is_true(what: str) -> None:
     run, wanted = ROWS[what]
     assert run() == wanted
+
+
+def test_what_is_said_to_be_missing_is_missing() -> None:
+    table = PAGE.partition("## Not there")[2]
+    rows = re.findall(r"^\| `?([a-z.]+)`? \| (`.*) \|$", table, re.M)
+    assert [part for part, _ in rows][:2] == ["paddle", "paddle.nn"] and len(rows) == 7
+    for part, names in rows:
+        module = importlib.import_module(
+            part.replace("packages", "paddle").replace("paddle", "wherry")
+        )
+        assert [name for name in re.findall(r"`(\w+)`", names) if hasattr(module, name)] == []
