@@ -23,6 +23,7 @@ _NAMES = {
     ".device": "CPUPlace get_device is_compiled_with_cuda set_device",
     ".autograd": "enable_grad grad is_grad_enabled no_grad set_grad_enabled",
     ".framework": "get_default_dtype get_flags in_dynamic_mode set_default_dtype set_flags",
+    ".number_limits": "finfo iinfo",
     ".param_attr": "ParamAttr",
     ".parameter": "create_parameter",
     ".printing": "set_printoptions",
