@@ -111,7 +111,7 @@ def test_without_the_compiler_the_interpreter_runs(monkeypatch: pytest.MonkeyPat
     from wherry.jit import native
     from wherry.schema.errors import CompilerMissingError
 
-    def missing(program: Any) -> Any:
+    def missing(program: Any, inference: bool) -> Any:
         raise CompilerMissingError("no compiler")
 
     x = static.data("interpreted", [None, 4])
