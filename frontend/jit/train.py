@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from wherry.tensor import Tensor
 from ..autograd import Grad, GradNode, attach
 from .concrete import ConcreteProgram
 from .double import differentiable, gradient_program
-from .native import native_code
+from .native import Interpreted, Native, native_code
 from .reached import add_reached
 
 Array = np.ndarray[Any, Any]
@@ -23,7 +24,8 @@ Array = np.ndarray[Any, Any]
 class TrainingPair:
     """The compiled forward and backward of a traced Program.
 
-    Forward's further outputs, the residuals, are what backward needs of it.
+    Forward's further outputs, the residuals, are what backward needs of it. Backward is compiled
+    when it is first asked for: who only forgot `no_grad` never waits for it.
     """
 
     def __init__(self, concrete: ConcreteProgram, interpret_if_missing: bool = False) -> None:
@@ -33,14 +35,13 @@ class TrainingPair:
         self.n_outputs = len(program.outputs)
         self.reached = add_reached(program, _wanting(program))
         self.pair = split_training(program)
-        by_name: dict[str, Tensor] = {var.name: tensor for tensor, var in concrete.captured}
+        by_name = {var.name: tensor for tensor, var in concrete.captured}
+        self.by_name: dict[str, Tensor] = by_name
         self.forward = native_code(self.pair.forward, interpret_if_missing)
-        self.backward = native_code(self.pair.backward, interpret_if_missing)
         self.forward_state: Callable[[], list[Array]] = self.forward.binder(by_name.__getitem__)
-        self.backward_state: Callable[[], list[Array]] = self.backward.binder(by_name.__getitem__)
         self.written = [by_name[name] for name in self.forward.assigned]
-        # What backward reads again must be as forward saw it.
-        self.read_again = [by_name[n] for n in self.backward.persistables if n in by_name]
+        names = [var.name for var in self.pair.backward.persistables]
+        self.may_read_again = [(name, by_name[name]) for name in names if name in by_name]
         places = {var.name: i for i, var in enumerate(concrete.inputs)}
         self.wrt: list[tuple[int, Tensor | None]] = [
             (places[name], None) if name in places else (-1, by_name[name])
@@ -49,6 +50,14 @@ class TrainingPair:
         self.differentiable = [
             var.dtype.is_float and not var.stop_gradient for var in concrete.main_program.outputs
         ]
+
+    @cached_property
+    def backward(self) -> Native | Interpreted:
+        return native_code(self.pair.backward, self.interprets)
+
+    @cached_property
+    def backward_state(self) -> Callable[[], list[Array]]:
+        return self.backward.binder(self.by_name.__getitem__)
 
     def gradient_runner(self) -> Callable[[Sequence[Any]], Any]:
         """What computes the gradients on the tape, made when it is first needed."""
@@ -101,16 +110,20 @@ class CompiledNode(GradNode):
             arrays, results[owner.pair.n_outputs :]
         )  # fmt: skip
         read = {source.index for source in owner.pair.sources if source.kind == "input"}
-        watched = [inputs[i] for i in read if isinstance(inputs[i], Tensor)] + owner.read_again
+        watched = [inputs[i] for i in read if isinstance(inputs[i], Tensor)]
         self.versions = [(tensor.storage, tensor.storage.version) for tensor in watched]
+        self.states = [(name, t.storage, t.storage.version) for name, t in owner.may_read_again]
 
     def release(self) -> None:
-        self.saved, self.versions, self.inputs = None, [], []
+        self.saved, self.versions, self.states, self.inputs = None, [], [], []
 
     def backward(self, grads: list[Grad | None], create_graph: bool) -> Sequence[Grad | None]:
         """The gradients of the inputs and parameters that the Program has a gradient for."""
         assert self.saved is not None
-        for storage, version in self.versions:
+        # What backward reads again must be as forward saw it.
+        reads = self.owner.backward.persistables
+        states = [(storage, version) for name, storage, version in self.states if name in reads]
+        for storage, version in self.versions + states:
             if storage.version != version:
                 raise RuntimeError(
                     "(PermissionDenied) a tensor that the gradient of a static function needs has "

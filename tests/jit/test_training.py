@@ -147,6 +147,24 @@ def test_a_write_between_forward_and_backward_is_refused() -> None:
         loss.backward()
 
 
+def test_a_write_to_what_backward_does_not_read_is_no_harm() -> None:
+    net = to_static(Mlp())
+    loss = net(paddle.ones([2, 6])).mean()
+    net.second.bias.set_value(net.second.bias + 1)
+    loss.backward()
+    assert np.allclose(net.second.bias.grad.numpy(), 1 / 3)
+
+
+def test_backward_is_compiled_when_it_is_asked_for() -> None:
+    net = to_static(Mlp())
+    before = compile_count()
+    out = net(paddle.ones([2, 6]))
+    assert compile_count() == before + 1
+    out.mean().backward()
+    net(paddle.ones([2, 6])).mean().backward()
+    assert compile_count() == before + 2
+
+
 def test_a_frozen_parameter_that_is_thawed_trains() -> None:
     net = to_static(Mlp())
     net.first.weight.stop_gradient = True
