@@ -43,13 +43,20 @@ def compile_model(
 
 
 def write_atomically(destination: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there, so that no reader sees half of it."""
-    handle, pending = tempfile.mkstemp(dir=destination.parent, prefix=destination.name + ".")
+    """Write a file beside its place and move it there, so that no reader sees half of it.
+
+    Missing folders are made. Raises OSError, which names the destination or the folder.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(pending, 0o644)
-        os.replace(pending, destination)
-    except BaseException:
-        os.unlink(pending)
-        raise
+        handle, pending = tempfile.mkstemp(dir=destination.parent, prefix=destination.name + ".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(pending, 0o644)
+            os.replace(pending, destination)
+        except BaseException:
+            os.unlink(pending)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(destination)) from error

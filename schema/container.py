@@ -20,6 +20,12 @@ ALIGNMENT: Final = 64
 MODEL_MAGIC: Final = b"wherryMD"
 PARAMS_MAGIC: Final = b"wherryPA"
 _WHAT: Final = {MODEL_MAGIC: "a wherry model", PARAMS_MAGIC: "a file of wherry parameters"}
+# How files begin that users take for ours.
+_OTHERS: Final = {
+    b"\x7fELF": "compiled code, which wherry.runtime.load takes",
+    b"\x80": "a pickle, as paddle.save writes it and paddle.load reads it",
+    b"\n": "a model that PaddlePaddle itself saved, which wherry cannot read: save it with wherry",
+}
 _HEAD: Final = struct.Struct("<8sIIQ")
 _ENTRY: Final = struct.Struct("<16sQQII")
 _CRC: Final = struct.Struct("<I")
@@ -59,6 +65,12 @@ def frame(magic: bytes, sections: Sequence[Section]) -> Iterator[Chunk]:
         done = _aligned(done) + section.size
 
 
+def _hint(data: memoryview) -> str:
+    begin = bytes(data[:4])
+    found = (what for key, what in _OTHERS.items() if begin.startswith(key))
+    return "".join(f"; it may be {what}" for what in found)
+
+
 def unframe(data: memoryview, magic: bytes, where: Where) -> dict[str, tuple[int, memoryview]]:
     """The sections by name: their offset and their bytes, all crcs checked.
 
@@ -68,7 +80,7 @@ def unframe(data: memoryview, magic: bytes, where: Where) -> dict[str, tuple[int
     if not len(data):
         where.bad(f"{_WHAT[magic]}, got an empty file")
     if bytes(data[:8]) != magic:
-        where.bad(f"{_WHAT[magic]} ({magic!r}), got {bytes(data[:8])!r}")
+        where.bad(f"{_WHAT[magic]} ({magic!r}), got {bytes(data[:8])!r}{_hint(data)}")
     if len(data) < _HEAD.size:
         where.bad(f"a header of {_HEAD.size} bytes, got {len(data)} bytes", len(data))
     _, version, count, total = _HEAD.unpack_from(data)

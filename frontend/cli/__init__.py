@@ -106,8 +106,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (WherryError, OSError) as error:
-        print(f"wherry {options.command}: {error}", file=sys.stderr)
+        print(f"wherry {options.command}: {_told(error)}", file=sys.stderr)
         return 1
+
+
+def _told(error: Exception) -> str:
+    """An error as a line for a reader who knows no errno."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _dispatch(options: argparse.Namespace) -> int:

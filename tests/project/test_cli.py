@@ -6,6 +6,21 @@ import sys
 
 import pytest
 
+import wherry as paddle
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Save a small model under a name; gives the path of its Program."""
+
+    def save(name: str):
+        net = paddle.nn.Linear(2, 1)
+        spec = [paddle.static.InputSpec([None, 2], "float32", "x")]
+        paddle.jit.save(net, str(tmp_path / name), input_spec=spec)
+        return tmp_path / f"{name}.pdmodel"
+
+    return save
+
 
 @pytest.fixture
 def wherry(tmp_path):
@@ -102,3 +117,31 @@ def test_with_the_real_paddle_loaded_it_refuses(tmp_path):
     )
     assert done.returncode == 1
     assert "the real paddle is already imported" in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(wherry, saved):
+    saved("net").with_name("file").write_text("no folder")
+    done = wherry("compile", "net", "-o", "file/net.so")
+    assert done.returncode == 1
+    assert done.stderr == "wherry compile: file: File exists\n"
+
+
+def test_missing_folders_are_made(wherry, saved, tmp_path):
+    saved("net")
+    assert wherry("compile", "net", "-o", "some/where/net.so").returncode == 0
+    assert (tmp_path / "some/where/net.so").exists()
+
+
+@pytest.mark.parametrize(
+    ("begin", "what"),
+    [
+        (b"\x7fELF", "wherry.runtime.load"),
+        (b"\n\xb0\x10\x08", "PaddlePaddle"),
+        (b"\x80\x04\x95", "paddle.load"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_from_a_damaged_one(wherry, tmp_path, begin, what):
+    (tmp_path / "net.pdmodel").write_bytes(begin + bytes(100))
+    done = wherry("inspect", "net")
+    assert done.returncode == 1
+    assert what in done.stderr
