@@ -46,14 +46,21 @@ class ModelFormatError(WherryError, ValueError):
 class OpError(WherryError, ValueError):
     """An op cannot take its arguments.
 
-    The message reads `op needs X, got Y`, then the user's line where it is known.
+    The message reads `op needs X, got Y`, then the user's line and the layer where they are known.
     """
+
+    # The layer of a net that the op is a part of, as in `Sequential.2: Linear(...)`.
+    inside = ""
 
     def __init__(self, message: str, op: str = "", loc: Loc | None = None) -> None:
         self.message, self.op, self.loc = message, op, loc
         super().__init__(message, op, loc)
 
     def __str__(self) -> str:
+        return self.told() + (f"\n  in {self.inside}" if self.inside else "")
+
+    def told(self) -> str:
+        """The message and the line, without the layer."""
         head = f"(InvalidArgument) {self.op} {self.message}" if self.op else self.message
         return head + (f"\n  at {self.loc}" if self.loc else "")
 

@@ -196,7 +196,7 @@ def _prepend(error: BaseException, text: str, last: Step) -> None:
     mark_users(error)
     if isinstance(error, OpError):
         # The line stands in the text now: shown once is enough.
-        error.message, error.op, error.loc = text + _without_line(str(error), last), "", None
+        error.message, error.op, error.loc = text + _without_line(error.told(), last), "", None
     elif type(error).__str__ is BaseException.__str__ and len(error.args) == 1:
         error.args = (f"{text}{_without_line(str(error.args[0]), last)}",)
     else:

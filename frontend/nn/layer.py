@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from wherry.schema.dtypes import as_dtype
+from wherry.schema.errors import OpError
 
 from ..autograd import HookHandle
 from ..dispatch import tracer
@@ -18,6 +19,7 @@ from ..param_attr import ParamAttr
 from ..parameter import make_parameter
 from ..tensor import Parameter, Tensor
 from ..unique_name import generate
+from .blame import name_layer
 from .state import LayerState
 
 L = TypeVar("L", bound="Layer")
@@ -80,7 +82,11 @@ class Layer(LayerState):
                 inputs = changed if isinstance(changed, tuple) else (changed,)
         active = tracer.get()
         forward = self.forward if active is None else active.convert_call(self.forward)
-        outputs = forward(*inputs, **kwargs)
+        try:
+            outputs = forward(*inputs, **kwargs)
+        except OpError as error:
+            name_layer(error, self)
+            raise
         for hook in list(self._forward_post_hooks.values()):
             changed = hook(self, inputs, outputs)
             if changed is not None:
