@@ -270,6 +270,8 @@ class Tensor:
                 "only leaf Tensors can be deep-copied; use x.detach().clone() for a result of ops"
             )
         twin = self.copy_as_leaf()
+        if self._name is not None:
+            twin._name = self._name + generate("_deepcopy")
         memo[id(self)] = twin
         return twin
 

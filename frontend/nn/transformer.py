@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections import namedtuple
 from typing import Any
 
 from ..ops import creation, shape
-from ..ops.convert import cast_to
 from ..tensor import Tensor
 from . import functional as F
 from .common import Dropout, Linear
@@ -87,6 +85,19 @@ def _pick(attr: Any, index: int) -> Any:
 
 class _Block(Layer):
     """What encoder and decoder layers share: the feed-forward part and where the norms stand."""
+
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        made = super().__new__(cls)
+        object.__setattr__(made, "_made_with", (args, kwargs))
+        return made
+
+    def another(self) -> _Block:
+        """A further layer like this one, with first values and names of its own."""
+        args, kwargs = self._made_with
+        made: _Block = type(self)(*args, **kwargs)
+        return made
 
     def _feed_forward(
         self, d_model: int, size: int, dropout: float, inner: float | None, activation: str,
@@ -208,7 +219,7 @@ class TransformerEncoder(Layer):
     def __init__(self, encoder_layer: Layer, num_layers: int, norm: Layer | None = None) -> None:
         super().__init__()
         self.layers = LayerList(
-            [encoder_layer, *(_anew(encoder_layer) for _ in range(num_layers - 1))]
+            [encoder_layer, *(encoder_layer.another() for _ in range(num_layers - 1))]
         )
         self.num_layers, self.norm = num_layers, norm
 
@@ -233,7 +244,7 @@ class TransformerDecoder(Layer):
     def __init__(self, decoder_layer: Layer, num_layers: int, norm: Layer | None = None) -> None:
         super().__init__()
         self.layers = LayerList(
-            [decoder_layer, *(_anew(decoder_layer) for _ in range(num_layers - 1))]
+            [decoder_layer, *(decoder_layer.another() for _ in range(num_layers - 1))]
         )
         self.num_layers, self.norm = num_layers, norm
 
@@ -255,16 +266,6 @@ class TransformerDecoder(Layer):
         """A cache for each layer."""
         made = [layer.gen_cache(memory) for layer in self.layers]
         return list(zip(*made, strict=True)) if do_zip else made
-
-
-def _anew(layer: Layer) -> Layer:
-    """A copy of the layer with other first values: the copy's own draws, of the same spread."""
-    twin = copy.deepcopy(layer)
-    for own in twin.sublayers(include_self=True):
-        if isinstance(own, Linear):
-            fresh = Linear(own.weight.shape[0], own.weight.shape[1], bias_attr=False)
-            own.weight.set_value(cast_to(fresh.weight.detach(), own.weight.dtype))
-    return twin
 
 
 class Transformer(Layer):

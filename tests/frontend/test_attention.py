@@ -1,4 +1,6 @@
-"""scaled_dot_product_attention against its formula in numpy, and compiled for any length."""
+"""Attention against its formula in numpy, compiled for any length, and in layers."""
+
+import copy
 
 import numpy as np
 import pytest
@@ -47,3 +49,25 @@ def test_one_program_takes_any_length():
 def test_what_is_no_tensor_is_named():
     with pytest.raises(OpTypeError, match="argument 'key' must be Tensor, but got ndarray"):
         F.scaled_dot_product_attention(paddle.to_tensor(QUERY), KEY, VALUE)
+
+
+def test_further_layers_are_made_like_the_first_with_names_and_values_of_their_own():
+    """The names are Paddle 2.6.2's."""
+    normal = paddle.nn.initializer.Normal(7.0, 0.1)
+    with paddle.utils.unique_name.guard():
+        first = paddle.nn.TransformerEncoderLayer(4, 2, 6, weight_attr=normal, bias_attr=False)
+        net = paddle.nn.TransformerEncoder(first, 2)
+    names = [parameter.name for parameter in net.parameters()]
+    weights = [f"linear_{i}.w_0" for i in range(12)]
+    norms = [f"layer_norm_{i}.{kind}_0" for i in range(4) for kind in "wb"]
+    assert names == [*weights[:6], *norms[:4], *weights[6:], *norms[4:]]
+    one, two = (layer.self_attn.q_proj.weight.numpy() for layer in net.layers)
+    assert (one != two).all()
+    assert (abs(two - 7.0) < 1.0).all()
+
+
+def test_a_deep_copy_has_a_name_of_its_own():
+    with paddle.utils.unique_name.guard():
+        net = paddle.nn.Linear(2, 2)
+        assert net.weight.name == "linear_0.w_0"
+        assert copy.deepcopy(net.weight).name == "linear_0.w_0_deepcopy_0"
