@@ -15,6 +15,7 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .classes import own_method
 from .either import Either, Missing, lift
 from .explain import record
 from .lists import is_stored
@@ -49,7 +50,8 @@ def decides(value: Any) -> Any:
     if isinstance(value, Tensor) and not isinstance(value, Traced) and active is not None:
         value = active.as_traced(value)
     if not isinstance(value, Traced):
-        return bool(value)
+        own = own_method(value, "__bool__") or own_method(value, "__len__")
+        return bool(value) if own is None else decides(own())
     found = condition(value)
     known = value.tracer.facts.get(found)
     return found if known is None else known

@@ -18,6 +18,7 @@ from wherry.tensor import Parameter, Tensor
 from ..autograd import grad_mode
 from ..traced import Traced
 from .arguments import Arguments, Leaf
+from .classes import classes_converted
 from .convert_call import convert_call
 from .either import Zeros, chosen
 from .explain import Decisions
@@ -136,7 +137,8 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)
     # One Program serves calls with and without the tape.
-    with user_errors(), tracing(build), grad_mode(True), build.undone_on_error() as journal:
+    modes = tracing(build), grad_mode(True), classes_converted()
+    with user_errors(), modes[0], modes[1], modes[2], build.undone_on_error() as journal:
         result = convert_call(function)(*args, **kwargs)
         _keep_attributes(build, journal)
         structure, found = _results(build, result)

@@ -7,25 +7,18 @@ builtins get versions that know tensors.
 from __future__ import annotations
 
 import functools
-import operator
 import sys
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
-from wherry.schema.dtypes import bool_, int64
 from wherry.schema.errors import ConversionError
 
-from ..framework import default_dtype
-from ..ops.shape import concat, stack
 from ..tensor import Tensor
-from ..traced import Traced
-from . import growing, iterate
-from .branch import active_tracer, convert_ternary
-from .either import is_either, lift, resolved
-from .lists import is_stored
-from .logic import logical_and, logical_or
-from .sizes import Size
+from .branch import active_tracer
+from .builtin_calls import BUILTINS
+from .classes import ORIGINAL, convert_class
+from .either import call_lifted, resolved
 from .source import convert_function, is_converted
 from .state import is_container, is_poison
 from .writes import will_write
@@ -72,21 +65,7 @@ def convert_call(function: Any) -> Any:
     build = active_tracer()
     if build is None or not build.has_eithers or is_converted(getattr(found, "__func__", found)):
         return found
-    return functools.partial(_call_lifted, found)
-
-
-def _call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call what knows no Either: with each of the two in its branch."""
-    place = next((i for i, value in enumerate(args) if is_either(value)), None)
-    if place is not None:
-        before, after = args[:place], args[place + 1 :]
-        return lift(args[place], lambda one: _call_lifted(function, *before, one, *after, **kwargs))
-    name = next((name for name, value in kwargs.items() if is_either(value)), None)
-    if name is not None:
-        return lift(
-            kwargs[name], lambda one: _call_lifted(function, *args, **{**kwargs, name: one})
-        )
-    return function(*args, **kwargs)
+    return functools.partial(call_lifted, found)
 
 
 def _converted(function: Any) -> Any:
@@ -94,13 +73,15 @@ def _converted(function: Any) -> Any:
         function.refuse()
     function = resolved(function)
     try:
-        found = _BUILTINS.get(function)
+        found = BUILTINS.get(function)
     except TypeError:
         found = None
     if found is not None:
         return found
     if isinstance(function, types.BuiltinMethodType):
         return _method_of_builtin(function)
+    if isinstance(function, type) and active_tracer() is not None:
+        convert_class(function)
     if isinstance(function, type) or getattr(function, MARK, False):
         return function
     if isinstance(function, functools.partial):
@@ -116,6 +97,7 @@ def _converted(function: Any) -> Any:
 
 
 def _function(function: types.FunctionType) -> Any:
+    function = getattr(function, ORIGINAL, function)
     if is_converted(function):
         return function
     if is_library(str(function.__globals__.get("__name__", ""))):
@@ -195,103 +177,3 @@ def _method_of_builtin(method: Any) -> Any:
     if is_container(owner) and method.__name__ in _MUTATORS:
         will_write(owner)
     return method
-
-
-def _cast(python_type: Callable[..., Any], dtype: Callable[[], Any]) -> Callable[..., Any]:
-    def convert(*args: Any, **kwargs: Any) -> Any:
-        value = args[0] if len(args) == 1 and not kwargs else None
-        if isinstance(value, Size):
-            value = value.tensor() if python_type is not int else value
-            if python_type is int:
-                return value
-        build = active_tracer()
-        if not isinstance(value, Tensor) or build is None:
-            return python_type(*args, **kwargs)
-        # A captured tensor is read anew at each call, so its number is one of the Program's too.
-        value = build.as_traced(value)
-        scalar = value.item()
-        target = dtype()
-        if scalar.dtype is target:
-            return scalar
-        return build.emit("cast", scalar, in_dtype=scalar.dtype, out_dtype=target)
-
-    return convert
-
-
-def _extremum(python_function: Callable[..., Any], better: Callable[[Any, Any], Any]) -> Any:
-    def convert(*args: Any, **kwargs: Any) -> Any:
-        items = list(args[0]) if len(args) == 1 and not isinstance(args[0], Traced) else list(args)
-        if kwargs or not any(isinstance(item, (Traced, Size)) for item in items):
-            return python_function(*args, **kwargs)
-        if len(items) == 1:
-            items = list(items[0])
-        best = items[0]
-        for item in items[1:]:
-            best = _chosen(better(item, best), item, best)
-        return best
-
-    return convert
-
-
-def _chosen(test: Any, yes: Any, no: Any) -> Any:
-    return convert_ternary(test, lambda: yes, lambda: no)
-
-
-def _quantifier(python_function: Callable[..., Any], joined: Callable[..., Any]) -> Any:
-    def convert(*args: Any, **kwargs: Any) -> Any:
-        items = list(args[0]) if len(args) == 1 else []
-        if not any(isinstance(item, (Traced, Size)) for item in items):
-            return python_function(*([items] if len(args) == 1 else args), **kwargs)
-        found = items[-1]
-        for item in reversed(items[:-1]):
-            found = _joined(joined, item, found)
-        return found
-
-    return convert
-
-
-def _joined(joined: Callable[..., Any], item: Any, rest: Any) -> Any:
-    return joined(item, lambda: rest)
-
-
-def _print(*values: Any, **kwargs: Any) -> None:
-    """`print`: tensors become print ops of the Program, in their place; the rest is printed now."""
-    build = active_tracer()
-    if build is None or not any(isinstance(value, Traced) for value in values):
-        print(*values, **kwargs)
-        return
-    text: list[str] = []
-    for value in values:
-        if isinstance(value, Traced):
-            build.emit("print", value, message=" ".join(text))
-            text = []
-        else:
-            text.append(str(value))
-    if text:
-        print(*text, **kwargs)
-
-
-def _list(*items: Any) -> Any:
-    """`list`: a list of which a loop on a tensor may change the length."""
-    return growing.new_list(list(*items) if not items or not is_stored(items[0]) else items[0])
-
-
-def _joining(function: Callable[..., Any], of_stored: Callable[..., Any]) -> Callable[..., Any]:
-    def convert(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_stored(x):
-            return of_stored(x, *args, **kwargs)
-        return _call_lifted(function, x, *args, **kwargs)
-
-    return convert
-
-
-_BUILTINS: dict[Any, Callable[..., Any]] = {
-    range: iterate.of_range, enumerate: iterate.of_enumerate, zip: iterate.of_zip,
-    reversed: iterate.of_reversed, len: iterate.of_len, print: _print,
-    int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
-    bool: _cast(bool, lambda: bool_),
-    max: _extremum(max, operator.gt), min: _extremum(min, operator.lt),
-    list: _list, stack: _joining(stack, growing.stacked),
-    concat: _joining(concat, growing.concatenated),
-    any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),
-}  # fmt: skip

@@ -180,6 +180,18 @@ def lift(value: Any, use: Callable[[Any], Any]) -> Any:
     return convert_ternary(flag, lambda: _attempt(yes, use), lambda: _attempt(no, use))
 
 
+def call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call what knows no Either: with each of the two in its branch."""
+    place = next((i for i, value in enumerate(args) if is_either(value)), None)
+    if place is not None:
+        before, after = args[:place], args[place + 1 :]
+        return lift(args[place], lambda one: call_lifted(function, *before, one, *after, **kwargs))
+    name = next((name for name, value in kwargs.items() if is_either(value)), None)
+    if name is not None:
+        return lift(kwargs[name], lambda one: call_lifted(function, *args, **{**kwargs, name: one}))
+    return function(*args, **kwargs)
+
+
 def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
     """Use one of the two; if it cannot be used so, the call ends if it is that one."""
     from .branch import BranchEnds

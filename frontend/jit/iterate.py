@@ -9,6 +9,8 @@ from wherry.ir.dims import SymDim
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .branch import end_unless
+from .classes import own_method
 from .lists import is_stored
 from .sizes import as_tensor
 
@@ -117,4 +119,13 @@ def of_len(value: Any) -> Any:
         return value.length
     if isinstance(value, Traced) and value.ndim:
         return value.shape[0]
-    return len(value)
+    own = own_method(value, "__len__")
+    return len(value) if own is None else _checked_length(own())
+
+
+def _checked_length(length: Any) -> Any:
+    if isinstance(length, Traced):
+        holds: Any = length >= 0
+        end_unless(holds, True, ValueError("__len__() should return >= 0"))
+        return length
+    return len(range(length))

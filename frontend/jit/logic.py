@@ -12,6 +12,7 @@ from wherry.schema.errors import ConversionError
 from ..location import user_location
 from ..traced import Traced
 from .branch import RAISED, active_tracer, condition, convert_ternary, decides
+from .classes import own_method
 from .either import is_either, lift, resolved
 from .sizes import Size
 from .state import at_line, is_poison
@@ -107,6 +108,9 @@ def _contained(value: Any, container: Any) -> Any:
     """`value in container`, of tensors compared one by one."""
     if isinstance(container, Traced):
         return container.tracer.emit("reduce_any", container == value, reduce_all=True)
+    own = own_method(container, "__contains__")
+    if own is not None:
+        return own(value)
     if not isinstance(container, (list, tuple)) or not any(
         isinstance(one, (Traced, Size)) for one in (value, *container)
     ):

@@ -32,7 +32,12 @@ _made: dict[int, types.CodeType] = {}
 
 def is_converted(function: Callable[..., Any]) -> bool:
     """Whether this function came out of a conversion (also: was defined inside of one)."""
-    return id(getattr(function, "__code__", None)) in _made
+    return is_converted_code(getattr(function, "__code__", None))
+
+
+def is_converted_code(code: types.CodeType | None) -> bool:
+    """Whether this code object is a part of a conversion."""
+    return id(code) in _made
 
 
 def convert_function(function: types.FunctionType) -> types.FunctionType | None:

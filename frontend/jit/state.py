@@ -17,6 +17,7 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..location import user_location
+from .classes import own_method
 from .either import Either, is_either, parts, refuse, resolved
 from .lists import Kind, TracedList
 
@@ -219,7 +220,13 @@ class AttributePlace:
         return "attribute", id(self.owner), self.name
 
     def get(self) -> Any:
-        return getattr(self.owner, self.name, UNSET)
+        # What a `__getattr__` of the user's makes up is kept nowhere; that of Layer finds parts.
+        if own_method(self.owner, "__getattr__") is None or "_parameters" in vars(self.owner):
+            return getattr(self.owner, self.name, UNSET)
+        try:
+            return object.__getattribute__(self.owner, self.name)
+        except AttributeError:
+            return UNSET
 
     def set(self, value: Any) -> None:
         if value is not UNSET:

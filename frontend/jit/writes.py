@@ -8,6 +8,7 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from .branch import active_tracer
+from .classes import announces_its_writes, own_method
 from .state import AttributePlace, ContentsPlace, at_line, is_container
 
 
@@ -17,10 +18,15 @@ def will_write(owner: Any, attribute: str | None = None) -> None:
     if build is None:
         return
     if attribute is not None:
-        build.note(AttributePlace(owner, attribute))
+        if not announces_its_writes(owner, attribute):
+            build.note(AttributePlace(owner, attribute))
     elif is_container(owner):
         build.note(ContentsPlace(owner))
-    elif build.in_branch and not isinstance(owner, Tensor):
+    elif (
+        build.in_branch
+        and not isinstance(owner, Tensor)
+        and own_method(owner, "__setitem__") is None
+    ):
         raise ConversionError(
             f"writing an item of a {type(owner).__name__} inside a branch or loop that depends on "
             f"a tensor is not converted; use a list, a dict or a tensor{at_line()}"

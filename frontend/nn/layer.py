@@ -26,6 +26,10 @@ L = TypeVar("L", bound="Layer")
 Hook = Callable[..., Any]
 
 
+def _as_it_is(function: Any) -> Any:
+    return function
+
+
 def _snake(name: str) -> str:
     """Paddle's snake case: `BatchNorm2D` is batch_norm2d, `ReLU` re_lu."""
     words = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
@@ -76,19 +80,19 @@ class Layer(LayerState):
         raise NotImplementedError(f"{type(self).__name__} defines no forward")
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
+        active = tracer.get()
+        called = _as_it_is if active is None else active.convert_call
         for hook in list(self._forward_pre_hooks.values()):
-            changed = hook(self, inputs)
+            changed = called(hook)(self, inputs)
             if changed is not None:
                 inputs = changed if isinstance(changed, tuple) else (changed,)
-        active = tracer.get()
-        forward = self.forward if active is None else active.convert_call(self.forward)
         try:
-            outputs = forward(*inputs, **kwargs)
+            outputs = called(self.forward)(*inputs, **kwargs)
         except OpError as error:
             name_layer(error, self)
             raise
         for hook in list(self._forward_post_hooks.values()):
-            changed = hook(self, inputs, outputs)
+            changed = called(hook)(self, inputs, outputs)
             if changed is not None:
                 outputs = changed
         return outputs

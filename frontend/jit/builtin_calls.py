@@ -1,0 +1,151 @@
+"""Builtins that know tensors: what converted code calls for `len`, `int`, `map` and so on."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+from collections.abc import Callable
+from typing import Any, Final
+
+from wherry.schema.dtypes import bool_, int64
+
+from ..framework import default_dtype
+from ..ops.shape import concat, stack
+from ..tensor import Tensor
+from ..traced import Traced
+from . import growing, iterate
+from .branch import active_tracer, convert_ifelse, convert_ternary
+from .classes import own_method
+from .either import call_lifted
+from .lists import is_stored
+from .logic import logical_and, logical_or
+from .sizes import Size
+
+
+def _cast(python_type: type, dtype: Callable[[], Any]) -> Callable[..., Any]:
+    def convert(*args: Any, **kwargs: Any) -> Any:
+        value = args[0] if len(args) == 1 and not kwargs else None
+        if isinstance(value, Size):
+            value = value.tensor() if python_type is not int else value
+            if python_type is int:
+                return value
+        build = active_tracer()
+        own = own_method(value, f"__{python_type.__name__}__")
+        if own is not None:
+            return convert(own())
+        if not isinstance(value, Tensor) or build is None:
+            return python_type(*args, **kwargs)
+        # A captured tensor is read anew at each call, so its number is one of the Program's too.
+        value = build.as_traced(value)
+        scalar = value.item()
+        target = dtype()
+        if scalar.dtype is target:
+            return scalar
+        return build.emit("cast", scalar, in_dtype=scalar.dtype, out_dtype=target)
+
+    return convert
+
+
+def _extremum(python_function: Callable[..., Any], better: Callable[[Any, Any], Any]) -> Any:
+    def convert(*args: Any, **kwargs: Any) -> Any:
+        items = list(args[0]) if len(args) == 1 and not isinstance(args[0], Traced) else list(args)
+        if kwargs or not any(isinstance(item, (Traced, Size)) for item in items):
+            return python_function(*args, **kwargs)
+        if len(items) == 1:
+            items = list(items[0])
+        best = items[0]
+        for item in items[1:]:
+            best = _chosen(better(item, best), item, best)
+        return best
+
+    return convert
+
+
+def _chosen(test: Any, yes: Any, no: Any) -> Any:
+    return convert_ternary(test, lambda: yes, lambda: no)
+
+
+def _quantifier(python_function: Callable[..., Any], joined: Callable[..., Any]) -> Any:
+    def convert(*args: Any, **kwargs: Any) -> Any:
+        items = list(args[0]) if len(args) == 1 else []
+        if not any(isinstance(item, (Traced, Size)) for item in items):
+            return python_function(*([items] if len(args) == 1 else args), **kwargs)
+        found = items[-1]
+        for item in reversed(items[:-1]):
+            found = _joined(joined, item, found)
+        return found
+
+    return convert
+
+
+def _joined(joined: Callable[..., Any], item: Any, rest: Any) -> Any:
+    return joined(item, lambda: rest)
+
+
+def _print(*values: Any, **kwargs: Any) -> None:
+    """`print`: tensors become print ops of the Program, in their place; the rest is printed now."""
+    build = active_tracer()
+    if build is None or not any(isinstance(value, Traced) for value in values):
+        print(*values, **kwargs)
+        return
+    text: list[str] = []
+    for value in values:
+        if isinstance(value, Traced):
+            build.emit("print", value, message=" ".join(text))
+            text = []
+        else:
+            text.append(str(value))
+    if text:
+        print(*text, **kwargs)
+
+
+def _list(*items: Any) -> Any:
+    """`list`: a list of which a loop on a tensor may change the length."""
+    return growing.new_list(list(*items) if not items or not is_stored(items[0]) else items[0])
+
+
+def _joining(function: Callable[..., Any], of_stored: Callable[..., Any]) -> Callable[..., Any]:
+    def convert(x: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_stored(x):
+            return of_stored(x, *args, **kwargs)
+        return call_lifted(function, x, *args, **kwargs)
+
+    return convert
+
+
+def _with_converted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For what is given a function as an argument and calls it."""
+
+    def convert(*args: Any, **kwargs: Any) -> Any:
+        from .convert_call import convert_call
+
+        return function(*(convert_call(a) if callable(a) else a for a in args), **kwargs)
+
+    return convert
+
+
+def _filter(function: Any, items: Any) -> Any:
+    """`filter`: a list that is complete at once, as a tensor may decide what is in it."""
+    from .convert_call import convert_call
+
+    kept = growing.new_list([])
+    test = (lambda item: item) if function is None else convert_call(function)
+    for item in items:
+        convert_ifelse(test(item), lambda item=item: kept.append(item), lambda: None, ())  # type: ignore[misc]
+    return kept if is_stored(kept) else iter(list(kept))
+
+
+BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
+    range: iterate.of_range, enumerate: iterate.of_enumerate, zip: iterate.of_zip,
+    reversed: iterate.of_reversed, len: iterate.of_len, print: _print,
+    int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
+    bool: _cast(bool, lambda: bool_),
+    max: _extremum(max, operator.gt), min: _extremum(min, operator.lt),
+    list: _list, stack: _joining(stack, growing.stacked),
+    concat: _joining(concat, growing.concatenated),
+    map: _with_converted(map), functools.reduce: _with_converted(functools.reduce),
+    itertools.accumulate: _with_converted(itertools.accumulate),
+    itertools.starmap: _with_converted(itertools.starmap), filter: _filter,
+    any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),
+}  # fmt: skip
