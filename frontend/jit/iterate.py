@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from wherry.ir.dims import SymDim
 from wherry.tensor import Tensor
@@ -15,11 +16,17 @@ from .lists import is_stored
 from .sizes import as_tensor
 
 
-class Indexed(NamedTuple):
+@dataclass(frozen=True)
+class Indexed:
     """A sequence of length Size or 0-d integer tensor; `item(i)` takes an int or a tensor."""
 
     length: Any
     item: Callable[[Any], Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        # Where Python iterates, as in a comprehension, it needs the length as an int: asking for
+        # it says what is missing, with the user's line.
+        return map(self.item, range(int(self.length)))
 
 
 def indexed(value: Any) -> Indexed | None:
@@ -53,7 +60,9 @@ def _is_one(step: Any) -> bool:
 
 
 def _offset(index: Any, start: Any) -> Any:
-    return index if isinstance(start, int) and start == 0 else index + as_tensor(start)
+    if isinstance(start, int) and start == 0:
+        return index
+    return index + (start if isinstance(index, int) else as_tensor(start))
 
 
 def _at_least_zero(length: Any) -> Any:
@@ -91,7 +100,7 @@ def _zip_open(iterables: Any, found: list[Indexed | None], strict: bool) -> Inde
     length = sequences[0].length
     same = all(_equal(one.length, length) for one in sequences)
     if len(sequences) < len(iterables) or not same:
-        # Asking for the length as an int says what is missing, with the user's line.
+        # As where Python iterates: asking for the length says what is missing.
         for one in sequences:
             int(one.length)
     return Indexed(length, lambda i: tuple(one.item(i) for one in sequences))
