@@ -111,6 +111,19 @@ def numbers(x: Any) -> Any:
     return found[-1], len(found)
 
 
+def inside_of_others(x: Any) -> Any:
+    pair, by_name, rows = [[], [x]], {"all": [], "even": [x]}, {k: [] for k in "ab"}
+    i = paddle.to_tensor(0)
+    while i < x.sum():
+        pair[1].append(x + i)
+        by_name["all"].append(i)
+        if i % 2 == 0:
+            by_name["even"].append(x * i)
+            rows["a"].append(i)
+        i = i + 1
+    return pair, by_name, rows, len(by_name["even"])
+
+
 def only_in_the_branch(x: Any) -> Any:
     y = x
     if x.sum() > 0:
@@ -123,13 +136,16 @@ def only_in_the_branch(x: Any) -> Any:
 
 CASES = [
     appended, stacked_and_joined, appended_in_branches, written_and_popped, iterated, truth,
-    until_a_break, by_another_name, joined_anew, numbers, only_in_the_branch,
+    until_a_break, by_another_name, joined_anew, numbers, inside_of_others,
+    only_in_the_branch,
 ]  # fmt: skip
 
 
 def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
     return value.tolist() if isinstance(value, paddle.Tensor) else value
 
 
@@ -230,7 +246,8 @@ def test_refused(function: Callable[..., Any]) -> None:
         to_static(function)(paddle.ones([2]))
 
 
-SAVED = [appended, stacked_and_joined, iterated, until_a_break, numbers, only_in_the_branch]
+SAVED = [appended, stacked_and_joined, iterated, until_a_break, numbers, only_in_the_branch,
+         inside_of_others]  # fmt: skip
 
 
 @pytest.mark.parametrize("function", SAVED, ids=[case.__name__ for case in SAVED])

@@ -39,10 +39,14 @@ class Stores(Transformer):
 
 
 def _growing(value: Any) -> Any:
-    """A list that gets a name may grow in a loop on a tensor."""
-    if isinstance(value, gast.Tuple):
+    """A list that gets a name may grow in a loop on a tensor, as may the lists inside of it."""
+    if isinstance(value, (gast.List, gast.Tuple)):
         value.elts = [_growing(one) for one in value.elts]
-        return value
+    elif isinstance(value, gast.Dict):
+        value.values = [_growing(one) for one in value.values]
+    elif isinstance(value, (gast.ListComp, gast.DictComp)):
+        part = "elt" if isinstance(value, gast.ListComp) else "value"
+        setattr(value, part, _growing(getattr(value, part)))
     return at(value, jst("new_list", value)) if isinstance(value, LISTS) else value
 
 
