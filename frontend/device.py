@@ -7,7 +7,7 @@ class CPUPlace:
     """The CPU. All CPUPlaces are equal."""
 
     def __repr__(self) -> str:
-        return "CPUPlace"
+        return "Place(cpu)"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CPUPlace)

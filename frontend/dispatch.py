@@ -17,7 +17,7 @@ import numpy as np
 from wherry.ir.emit import infer_types
 from wherry.ir.infer import TensorType, inferring
 from wherry.ir.opdef import OPS, OpDef, get_op
-from wherry.schema.errors import OpError, RunError
+from wherry.schema.errors import OpError, OpTypeError, RunError
 
 from .autograd import GradNode, attach, grad_enabled
 from .location import user_location
@@ -91,7 +91,10 @@ def run_op(op_type: str, *inputs: Any, **attrs: Any) -> Any:
 
 def _run_eager(opdef: OpDef, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
     bound = opdef.bind(attrs)
-    arrays = [_array(value) for value in inputs]
+    try:
+        arrays = [_array(value) for value in inputs]
+    except AttributeError:
+        raise _no_tensor(opdef, inputs) from None
     arrays += [None] * (len(opdef.inputs) - len(arrays))
     check(opdef, arrays, bound)
     result = _reference(opdef, arrays, bound)
@@ -112,6 +115,19 @@ def _array(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [one.array for one in value]
     return value.array
+
+
+def _no_tensor(opdef: OpDef, inputs: Sequence[Any]) -> OpTypeError:
+    """The error that names the first input of an op that is no Tensor."""
+    for slot, value in zip(opdef.inputs, inputs, strict=False):
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if one is not None and not isinstance(one, Tensor):
+                return OpTypeError(
+                    f"{opdef.type}(): argument '{slot.name}' must be Tensor, but got "
+                    f"{type(one).__name__}; paddle.to_tensor makes one",
+                    loc=user_location(),
+                )
+    raise AssertionError(f"{opdef.type}: every input is a Tensor")
 
 
 def _reference(opdef: OpDef, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:

@@ -34,7 +34,7 @@ def set_printoptions(
 
     >>> import wherry as paddle
     >>> paddle.set_printoptions(precision=2); print(paddle.to_tensor([0.125]))
-    Tensor(shape=[1], dtype=float32, place=CPUPlace, stop_gradient=True,
+    Tensor(shape=[1], dtype=float32, place=Place(cpu), stop_gradient=True,
            [0.12])
     >>> paddle.set_printoptions(precision=8)
     """

@@ -11,10 +11,10 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
+from .distributed_sampler import DistributedBatchSampler
 from .loader import DataLoader
 from .sampler import (
     BatchSampler,
-    DistributedBatchSampler,
     RandomSampler,
     Sampler,
     SequenceSampler,

@@ -127,26 +127,3 @@ class BatchSampler(Sampler):
     def __len__(self) -> int:
         full, rest = divmod(len(self.sampler), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
-
-
-class DistributedBatchSampler(BatchSampler):
-    """As BatchSampler: wherry runs one process, which takes all batches (rank 0 of 1)."""
-
-    def __init__(
-        self,
-        dataset: Sized,
-        batch_size: int,
-        num_replicas: int | None = None,
-        rank: int | None = None,
-        shuffle: bool = False,
-        drop_last: bool = False,
-    ) -> None:
-        if num_replicas not in (None, 1) or rank not in (None, 0):
-            raise ValueError(
-                "wherry trains in one process: num_replicas 1 and rank 0, "
-                f"got {num_replicas} and {rank}"
-            )
-        super().__init__(dataset, None, shuffle, batch_size, drop_last)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Accepted as in Paddle; the order follows the global seed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..signatures import signature
 from ..tensor import Tensor
 from . import functional as F
 from .initializer import Constant
@@ -25,6 +26,7 @@ class _Activation(Layer):
             )
         for key, value in values.items():
             setattr(self, "_" + key, value)
+        self._name = name
 
     def forward(self, x: Tensor) -> Tensor:
         values = {key: getattr(self, "_" + key) for key in self.defaults}
@@ -32,7 +34,8 @@ class _Activation(Layer):
         return out
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{key}={getattr(self, '_' + key)}" for key in self.defaults)
+        shown = [f"{key}={getattr(self, '_' + key)}" for key in self.defaults]
+        return ", ".join([*shown, f"name={self._name}"] if self._name else shown)
 
 
 def _layer(name: str, function: str, **defaults: Any) -> Any:
@@ -43,7 +46,10 @@ def _layer(name: str, function: str, **defaults: Any) -> Any:
     >>> paddle.nn.{name}()(paddle.ones([1, 2])).shape
     [1, {1 if function == "glu" else 2}]
     """
-    body = {"function": function, "defaults": defaults, "__doc__": doc, "__module__": __name__}
+    body = {
+        "function": function, "defaults": defaults, "__doc__": doc, "__module__": __name__,
+        "__signature__": signature([], {**defaults, "name": None}),
+    }  # fmt: skip
     return type(name, (_Activation,), body)
 
 
@@ -72,6 +78,31 @@ ThresholdedReLU = _layer("ThresholdedReLU", "thresholded_relu", threshold=1.0)
 Softmax = _layer("Softmax", "softmax", axis=-1)
 LogSoftmax = _layer("LogSoftmax", "log_softmax", axis=-1)
 GLU = _layer("GLU", "glu", axis=-1)
+
+
+class RReLU(Layer):
+    """`paddle.nn.functional.rrelu` as a layer: random slopes in training, their mean in eval mode.
+
+    >>> import wherry as paddle
+    >>> paddle.nn.RReLU()(paddle.to_tensor([2.0])).tolist()
+    [2.0]
+    """
+
+    def __init__(
+        self, lower: float = 1.0 / 8.0, upper: float = 1.0 / 3.0, name: str | None = None
+    ) -> None:
+        super().__init__()
+        self._lower, self._upper, self._name = lower, upper, name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rrelu(x, self._lower, self._upper, self.training)
+
+    def extra_repr(self) -> str:
+        named = f", name={self._name}" if self._name else ""
+        return (
+            f"lower={self._lower}, upper={self._upper}, training={self.training}, "
+            f"dtype={self._dtype.name}{named}"
+        )
 
 
 class Maxout(Layer):
@@ -132,6 +163,7 @@ __all__ = [
     "Maxout",
     "Mish",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "Sigmoid",

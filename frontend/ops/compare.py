@@ -19,15 +19,24 @@ _DOC = """{text}
     """
 
 
-def _binary(name: str, text: str, given: str, example: str, returns: str = "bools",
-            op_type: str | None = None) -> Callable[..., Tensor]:  # fmt: skip
-    op_name = op_type or name
+def _comparison(name: str, text: str, example: str) -> Callable[..., Tensor]:
+    def function(x: Tensor, y: Any, name: str | None = None) -> Tensor:
+        x, y = second_operand(x, y)
+        result: Tensor = run_op(function.__name__, x, y)
+        return result
 
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = _DOC.format(
+        name=name, text=text, given=_PAIR, example=example, returns="bools"
+    )
+    return function
+
+
+def _bits(name: str, text: str, given: str, example: str,
+          returns: str = "bools") -> Callable[..., Tensor]:  # fmt: skip
     def function(x: Tensor, y: Any, out: Any = None, name: str | None = None) -> Tensor:
         reject_out(out, function.__name__)
-        x, y = second_operand(x, y)
-        result: Tensor = run_op(op_name, x, y)
-        return result
+        return run_op(function.__name__, *second_operand(x, y))  # type: ignore[no-any-return]
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = _DOC.format(
@@ -39,20 +48,20 @@ def _binary(name: str, text: str, given: str, example: str, returns: str = "bool
 _PAIR = "paddle.to_tensor([1, 2, 3]), paddle.to_tensor([2, 2, 2])"
 _BOOLS = "paddle.to_tensor([True, True, False]), paddle.to_tensor([True, False, False])"
 
-equal = _binary("equal", "x == y.", _PAIR, "[False, True, False]")
-not_equal = _binary("not_equal", "x != y.", _PAIR, "[True, False, True]")
-less_than = _binary("less_than", "x < y.", _PAIR, "[True, False, False]")
-less_equal = _binary("less_equal", "x <= y.", _PAIR, "[True, True, False]")
-greater_than = _binary("greater_than", "x > y.", _PAIR, "[False, False, True]")
-greater_equal = _binary("greater_equal", "x >= y.", _PAIR, "[False, True, True]")
-logical_and = _binary("logical_and", "True where both are not 0.", _BOOLS, "[True, False, False]")
-logical_or = _binary("logical_or", "True where one is not 0.", _BOOLS, "[True, True, False]")
-logical_xor = _binary(
+equal = _comparison("equal", "x == y.", "[False, True, False]")
+not_equal = _comparison("not_equal", "x != y.", "[True, False, True]")
+less_than = _comparison("less_than", "x < y.", "[True, False, False]")
+less_equal = _comparison("less_equal", "x <= y.", "[True, True, False]")
+greater_than = _comparison("greater_than", "x > y.", "[False, False, True]")
+greater_equal = _comparison("greater_equal", "x >= y.", "[False, True, True]")
+logical_and = _bits("logical_and", "True where both are not 0.", _BOOLS, "[True, False, False]")
+logical_or = _bits("logical_or", "True where one is not 0.", _BOOLS, "[True, True, False]")
+logical_xor = _bits(
     "logical_xor", "True where exactly one is not 0.", _BOOLS, "[False, True, False]"
 )
-bitwise_and = _binary("bitwise_and", "The bits of both.", _PAIR, "[0, 2, 2]", "their dtype")
-bitwise_or = _binary("bitwise_or", "The bits of either.", _PAIR, "[3, 2, 3]", "their dtype")
-bitwise_xor = _binary("bitwise_xor", "The bits of one of them.", _PAIR, "[3, 0, 1]", "their dtype")
+bitwise_and = _bits("bitwise_and", "The bits of both.", _PAIR, "[0, 2, 2]", "their dtype")
+bitwise_or = _bits("bitwise_or", "The bits of either.", _PAIR, "[3, 2, 3]", "their dtype")
+bitwise_xor = _bits("bitwise_xor", "The bits of one of them.", _PAIR, "[3, 0, 1]", "their dtype")
 
 
 def _unary(name: str, text: str, given: str, example: str, op_type: str) -> Callable[..., Tensor]:

@@ -8,7 +8,7 @@ from wherry.schema.dtypes import float64
 
 from ..dispatch import run_op
 from ..tensor import Tensor
-from .convert import cast_to, dim_of, dims_of, need_tensor
+from .convert import axes_of, cast_to, dim_of, dims_of, need_tensor
 from .creation import diag
 from .math import clip, log
 from .search import sort
@@ -129,8 +129,8 @@ def put_along_axis(
 
 
 def quantile(x: Tensor, q: Any, axis: Any = None, keepdim: bool = False) -> Tensor:
-    """The q-th quantile (0 <= q <= 1) along an axis, linear between elements; a list of q gives a
-    new first axis.
+    """The q-th quantile (0 <= q <= 1) along an axis or several, linear between elements; a list of
+    q gives a new first axis.
 
     >>> import wherry as paddle
     >>> paddle.quantile(paddle.to_tensor([1.0, 3.0]), 0.5).item()
@@ -141,11 +141,12 @@ def quantile(x: Tensor, q: Any, axis: Any = None, keepdim: bool = False) -> Tens
         raise ValueError(f"q should be in range [0, 1], got {q}")
     # Paddle computes quantiles in float64.
     x = cast_to(x, float64)
-    at = 0 if axis is None else int(axis) % x.ndim
-    ordered = sort(flatten(x) if axis is None else x, at)
-    parts = [_between(ordered, at, float(one)) for one in (q if several else [q])]
-    kept = [1] * x.ndim if axis is None else [1 if i == at else d for i, d in enumerate(x.shape)]
-    without = [] if axis is None else [d for i, d in enumerate(x.shape) if i != at]
+    axes = [a % x.ndim for a in axes_of(axis)] or list(range(x.ndim))
+    others = [i for i in range(x.ndim) if i not in axes]
+    without = [x.shape[i] for i in others]
+    ordered = sort(flatten(transpose(x, others + axes), len(others)), -1)
+    parts = [_between(ordered, len(others), float(one)) for one in (q if several else [q])]
+    kept = [1 if i in axes else d for i, d in enumerate(x.shape)]
     shaped = [reshape(part, kept if keepdim else without) for part in parts]
     out: Tensor = run_op("stack", shaped, axis=0) if several else shaped[0]
     return out

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from wherry.ir.dims import is_dim
-from wherry.schema.dtypes import DType, as_dtype, bool_, float32
+from wherry.schema.dtypes import DType, as_dtype, bool_, float16, float32
 from wherry.schema.errors import OpTypeError
 
 from ..dispatch import run_op, tracer
@@ -79,6 +79,17 @@ def operands(x: Tensor, other: Any) -> tuple[Tensor, Tensor]:
     if is_number(other):
         return x, scalar(other, x.dtype)
     return promote(x, to_tensor_like(other))
+
+
+def left_operands(x: Tensor, other: Any) -> tuple[Tensor, Tensor]:
+    """The two Tensors for `/`, `//`, `%` and `**`: in Paddle 2.6 the left one's dtype stays, also
+    beside a wider float; only float16 gives way."""
+    if is_number(other):
+        return operands(x, other)
+    y = other if isinstance(other, Tensor) else to_tensor_like(other)
+    if x.dtype is float16:
+        return promote(x, y)
+    return x, cast_to(y, x.dtype)
 
 
 def second_operand(x: Any, y: Any) -> tuple[Any, Any]:
@@ -148,8 +159,8 @@ def int_to_float(x: Tensor) -> Tensor:
     return cast_to(x, float32) if not x.dtype.is_float else x
 
 
-def is_bool(x: Tensor) -> bool:
-    return x.dtype is bool_
+def is_bool(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.dtype is bool_
 
 
 def reject_out(out: Any, function: str) -> None:

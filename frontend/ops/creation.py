@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from wherry.ir.dims import SymDim
-from wherry.schema.dtypes import DType, as_dtype, float32, int64
+from wherry.schema.dtypes import DType, as_dtype, float32, float64, int64
 
 from ..dispatch import run_op, tracer, write
 from ..framework import default_dtype
 from ..tensor import Tensor
 from ..unique_name import generate
-from .convert import cast_to, dims_of, dtype_or_default, need_tensor
+from .convert import cast_to, dims_of, dtype_or_default, is_number, need_tensor
 
 
 def to_tensor(
@@ -117,7 +117,7 @@ def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
 
     >>> import wherry as paddle
     >>> print(paddle.zeros([1, 2]))
-    Tensor(shape=[1, 2], dtype=float32, place=CPUPlace, stop_gradient=True,
+    Tensor(shape=[1, 2], dtype=float32, place=Place(cpu), stop_gradient=True,
            [[0., 0.]])
     """
     return full(shape, 0, dtype_or_default(dtype))
@@ -147,6 +147,8 @@ def full_like(x: Tensor, fill_value: Any, dtype: Any = None, name: str | None = 
     """
     need_tensor(x, "full_like")
     kind = x.dtype if dtype is None else as_dtype(dtype)
+    if tracer.get() is None:
+        x = x.detach()
     return run_op("fill_any_like", x, value=fill_value, dtype=kind)  # type: ignore[no-any-return]
 
 
@@ -241,10 +243,16 @@ def assign(x: Any, output: Tensor | None = None) -> Tensor:
     >>> paddle.assign([1, 2]).tolist()
     [1, 2]
     """
-    source = x if isinstance(x, Tensor) else to_tensor(x)
+    source = x if isinstance(x, Tensor) else _assigned(x)
     if output is not None:
         return write(output, cast_to(source, output.dtype))
     return run_op("assign", source)  # type: ignore[no-any-return]
+
+
+def _assigned(value: Any) -> Tensor:
+    """The Tensor for a value that `assign` was given: Paddle keeps neither float64 nor 0-d."""
+    made = to_tensor([value] if is_number(value) else value)
+    return cast_to(made, float32) if made.dtype is float64 else made
 
 
 def clone(x: Tensor, name: str | None = None) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from wherry.schema.dtypes import as_dtype
+from wherry.schema.dtypes import as_dtype, float64, int64
 
 from ..dispatch import run_op, write
 from ..tensor import Tensor
@@ -16,9 +16,10 @@ from .convert import (
     as_list,
     cast_to,
     int_to_float,
+    is_bool,
     is_number,
+    left_operands,
     need_tensor,
-    operands,
     scalar,
     second_operand,
 )  # fmt: skip
@@ -49,7 +50,7 @@ def _binary(name: str, op_type: str, text: str, example: str) -> Callable[..., T
 
 add = _binary("add", "elementwise_add", "x + y.", "[8.0, 12.0]")
 subtract = _binary("subtract", "elementwise_sub", "x - y.", "[4.0, 4.0]")
-multiply = _binary("multiply", "elementwise_mul", "x * y.", "[12.0, 32.0]")
+_multiply = _binary("multiply", "elementwise_mul", "x * y.", "[12.0, 32.0]")
 maximum = _binary("maximum", "elementwise_max", "The larger one; NaN where one is.", "[6.0, 8.0]")
 minimum = _binary("minimum", "elementwise_min", "The smaller one; NaN where one is.", "[2.0, 4.0]")
 fmax = _binary("fmax", "elementwise_fmax", "The larger one, NaN ignored.", "[6.0, 8.0]")
@@ -61,6 +62,15 @@ floor_divide = _binary(
 )
 mod = _binary("mod", "elementwise_mod", "x % y, with the sign of y as in Python.", "[0.0, 0.0]")
 remainder = floor_mod = mod
+
+
+def multiply(x: Tensor, y: Any, name: str | None = None) -> Tensor:
+    if is_bool(x) and is_bool(y):
+        return run_op("logical_and", x, y)  # type: ignore[no-any-return]
+    return _multiply(x, y)
+
+
+multiply.__doc__ = _multiply.__doc__
 
 
 def divide(x: Tensor, y: Any, name: str | None = None) -> Tensor:
@@ -91,14 +101,16 @@ def divide(x: Tensor, y: Any, name: str | None = None) -> Tensor:
 
 
 def atan2(x: Tensor, y: Tensor, name: str | None = None) -> Tensor:
-    """The angle of the point (y, x), in (-pi, pi]. Floats; integers become float32.
+    """The angle of the point (y, x), in (-pi, pi]. Floats; integers become float64.
 
     >>> import wherry as paddle
     >>> float(paddle.atan2(paddle.to_tensor([0.0]), paddle.to_tensor([1.0])))
     0.0
     """
     x, y = second_operand(x, y)
-    out: Tensor = run_op("atan2", int_to_float(x), int_to_float(y))
+    if isinstance(x, Tensor) and x.dtype.is_integer:
+        x, y = cast_to(x, float64), cast_to(y, float64)
+    out: Tensor = run_op("atan2", x, y)
     return out
 
 
@@ -226,8 +238,15 @@ def scale(
         if bias_after_scale and bias:
             out = run_op("scale", out, bias=bias)
     else:
-        out = run_op("scale", x, scale=scale, bias=bias, bias_after_scale=bias_after_scale)
+        out = _affine(need_tensor(x, "scale"), scale, bias, bias_after_scale)
     return run_op(act, out) if act else out
+
+
+def _affine(x: Tensor, scale: Any, bias: Any, bias_after_scale: bool) -> Tensor:
+    """The `scale` op. Paddle's arithmetic on bools gives bools: whether the number is not 0."""
+    number = cast_to(x, int64) if is_bool(x) else x
+    out: Tensor = run_op("scale", number, scale=scale, bias=bias, bias_after_scale=bias_after_scale)
+    return cast_to(out, x.dtype)
 
 
 def clip(x: Tensor, min: Any = None, max: Any = None, name: str | None = None) -> Tensor:
@@ -317,7 +336,7 @@ def true_divide(x: Tensor, other: Any) -> Tensor:
     """
     if is_number(other):
         x = int_to_float(x)
-    x, y = operands(x, other)
+    x, y = left_operands(x, other)
     out: Tensor = run_op("elementwise_div", int_to_float(x), int_to_float(y))
     return out
 

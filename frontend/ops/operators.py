@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wherry.schema.dtypes import bool_, int64
+from wherry.schema.dtypes import DType
 
 from ..dispatch import run_op
 from ..tensor import Tensor
@@ -15,27 +15,24 @@ from .convert import (
     cast_to,
     float_number,
     int_to_float,
+    is_bool,
     is_number,
+    left_operands,
     operands,
     scalar,
     to_tensor_like,
 )  # fmt: skip
 from .linalg import matmul
-from .math import neg, true_divide
+from .math import neg, scale, true_divide
 
 _ACCEPTED = (bool, int, float, np.number, np.bool_, np.ndarray, list, tuple)
 
 
-def _affine(x: Tensor, scale: Any = 1, bias: Any = 0) -> Tensor:
-    """x * scale + bias for Python numbers, as one `scale` op."""
-    if (float_number(scale) or float_number(bias)) and not x.dtype.is_float:
+def _affine(x: Tensor, factor: Any = 1, bias: Any = 0) -> Tensor:
+    """x * factor + bias for Python numbers, as one `scale` op."""
+    if (float_number(factor) or float_number(bias)) and not x.dtype.is_float:
         x = int_to_float(x)
-    if x.dtype is bool_:
-        # Paddle's arithmetic on bools gives bools: whether the number is not 0.
-        x = cast_to(x, int64)
-        return cast_to(run_op("scale", x, scale=scale, bias=bias), bool_)
-    out: Tensor = run_op("scale", x, scale=scale, bias=bias)
-    return out
+    return scale(x, factor, bias)
 
 
 # Operators whose right operand is a number, as a `scale` op: name -> (scale, bias) of the number.
@@ -46,23 +43,32 @@ _WITH_NUMBER: dict[str, Callable[[Any], tuple[Any, Any]]] = {
 }  # fmt: skip
 
 
-def _number(value: Any) -> Any:
-    return value.item() if isinstance(value, (np.generic)) else value
+# Operators whose result has the dtype of the Tensor whose method is called.
+_KEEPS_LEFT = ("__floordiv__", "__rfloordiv__", "__mod__", "__rmod__", "__pow__", "__rpow__")
+
+
+def _number(value: Any, dtype: DType) -> Any:
+    """A Python number; of numpy's floats only float64 is a Python float and makes ints floats."""
+    if isinstance(value, np.floating) and not isinstance(value, float) and not dtype.is_float:
+        return int(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _operator(name: str, op_type: str, reverse: bool = False) -> Callable[[Tensor, Any], Any]:
     with_number = _WITH_NUMBER.get(name)
+    taken = left_operands if name in _KEEPS_LEFT else operands
 
     def method(self: Tensor, other: Any) -> Any:
         if not isinstance(other, Tensor):
             if with_number is not None and is_number(other):
                 if type(other) is bool:
                     other = int(other)
-                return _affine(self, *with_number(_number(other)))
+                return _affine(self, *with_number(_number(other, self.dtype)))
             if not isinstance(other, _ACCEPTED):
                 return NotImplemented
-        x, y = operands(self, other)
-        out: Tensor = run_op(op_type, y, x) if reverse else run_op(op_type, x, y)
+        x, y = taken(self, other)
+        chosen = "logical_and" if op_type == "elementwise_mul" and is_bool(x) else op_type
+        out: Tensor = run_op(chosen, y, x) if reverse else run_op(chosen, x, y)
         return out
 
     method.__name__ = method.__qualname__ = name
@@ -74,8 +80,8 @@ def _rtruediv(self: Tensor, other: Any) -> Any:
     """other / self; integers give float32."""
     if not isinstance(other, (Tensor, *_ACCEPTED)):
         return NotImplemented
-    x, y = operands(int_to_float(self), other)
-    out: Tensor = run_op("elementwise_div", y, x)
+    x, y = left_operands(self if not is_number(other) else int_to_float(self), other)
+    out: Tensor = run_op("elementwise_div", int_to_float(y), int_to_float(x))
     return out
 
 
@@ -94,7 +100,7 @@ def _pow(self: Tensor, other: Any) -> Any:
         return out
     if not isinstance(other, (Tensor, *_ACCEPTED)):
         return NotImplemented
-    x, y = operands(self, other)
+    x, y = left_operands(self, other)
     out = run_op("elementwise_pow", x, y)
     return out
 
@@ -137,8 +143,17 @@ def _invert(self: Tensor) -> Tensor:
     return out
 
 
-def _rmatmul(self: Tensor, other: Any) -> Tensor:
+def _matmul(self: Tensor, other: Any) -> Any:
+    """self @ other."""
+    if not isinstance(other, (Tensor, *_ACCEPTED)):
+        return NotImplemented
+    return matmul(*operands(self, other))
+
+
+def _rmatmul(self: Tensor, other: Any) -> Any:
     """other @ self."""
+    if not isinstance(other, _ACCEPTED):
+        return NotImplemented
     return matmul(to_tensor_like(other), self)
 
 
@@ -161,7 +176,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "__rmod__": _operator("__rmod__", "elementwise_mod", reverse=True),
     "__pow__": _pow,
     "__rpow__": _operator("__rpow__", "elementwise_pow", reverse=True),
-    "__matmul__": matmul, "__rmatmul__": _rmatmul,
+    "__matmul__": _matmul, "__rmatmul__": _rmatmul,
     "__neg__": neg, "__pos__": _positive, "__abs__": lambda self: run_op("abs", self),
     "__invert__": _invert,
     "__eq__": _equal, "__ne__": _not_equal,

@@ -71,9 +71,25 @@ def _reduction(
     return function
 
 
-mean = _reduction(
-    "mean", "reduce_mean", "The mean over the axes, in x's dtype.", "[1.0, 3.0]", "2.0"
-)
+def mean(x: Tensor, axis: Any = None, keepdim: bool = False, name: str | None = None) -> Tensor:
+    """The mean over the axes, in x's dtype: of integers without its fraction, of bools `any`.
+
+    >>> import wherry as paddle
+    >>> paddle.mean(paddle.to_tensor([1.0, 3.0])).item()
+    2.0
+    """
+    need_tensor(x, "mean")
+    if x.dtype.is_float:
+        return reduce("reduce_mean", x, axis, keepdim)
+    if x.dtype is bool_:
+        return any(x, axis, keepdim)
+    from .creation import full
+    from .math import divide
+
+    total = cast_to(reduce("reduce_sum", x, axis, keepdim), x.dtype)
+    return divide(total, full([], _count(x, axis), x.dtype))
+
+
 max = _reduction(
     "max", "reduce_max", "The largest element; each of the ties gets all of the gradient.",
     "[1, 3]", "3",
@@ -132,8 +148,8 @@ def var(x: Tensor, axis: object = None, unbiased: bool = True, keepdim: bool = F
     total = reduce("reduce_sum", deviation * deviation, axis, keepdim)
     count: object = _count(x, axis)
     if isinstance(count, int):
-        # As numpy does: one element has no unbiased variance.
-        divisor = float(count - 1 if unbiased and count > 0 else count)
+        # As Paddle does: the unbiased variance of one element is 0.
+        divisor = float(count - 1 if unbiased and count > 1 else count)
         return total / divisor if divisor else total / total * float("nan")
     from .creation import full
 
@@ -192,8 +208,10 @@ def nanmean(
     >>> paddle.nanmean(paddle.to_tensor([1.0, float("nan")])).item()
     1.0
     """
+    from .math import divide
+
     valid = cast_to(run_op("logical_not", run_op("isnan_v2", x)), x.dtype)
-    return nansum(x, axis, None, keepdim) / reduce("reduce_sum", valid, axis, keepdim)
+    return divide(nansum(x, axis, None, keepdim), reduce("reduce_sum", valid, axis, keepdim))
 
 
 def count_nonzero(

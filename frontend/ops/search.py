@@ -290,12 +290,16 @@ def searchsorted(
 ) -> Tensor:  # fmt: skip
     """Where each value belongs in an ascending vector, so that it stays sorted.
 
+    Of a sequence with more axes the last one is ascending; the others are those of `values`.
+
     >>> import wherry as paddle
     >>> paddle.searchsorted(paddle.to_tensor([1, 3, 5]), paddle.to_tensor([3, 4])).tolist()
     [1, 2]
     """
     # The number of smaller (or equal) elements: one comparison for each pair.
     column = run_op("unsqueeze2", values, axes=[values.ndim])
+    if sorted_sequence.ndim > 1:
+        sorted_sequence = run_op("unsqueeze2", sorted_sequence, axes=[sorted_sequence.ndim - 1])
     before = sorted_sequence <= column if right else sorted_sequence < column
     counted = run_op("reduce_sum", cast_to(before, int64), dim=[-1])
     return cast_to(counted, int32) if out_int32 else counted

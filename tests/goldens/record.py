@@ -1,17 +1,23 @@
-"""Record what real Paddle gives for the cases: python tests/goldens/record.py
+"""Record what real Paddle gives for the cases: python tests/goldens/record.py [file of cases] ...
 
 Run it in a venv of its own after `pip install paddlepaddle==2.6.2 'numpy<2' setuptools`. Writes
-api.npz and training.npz beside this file. The project itself never needs Paddle.
+an .npz for each file of cases, and training.npz, beside this file; with names only the .npz of
+these. The project itself never needs Paddle.
 """
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import training_cases
 from cases import CASES, Case
+
+# A file of cases, and the file in which their results are.
+FILES = {"cases": "api.npz", "cases_forms": "forms.npz"}
 
 
 def run(p: Any, one: Case) -> dict[str, np.ndarray]:
@@ -37,17 +43,28 @@ def run(p: Any, one: Case) -> dict[str, np.ndarray]:
     return found
 
 
+def cases_of(module: str) -> list[str]:
+    """The names of the cases in a file; imports it."""
+    import_module(module)
+    return [name for name, one in CASES.items() if one.call.__module__ == module]
+
+
 def main() -> None:
     import paddle
 
-    recorded = {}
-    for name, one in CASES.items():
-        for key, array in run(paddle, one).items():
-            recorded[f"{name}/{key}"] = array
-    np.savez_compressed(Path(__file__).parent / "api.npz", **recorded)
-    training = training_cases.results(paddle)
-    np.savez_compressed(Path(__file__).parent / "training.npz", **training)
-    print(f"paddle {paddle.__version__}: {len(CASES)} cases, {len(recorded)} arrays")
+    here, chosen = Path(__file__).parent, sys.argv[1:]
+    for module, file in FILES.items():
+        own = cases_of(module)
+        if chosen and module not in chosen:
+            continue
+        recorded = {}
+        for name in own:
+            for key, array in run(paddle, CASES[name]).items():
+                recorded[f"{name}/{key}"] = array
+        np.savez_compressed(here / file, **recorded)
+        print(f"paddle {paddle.__version__}: {module}, {len(own)} cases, {len(recorded)} arrays")
+    if not chosen or "training_cases" in chosen:
+        np.savez_compressed(here / "training.npz", **training_cases.results(paddle))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The public API gives what real Paddle 2.6.2 gives: values, dtypes, shapes and gradients.
 
-`record.py` made api.npz; the cases stand in `cases.py`.
+`record.py` made the .npz files; its FILES names them and the files of cases.
 """
 
 import importlib.util
@@ -26,7 +26,9 @@ def load(name: str):
 
 cases, training = load("cases"), load("training_cases")
 record = load("record")
-WANT = dict(np.load(HERE / "api.npz"))
+for module in record.FILES:
+    load(module)
+WANT = {k: v for file in record.FILES.values() for k, v in np.load(HERE / file).items()}
 WANT_TRAINING = dict(np.load(HERE / "training.npz"))
 
 

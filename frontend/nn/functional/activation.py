@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from ...dispatch import run_op, write
 from ...ops.convert import cast_to, need_tensor
 from ...ops.math import sigmoid, tanh
 from ...ops.random import uniform
+from ...signatures import signature
 from ...tensor import Tensor
 
 _DOC = """{text}
@@ -63,6 +65,9 @@ def _one_parameter(name: str, text: str, op_type: str, attribute: str, argument:
         return out
 
     function.__name__ = function.__qualname__ = name
+    function.__signature__ = signature(  # type: ignore[attr-defined]
+        ["x"], {argument: default, "name": None}
+    )
     function.__doc__ = _DOC.format(name=name, text=f"{text} {argument} is {default} by default.",
                                    zero="[0.0]")  # fmt: skip
     return function
@@ -240,6 +245,7 @@ def _inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return write(x, function(x, *args, **kwargs))
 
     method.__name__ = method.__qualname__ = function.__name__ + "_"
+    method.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     method.__doc__ = f"`{function.__name__}` in place: writes into x and returns it."
     return method
 
