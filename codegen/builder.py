@@ -141,18 +141,33 @@ class KernelBuilder(IndexBuilder):
     def parallel(self, stop: Index) -> Iterator[Index]:
         """`for i in range(stop)`: the kernel's outermost loop, whose rounds are independent.
 
-        Threads share its rounds. All that writes memory is inside (each branch of an `either` may
-        have one); what stands outside only computes registers, and every thread does it.
+        Threads share its rounds; the first shares are the longer ones, so that the last ones even
+        out the threads. All that writes memory is inside (each branch of an `either` may have one);
+        what stands outside only computes registers, and every thread does it.
         """
         if isinstance(stop, int) and stop <= 1:
             with self.loop(stop) as i:
                 yield i
             return
         self.is_shared = True
-        first = self.div(self.mul(stop, self._share), self._shares)
-        end = self.div(self.mul(stop, self.add(self._share, 1)), self._shares)
-        with self.loop(end, first) as i:
+        each, longer = self.div(stop, self._shares), self.rem(stop, self._shares)
+        first = self.add(self.mul(each, self._share), self.minimum(self._share, longer))
+        more = self.b.zext(self.lt(self._share, longer), I64)
+        with self.loop(self.add(first, self.add(each, more)), first) as i:
             yield i
+
+    @contextmanager
+    def parallel_parts(self, wholes: Index, parts: Index) -> Iterator[tuple[Index, Index, Value]]:
+        """The parallel loop over the parts of some wholes: (whole, part, whether to begin).
+
+        A share begins with each whole that it has parts of: there it prepares working memory.
+        """
+        known = self.cell(i64(-1))
+        with self.parallel(self.mul(wholes, parts)) as number:
+            whole = i64(self.div(number, parts))
+            begins = self.ne(known.get(), whole)
+            known.set(whole)
+            yield whole, self.rem(number, parts), begins
 
     def fail_if(self, wrong: Value, code: int, element: Index = 0, value: Index = 0) -> None:
         """End the kernel with an error of this op if the i1 is true.

@@ -1,50 +1,40 @@
 """conv2d and its two gradients, as products of matrices.
 
-The right matrix of each is gathered from planes that hold their padding, so that nothing is checked
-while gathering: element (k, j) is at `column(j) + row(k)`, counted in elements of the planes.
+The right matrix of each is gathered from planes (see `unfold`). Threads share the blocks of all
+products; each has planes of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from llvmlite import ir
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import Shape, inferring
 from wherry.ir.ops.conv import Geometry, geometry
 from wherry.ir.program import OpDesc
-from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import DType, int64
+from wherry.schema.dtypes import DType
 
 from ..builder import KernelBuilder
 from ..epilogue import Result
-from ..index import Index, Value, i64
+from ..index import Index, Value
 from ..lanes import Lanes, Place
 from ..nest import unravel
 from ..operand import Operand
-from .move import dense, loops
-from .panels import Slots, lanes, sum_dtype
+from .panels import sum_dtype
 from .product import Left, Product, Right, scratch_bytes
 from .registry import lowers, lowers_head
+from .unfold import Gather, Planes, fill_zeros, times
+
+# Into so many parts at most the columns of a filter's gradient are cut: each fills the planes.
+_PARTS = 4
 
 
 def _geometry(op: OpDesc, sizes: Shape, kernel: Shape) -> Geometry:
     with inferring(op.type, op.loc, []):  # its guards were stated when the op was built
         return geometry(sizes, kernel, op.attrs)
-
-
-@dataclass(frozen=True)
-class Planes:
-    """Working memory [channels, height, width] that a convolution gathers from."""
-
-    channels: Dim
-    height: Dim
-    width: Dim
-
-    @property
-    def size(self) -> Dim:
-        return product([self.channels, self.height, self.width])
 
 
 def _padded(x: Shape, place: Geometry) -> Planes:
@@ -111,31 +101,35 @@ def conv2d(kb: KernelBuilder, result: Result) -> None:
     depth, sizes = product(w.shape[1:]), result.shape[2:]
     rows, pixels = w.shape[0] // place.groups, product(sizes)
     surface = result.over(1, 1, 2)
-    with _images_and_groups(kb, x.shape[0], place) as (image, group):
-        planes = _Gather(kb, _padded(x.shape, place), depth, x.dtype)
-        source = kb.mul(kb.add(kb.mul(image, place.groups), group), _group_size(kb, x, place))
-        if not any(any(side != 0 for side in pads) for pads in place.pads) and planes.can_read(x):
-            planes = planes.over(x, source)
-        else:
-            planes.fill_padded(x, source, place)
+    planes = Gather(kb, _padded(x.shape, place), depth, x.dtype)
+    padded = any(side != 0 for pads in place.pads for side in pads)
+    in_place = not padded and planes.can_read(x)
 
-        def column(j: Index) -> Index:
-            return planes.at(0, *_times(kb, unravel(kb, j, sizes), place.strides))
+    def row(c: Index, i: Index, j: Index) -> Index:
+        return planes.at(c, *times(kb, (i, j), place.dilations))
 
-        def row(c: Index, i: Index, j: Index) -> Index:
-            return planes.at(c, *_times(kb, (i, j), place.dilations))
+    def column(j: Index) -> Index:
+        return planes.at(0, *times(kb, unravel(kb, j, sizes), place.strides))
+
+    def product_of(number: Index) -> Product:
+        image, group = _image_and_group(kb, number, place)
 
         def store(i: Index, j: Index, sums: Value, chosen: Lanes) -> None:
             channel = kb.add(kb.mul(group, kb.dim(rows)), i)
             surface.store(sums, planes.dtype, (image, channel, j), chosen)
 
-        base = kb.mul(group, kb.dim(rows * depth))
-        Product(
+        source = kb.mul(number, _group_size(kb, x, place))
+        own = planes.over(x, source) if in_place else planes
+        return Product(
             kb, kb.dim(rows), kb.dim(pixels), 1, kb.dim(depth),
-            Left(w, base, kb.dim(depth), 0, 1),
-            Right(planes.packer(column, row, w.shape[1:], kb.dim(pixels))),
-            store, result.is_long,
-        ).emit()  # fmt: skip
+            Left(w, kb.mul(group, kb.dim(rows * depth)), kb.dim(depth), 0, 1),
+            Right(own.packer(column, row, w.shape[1:], kb.dim(pixels))), store, result.is_long,
+        )  # fmt: skip
+
+    def fill(number: Index) -> None:
+        planes.fill_padded(x, kb.mul(number, _group_size(kb, x, place)), place)
+
+    _each_block(kb, x.shape[0], place, product_of, None if in_place else fill)
 
 
 @lowers("conv2d_input_grad", scratch=_input_grad_scratch)
@@ -145,25 +139,29 @@ def input_grad(kb: KernelBuilder) -> None:
     place = _geometry(kb.op, out.shape[2:], w.shape[2:])
     taps, pixels = product(w.shape[2:]), product(out.shape[2:])
     outputs, channels = w.shape[0] // place.groups, w.shape[1]
-    with _images_and_groups(kb, out.shape[0], place) as (image, group):
-        planes = _Gather(kb, _spread(w.shape, place), outputs * taps, g.dtype)
-        number = kb.add(kb.mul(image, place.groups), group)
-        planes.fill_spread(g, kb.mul(number, kb.dim(outputs * product(g.shape[2:]))), place)
+    planes = Gather(kb, _spread(w.shape, place), outputs * taps, g.dtype)
 
-        def column(j: Index) -> Index:
-            return planes.at(0, *unravel(kb, j, out.shape[2:]))
+    def column(j: Index) -> Index:
+        return planes.at(0, *unravel(kb, j, out.shape[2:]))
 
-        def row(o: Index, i: Index, j: Index) -> Index:
-            back = (kb.sub(k - 1, tap) for k, tap in zip(place.kernel, (i, j), strict=True))
-            return planes.at(o, *_times(kb, tuple(back), place.dilations))
+    def row(o: Index, i: Index, j: Index) -> Index:
+        back = (kb.sub(k - 1, tap) for k, tap in zip(place.kernel, (i, j), strict=True))
+        return planes.at(o, *times(kb, tuple(back), place.dilations))
 
+    def product_of(number: Index) -> Product:
+        _, group = _image_and_group(kb, number, place)
         base = kb.mul(group, kb.dim(outputs * channels * taps))
-        Product(
+        return Product(
             kb, kb.dim(channels), kb.dim(pixels), kb.dim(outputs), kb.dim(taps),
             Left(w, base, kb.dim(taps), kb.dim(channels * taps), 1),
             Right(planes.packer(column, row, (outputs, *w.shape[2:]), kb.dim(pixels))),
             _Matrix(kb, out, kb.mul(number, kb.dim(channels * pixels)), kb.dim(pixels)).store,
-        ).emit()  # fmt: skip
+        )  # fmt: skip
+
+    def fill(number: Index) -> None:
+        planes.fill_spread(g, kb.mul(number, kb.dim(outputs * product(g.shape[2:]))), place)
+
+    _each_block(kb, out.shape[0], place, product_of, fill)
 
 
 @lowers("conv2d_filter_grad", scratch=_filter_grad_scratch)
@@ -172,30 +170,46 @@ def filter_grad(kb: KernelBuilder) -> None:
     x, g, out = kb.input("Input"), kb.input("Grad"), kb.output()
     place = _geometry(kb.op, x.shape[2:], out.shape[2:])
     pixels, columns = product(g.shape[2:]), product(out.shape[1:])
-    rows = out.shape[0] // place.groups
-    planes = _Gather(kb, _padded(x.shape, place), pixels, x.dtype)
+    rows, images = out.shape[0] // place.groups, kb.dim(x.shape[0])
+    planes = Gather(kb, _padded(x.shape, place), pixels, x.dtype)
     totals = out if sum_dtype(out.dtype) is out.dtype else planes.rest(out.shape)
-    _fill(kb, totals)
-    with _images_and_groups(kb, x.shape[0], place) as (image, group):
+
+    def column(j: Index) -> Index:
+        c, i, k = unravel(kb, j, out.shape[1:])
+        return planes.at(c, *times(kb, (i, k), place.dilations))
+
+    def row(i: Index, j: Index) -> Index:
+        return planes.at(0, *times(kb, (i, j), place.strides))
+
+    def product_of(image: Index, group: Index) -> Product:
+        first = kb.mul(group, kb.dim(rows * columns))
+        sums, result = (_Matrix(kb, to, first, kb.dim(columns)) for to in (totals, out))
+
+        def store(i: Index, j: Index, found: Value, chosen: Lanes) -> None:
+            total = sums.add(i, j, found, chosen, kb.lt(0, image))
+            if totals is not out:
+                result.store(i, j, total, chosen)
+
         number = kb.add(kb.mul(image, place.groups), group)
-        planes.fill_padded(x, kb.mul(number, _group_size(kb, x, place)), place)
-
-        def column(j: Index) -> Index:
-            c, i, k = unravel(kb, j, out.shape[1:])
-            return planes.at(c, *_times(kb, (i, k), place.dilations))
-
-        def row(i: Index, j: Index) -> Index:
-            return planes.at(0, *_times(kb, (i, j), place.strides))
-
-        Product(
+        return Product(
             kb, kb.dim(rows), kb.dim(columns), 1, kb.dim(pixels),
             Left(g, kb.mul(number, kb.dim(rows * pixels)), kb.dim(pixels), 0, 1),
-            Right(planes.packer(column, row, g.shape[2:], kb.dim(columns))),
-            _Matrix(kb, totals, kb.mul(group, kb.dim(rows * columns)), kb.dim(columns)).add,
-        ).emit()  # fmt: skip
-    if totals is not out:
-        with kb.loop(kb.dim(out.size)) as i:
-            out.store_at(kb.scalars.cast(totals.load_at(i), out.dtype), i)
+            Right(planes.packer(column, row, g.shape[2:], kb.dim(columns))), store,
+        )  # fmt: skip
+
+    blocks = product_of(0, 0).blocks
+    parts = kb.minimum(blocks, _PARTS)
+    with kb.parallel(kb.mul(place.groups, parts)) as number:
+        group, part = kb.div(number, parts), kb.rem(number, parts)
+        first, stop = (kb.div(kb.mul(blocks, kb.add(part, i)), parts) for i in (0, 1))
+        if not isinstance(images, int) or images == 0:
+            with kb.when(kb.b.and_(kb.eq(images, 0), kb.eq(number, 0))):
+                fill_zeros(kb, out)
+        with kb.loop(images) as image:
+            at = kb.add(kb.mul(image, place.groups), group)
+            planes.fill_padded(x, kb.mul(at, _group_size(kb, x, place)), place)
+            with kb.loop(stop, first) as block:
+                product_of(image, group).emit_block(block)
 
 
 @dataclass(frozen=True)
@@ -216,156 +230,40 @@ class _Matrix:
         value = chosen.scalars.cast(total, self.operand.dtype)
         chosen.store(self.operand, value, self._place(i, j), 1)
 
-    def add(self, i: Index, j: Index, sums: Value, chosen: Lanes) -> None:
-        before = chosen.load(self.operand, self._place(i, j), 1)
-        total = before + chosen.scalars.wrap(sums, before.dtype)
+    def add(self, i: Index, j: Index, sums: Value, chosen: Lanes, more: Value) -> Value:
+        """Add to what is there, to zeros unless the i1 says that there is something; the totals."""
+        there = chosen.load(self.operand, self._place(i, j), 1)
+        before = self.kb.b.select(more, there.value, ir.Constant(sums.type, None))
+        scalars = chosen.scalars
+        total = scalars.wrap(before, there.dtype) + scalars.wrap(sums, there.dtype)
         chosen.store(self.operand, total, self._place(i, j), 1)
+        return total.value
 
 
-@contextmanager
-def _images_and_groups(
-    kb: KernelBuilder, images: Dim, place: Geometry
-) -> Iterator[tuple[Index, Index]]:
-    with kb.loop(kb.dim(images)) as image, kb.loop(place.groups) as group:
-        yield image, group
+def _each_block(
+    kb: KernelBuilder,
+    images: Dim,
+    place: Geometry,
+    product_of: Callable[[Index], Product],
+    fill: Callable[[Index], None] | None,
+) -> None:
+    """The blocks of the products of all images' groups, which are numbered in this order.
+
+    `fill` makes the planes of a group ready, in the working memory of each thread that needs them.
+    """
+    blocks = product_of(0).blocks
+    wholes = kb.mul(kb.dim(images), place.groups)
+    with kb.parallel_parts(wholes, blocks) as (number, block, begins):
+        if fill is not None:
+            with kb.when(begins):
+                fill(number)
+        product_of(number).emit_block(block)
+
+
+def _image_and_group(kb: KernelBuilder, number: Index, place: Geometry) -> tuple[Index, Index]:
+    return kb.div(number, place.groups), kb.rem(number, place.groups)
 
 
 def _group_size(kb: KernelBuilder, x: Operand, place: Geometry) -> Index:
     """Elements of one group of one image."""
     return kb.dim(product(x.shape[1:]) // place.groups)
-
-
-def _times(kb: KernelBuilder, index: Sequence[Index], factors: Sequence[int]) -> list[Index]:
-    return [kb.mul(i, factor) for i, factor in zip(index, factors, strict=True)]
-
-
-def _fill(kb: KernelBuilder, operand: Operand) -> None:
-    """Zeros everywhere."""
-    with kb.loop(kb.dim(operand.size)) as i:
-        operand.store_at(kb.const(0, operand.dtype), i)
-
-
-class _Gather:
-    """The planes in scratch memory behind the panel, and the packing of panels from them."""
-
-    def __init__(self, kb: KernelBuilder, planes: Planes, depth: Dim, dtype: DType) -> None:
-        assert kb.scratch is not None
-        self.kb, self.planes, self.dtype = kb, planes, sum_dtype(dtype)
-        shape = (planes.channels, planes.height, planes.width)
-        memory = Operand(kb, kb.scratch, self.dtype, ())
-        behind = scratch_bytes(depth, dtype) // self.dtype.itemsize
-        self.buffer = Operand(kb, memory.address(kb.dim(behind)), self.dtype, shape)
-        self.base: Index = 0
-
-    def can_read(self, x: Operand) -> bool:
-        """Whether the operand's own memory serves as the planes."""
-        return x.dtype is self.dtype
-
-    def over(self, x: Operand, base: Index) -> _Gather:
-        """The same, gathering from an operand that needs no padding."""
-        self.buffer, self.base = x, base
-        return self
-
-    def rest(self, shape: Shape) -> Operand:
-        """The memory behind the planes."""
-        place = self.buffer.address(self.kb.dim(self.planes.size))
-        return Operand(self.kb, place, self.dtype, shape)
-
-    def at(self, channel: Index, y: Index, x: Index) -> Index:
-        """The place of an element of the planes."""
-        kb, width = self.kb, self.kb.dim(self.planes.width)
-        row = kb.add(kb.mul(channel, kb.dim(self.planes.height)), y)
-        return kb.add(kb.mul(row, width), x)
-
-    def fill_padded(self, x: Operand, source: Index, place: Geometry) -> None:
-        """The input's planes with zeros around them."""
-        kb = self.kb
-        top, left = kb.dim(place.pads[0][0]), kb.dim(place.pads[1][0])
-        _fill(kb, self.buffer)
-        with loops(kb, [self.planes.channels, x.shape[2], x.shape[3]]) as (c, i, j):
-            value = x.load_at(kb.add(source, kb.offset((c, i, j), x.strides[1:])))
-            self._put(value, self.at(c, kb.add(i, top), kb.add(j, left)))
-
-    def fill_spread(self, g: Operand, source: Index, place: Geometry) -> None:
-        """The gradient's elements where the windows' last taps lie, zeros between them."""
-        kb = self.kb
-        _fill(kb, self.buffer)
-        shifts = [
-            kb.dim((k - 1) * d - before)
-            for k, d, (before, _) in zip(place.kernel, place.dilations, place.pads, strict=True)
-        ]
-        sizes = kb.dim(self.planes.height), kb.dim(self.planes.width)
-        with loops(kb, [self.planes.channels, g.shape[2], g.shape[3]]) as (c, i, j):
-            there = _times(kb, (i, j), place.strides)
-            y, x = (kb.add(t, shift) for t, shift in zip(there, shifts, strict=True))
-            inside = kb.b.and_(self._within(y, sizes[0]), self._within(x, sizes[1]))
-            with kb.when(inside):
-                value = g.load_at(kb.add(source, kb.offset((c, i, j), g.strides[1:])))
-                self._put(value, self.at(c, y, x))
-
-    def _within(self, index: Index, size: Index) -> Index:
-        """0 <= index < size, as an i1."""
-        kb = self.kb
-        return kb.b.and_(kb.compare(">=", index, 0), kb.lt(index, size))
-
-    def _put(self, value: Scalar, at: Index) -> None:
-        self.buffer.store_at(self.kb.scalars.cast(value, self.dtype), at)
-
-    def packer(
-        self,
-        column: Callable[[Index], Index],
-        row: Callable[..., Index],
-        depth: Shape,
-        columns: Index,
-    ) -> Callable[[Index, Index, Slots], None]:
-        """The function that packs a panel: rows run over `depth`, columns over numbers."""
-        kb = self.kb
-
-        def pack(start: Index, count: Index, panel: Operand) -> None:
-            width = panel.shape[1]
-            assert isinstance(width, int)
-            vector = lanes(kb.machine, self.dtype)
-            places = kb.buffer(int64, width)
-            last = kb.sub(columns, 1)
-            # The places are soon found beside a deep panel; beside a shallow one they take time.
-            shallow = isinstance(size := product(depth), int) and size <= 32
-            with kb.loop(width, plain=not shallow) as j:
-                # Beyond the last column the last one is read again: what it gives is not stored.
-                at = column(kb.minimum(kb.add(start, j), last))
-                places.store_at(kb.scalar(i64(at), int64), j)
-            taken = [kb.as_index(places.load_at(j)) for j in range(width)]
-
-            def run(line: Index, to: Index) -> None:
-                for u in range(0, width, vector):
-                    at = kb.add(kb.add(line, taken[0]), u)
-                    panel.store_vector(self.buffer.load_vector(at, vector), kb.add(to, u))
-
-            def gather(line: Index, to: Index) -> None:
-                for j, place in enumerate(taken):
-                    panel.store_at(self.buffer.load_at(kb.add(line, place)), kb.add(to, j))
-
-            def rows(fill: Callable[[Index, Index], None]) -> None:
-                strides = [kb.dim(stride) for stride in dense(depth)]
-                with loops(kb, depth, plain=True) as index:
-                    k = kb.offset(index, strides)
-                    fill(kb.add(self.base, row(*index)), kb.mul(k, width))
-
-            # The places of a full panel ascend, so that this span leaves no gap.
-            dense_run = kb.eq(kb.sub(taken[-1], taken[0]), width - 1)
-            full = kb.eq(count, width)
-            kb.either(kb.b.and_(dense_run, full), lambda: rows(run), lambda: rows(gather))
-
-        return _all(kb, pack)
-
-
-def _all(
-    kb: KernelBuilder, pack: Callable[[Index, Index, Operand], None]
-) -> Callable[[Index, Index, Slots], None]:
-    """The function that packs panels out of the one that packs a panel."""
-
-    def fill(start: Index, count: Index, slots: Slots) -> None:
-        with kb.loop(count, 0, slots.width) as j:
-            number = kb.minimum(kb.sub(count, j), slots.width)
-            pack(kb.add(start, j), number, slots.panel(kb.div(j, slots.width)))
-
-    return fill

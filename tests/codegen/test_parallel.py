@@ -15,7 +15,7 @@ from typing import Any
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from kernel_harness import build
+from kernel_harness import build, reference
 
 from wherry.codegen import jit, parallel
 from wherry.codegen.builder import KernelBuilder
@@ -131,6 +131,81 @@ def test_small_work_stays_on_one_thread(threads: Any, monkeypatch: pytest.Monkey
     run = jit(mirror(symbol("R"), 4))
     x = np.arange(40).reshape(10, 4)
     np.testing.assert_array_equal(run([x])[0], x[:, ::-1])
+
+
+class Recorder:
+    """A pool of the calling thread alone; `shares` says how many were run for each kernel."""
+
+    def __init__(self) -> None:
+        self.shares: list[int] = []
+        task_kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, *[ctypes.c_int64] * 3)
+
+        def fork_join(pool: int, task: int, args: int, shares: int, threads: int) -> None:
+            self.shares.append(shares)
+            for share in range(shares):
+                task_kind(task)(args, share, shares, 0)
+
+        kinds = [ctypes.c_void_p] * 3 + [ctypes.c_int64] * 2
+        self.function = ctypes.CFUNCTYPE(None, *kinds)(fork_join)
+        self.struct = ctypes.c_void_p(ctypes.cast(self.function, ctypes.c_void_p).value)
+        self.address = ctypes.addressof(self.struct)
+
+
+@pytest.fixture
+def recorder(threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    """The pool of this test, for two threads."""
+    threads(2)
+    pool = Recorder()
+    monkeypatch.setattr(process, "pool", pool.address)
+    return pool
+
+
+@pytest.fixture
+def share_number() -> Iterator[None]:
+    """An op whose elements are the number of the share that wrote them."""
+    op("share_number", "X", infer=lambda x: x, no_samples="of this test")
+
+    @lowers("share_number")
+    def kernel(kb: KernelBuilder) -> None:
+        out = kb.output()
+        with kb.parallel(kb.dim(out.shape[0])) as i:
+            out.store(kb.index_scalar(kb._share, I64), i)
+
+    yield
+    del OPS["share_number"], LOWERINGS["share_number"]
+
+
+@pytest.mark.usefixtures("every_loop", "share_number")
+@pytest.mark.parametrize("size", [27, symbol("N")])
+def test_the_first_shares_are_the_longer_ones(recorder: Recorder, size: Any) -> None:
+    program = Program()
+    x = program.global_block.add_arg("x", (size,), I64)
+    program.global_block.results.append(BlockEmitter(program.global_block).share_number(x))
+    (found,) = jit(program)([np.zeros(27, np.int64)])
+    assert recorder.shares == [8]
+    assert np.bincount(found).tolist() == [4, 4, 4, 3, 3, 3, 3, 3]
+
+
+@pytest.mark.usefixtures("every_loop")
+@pytest.mark.parametrize(
+    ("type", "shapes", "attrs"),
+    [
+        ("conv2d", [(1, 8, 20, 20), (16, 8, 1, 1)], {}),
+        ("conv2d", [(1, 8, 20, 20), (16, 8, 3, 3)], {"paddings": [1, 1]}),
+        ("conv2d", [(3, 8, 6, 6), (16, 4, 3, 3)], {"paddings": [1, 1], "groups": 2}),
+        ("conv2d_input_grad", [(16, 8, 3, 3), (1, 16, 18, 18)], {"input_size": [20, 20]}),
+        ("conv2d_filter_grad", [(2, 8, 20, 20), (2, 16, 18, 18)], {"filter_size": [3, 3]}),
+    ],
+)
+def test_convolutions_as_products_are_shared(
+    recorder: Recorder, type: str, shapes: Any, attrs: Any
+) -> None:
+    rng = np.random.default_rng(len(type))
+    inputs = [rng.normal(size=shape) for shape in shapes]
+    (got,) = jit(build(type, inputs, **attrs))(inputs)
+    assert recorder.shares == [8]
+    want = reference(type, inputs, **attrs)[0]
+    np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
 
 
 COUNTING = """
