@@ -115,11 +115,17 @@ class Product:
 
     @cached_property
     def per_block(self) -> int:
-        """The panels of a block: few enough that there is a block for each thread."""
+        """The panels of a block: few enough that there is a block for each thread.
+
+        Many blocks are about equal, and about a multiple of the shares.
+        """
         most = _panels(self.depth)
         most = most * PANEL_BYTES // (self.width * self.dtype.itemsize)
         if not isinstance(self.panels, int):
             return most
+        blocks = -(-self.panels // most)
+        if blocks > _SHARES:
+            return -(-self.panels // (-(-blocks // (2 * _SHARES)) * 2 * _SHARES))
         return max(1, min(most, max(2, -(-self.panels // _SHARES)), self.panels))
 
     @cached_property
