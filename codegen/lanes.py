@@ -12,7 +12,7 @@ from llvmlite import ir
 from wherry.ir.scalar import Scalar
 
 from .constant import undefined, zeros
-from .index import I32, POINTER, Index, Value
+from .index import I1, I32, POINTER, Index, Value
 from .math import LLVMScalars, storage_type
 from .operand import Operand
 
@@ -27,6 +27,37 @@ def splat(kb: KernelBuilder, value: Value, width: int) -> Value:
     kind = ir.VectorType(value.type, width)
     one = kb.b.insert_element(undefined(kind), value, ir.Constant(I32, 0))
     return kb.b.shuffle_vector(one, undefined(kind), zeros(width))
+
+
+def load_within(operand: Operand, at: Index, width: int, low: int, high: int) -> Value:
+    """Lanes [low, high) of the vector at `at`; the others are zeros and touch no memory.
+
+    Where the target has no such instruction, LLVM makes loads of single numbers of it.
+    """
+    if (low, high) == (0, width):
+        return operand.load_vector(at, width)
+    flags = [low <= lane < high for lane in range(width)]
+    if not any(flags):
+        return ir.Constant(storage_type(operand.dtype, width), None)
+    mask = ir.Constant(ir.VectorType(I1, width), flags)
+    return _masked_load(operand.kb, operand, at, mask)
+
+
+def _masked_load(kb: KernelBuilder, operand: Operand, at: Index, flags: Value) -> Value:
+    kind = storage_type(operand.dtype, flags.type.count)
+    function = _masked(kb, "load", kind, kind, [POINTER, I32, flags.type, kind])
+    align = ir.Constant(I32, operand.dtype.itemsize)
+    behind = ir.Constant(kind, None)
+    return kb.b.call(function, [operand.address(at), align, flags, behind])
+
+
+def _masked(kb: KernelBuilder, name: str, kind: Any, result: Any, arguments: list[Any]) -> Any:
+    element = kind.element
+    letter = "i" if isinstance(element, ir.IntType) else "f"
+    bits = element.width if letter == "i" else 32 if element == ir.FloatType() else 64
+    full = f"llvm.masked.{name}.v{kind.count}{letter}{bits}.p0"
+    module = kb.function.module
+    return module.globals.get(full) or ir.Function(module, ir.FunctionType(result, arguments), full)
 
 
 @dataclass(frozen=True)
@@ -71,7 +102,7 @@ class Lanes:
         if stride == 1 and self.full:
             stored = operand.load_vector(place(0), self.width)
         elif stride == 1 and self._maskable(operand):
-            stored = self._masked_load(operand, place(0))
+            stored = _masked_load(self.kb, operand, place(0), self.mask)
         else:
             stored = self._gather(operand, place)
         return self.scalars.from_storage(stored, operand.dtype)
@@ -91,23 +122,6 @@ class Lanes:
         smallest = self.kb.machine.masked_bytes
         return 0 < smallest <= operand.dtype.itemsize
 
-    def _masked(self, name: str, kind: Any, result: Any, arguments: list[Any]) -> Any:
-        element = kind.element
-        letter = "i" if isinstance(element, ir.IntType) else "f"
-        bits = element.width if letter == "i" else 32 if element == ir.FloatType() else 64
-        full = f"llvm.masked.{name}.v{self.width}{letter}{bits}.p0"
-        module = self.kb.function.module
-        return module.globals.get(full) or ir.Function(
-            module, ir.FunctionType(result, arguments), full
-        )
-
-    def _masked_load(self, operand: Operand, at: Index) -> Value:
-        kind, flags = storage_type(operand.dtype, self.width), self.mask
-        function = self._masked("load", kind, kind, [POINTER, I32, flags.type, kind])
-        align = ir.Constant(I32, operand.dtype.itemsize)
-        behind = ir.Constant(kind, None)
-        return self.kb.b.call(function, [operand.address(at), align, flags, behind])
-
     def _masked_store(self, operand: Operand, value: Value, at: Index) -> None:
         if isinstance(self.count, int) and self.count == 1:
             # LLVM 22 makes a store of four bytes of this, where the element is one or two.
@@ -116,7 +130,7 @@ class Lanes:
             return
         kind, flags = storage_type(operand.dtype, self.width), self.mask
         void = ir.VoidType()
-        function = self._masked("store", kind, void, [kind, POINTER, I32, flags.type])
+        function = _masked(self.kb, "store", kind, void, [kind, POINTER, I32, flags.type])
         align = ir.Constant(I32, operand.dtype.itemsize)
         self.kb.b.call(function, [value, operand.address(at), align, flags])
 

@@ -1,13 +1,18 @@
 """conv2d_planes: a direct convolution of plain images for few outputs: vectors are pixels.
 
-The planes of a group are copied into working memory with their padding, so that nothing is checked
-while they are read; there a vector may reach behind a row. A tile is all outputs of the group by
-some vectors of a row by some rows; rows share what they read.
+A tile is all outputs of the group by some vectors of a row by some rows; rows share what they read.
+Where the code for a tile is straight, it reads the image where it lies: the vectors at both ends of
+a row leave out the lanes that would be padding, and lines above and below are one line of zeros.
+Else the planes of a group are copied into working memory with their padding, so that nothing is
+checked while they are read; there a vector may reach behind a row.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product as product_of
+
+from llvmlite import ir
 
 from wherry.ir.dims import Dim, product
 from wherry.ir.program import OpDesc
@@ -16,7 +21,8 @@ from wherry.schema.dtypes import float32
 from ..builder import KernelBuilder
 from ..epilogue import Result
 from ..index import Index, Value
-from ..lanes import Lanes, splat
+from ..lanes import Lanes, load_within, splat
+from ..math import storage_type
 from ..operand import Operand
 from .layout import Frame
 from .registry import lowers_head
@@ -25,7 +31,7 @@ from .windows import strided
 
 # So many products of one pixel are written out, and rows share what they read.
 _FEW_PRODUCTS = 32
-_ROWS = 8
+_ROWS = 4
 # The longest vector of any machine: what may be read behind the last row.
 _SLACK = 16
 
@@ -49,7 +55,7 @@ def conv2d_planes(kb: KernelBuilder, result: Result) -> None:
     conv = _Conv(kb, result)
     with kb.parallel(kb.mul(kb.dim(result.shape[0]), groups)) as number:
         image, group = kb.div(number, groups), kb.rem(number, groups)
-        conv.fill(number)
+        conv.source.begin(number)
         rows = Row.cut(kb, conv.high, conv.rows)
         for run in rows.runs:
             with rows.each(run, 0, rows.tiles) as y:
@@ -59,52 +65,133 @@ def conv2d_planes(kb: KernelBuilder, result: Result) -> None:
 class _Conv:
     def __init__(self, kb: KernelBuilder, result: Result) -> None:
         self.kb, self.result, attrs = kb, result, kb.attrs
-        self.x, self.w = kb.input("Input"), kb.input("Filter")
+        self.w = kb.input("Filter")
         self.strides, self.dilations = attrs["strides"], attrs["dilations"]
         outputs, self.channels, *self.kernel = map(int, self.w.shape)
         self.outputs = outputs // attrs["groups"]
         self.high, self.wide = result.shape[2:]
         self.width = kb.machine.lanes(float32)
-        self.planes = Operand(kb, kb.scratch, float32, _planes(kb.op))
         self.surface = result.over(1, 1, 2)
         self.sums = kb.machine.conv_sums
         self.is_short = product(self.w.shape) // attrs["groups"] <= _FEW_PRODUCTS
         self.rows = max(min(_ROWS, self.sums // self.outputs), 1)
-
-    @property
-    def line(self) -> Index:
-        return self.kb.dim(self.planes.shape[2])
-
-    @property
-    def plane(self) -> Index:
-        return self.kb.dim(product(self.planes.shape[1:]))
-
-    def fill(self, number: Index) -> None:
-        """The group's planes with zeros around."""
-        kb, x = self.kb, self.x
-        area = kb.dim(x.shape[2] * x.shape[3])
-        frame = Frame(kb, self.planes, self.planes.shape[1:], kb.attrs["paddings"], 1)
-        with kb.loop(self.channels) as c:
-            source = kb.mul(kb.add(kb.mul(number, self.channels), c), area)
-            frame.copy(x, source, kb.mul(c, self.plane))
+        in_place = self.is_short and _Image.serves(kb)
+        self.source: _Image | _Planes = _Image(kb) if in_place else _Planes(kb)
 
     def row(self, image: Index, group: Index, y: Index, rows: int) -> None:
-        """The tiles of some rows: whole vectors, then what is left of the row."""
+        """The tiles of some rows."""
+        for x, vectors, lanes in self.spans(rows):
+            _Tile(self, (image, group, y, x), rows, vectors, lanes).emit()
+
+    def spans(self, rows: int) -> Iterator[tuple[Index, int, Lanes]]:
+        """Where the tiles of some rows lie: (the first pixel, vectors, lanes of each)."""
         kb, width = self.kb, self.width
         whole, rest = self.wide // width, self.wide % width
         most = 1 if self.is_short else max(self.sums // (self.outputs * rows), 1)
-        cut = Row.cut(kb, whole, most)
+        lanes = Lanes(kb, width, width)
+        first, stop = self.source.inside(whole, self.reach, width)
+        for vector in range(first):
+            yield vector * width, 1, lanes
+        cut = Row.cut(kb, stop - first, most)
         for run in cut.runs:
             with cut.each(run, 0, cut.tiles) as vector:
-                at = (image, group, y, kb.mul(vector, width))
-                _Tile(self, at, rows, run.size, Lanes(kb, width, width)).emit()
+                yield kb.mul(kb.add(vector, first), width), run.size, lanes
+        if isinstance(stop, int) and isinstance(whole, int):
+            for vector in range(stop, whole):
+                yield vector * width, 1, lanes
         if rest == 0:
             return
         if isinstance(rest, int):
             width = 1 << (rest - 1).bit_length()
         with kb.when(kb.lt(0, kb.dim(rest))):
-            at = (image, group, y, kb.dim(self.wide - rest))
-            _Tile(self, at, rows, 1, Lanes(kb, width, kb.dim(rest))).emit()
+            yield kb.dim(self.wide - rest), 1, Lanes(kb, width, kb.dim(rest))
+
+    @property
+    def reach(self) -> int:
+        """How far the last tap of a row lies from the first one."""
+        return (self.kernel[1] - 1) * self.dilations[1]
+
+
+class _Planes:
+    """Copies of a group's planes, with zeros around."""
+
+    def __init__(self, kb: KernelBuilder) -> None:
+        self.kb, self.strides = kb, kb.attrs["strides"]
+        self.memory = Operand(kb, kb.scratch, float32, _planes(kb.op))
+        self.channels, self.high, self.wide = self.memory.shape
+
+    def begin(self, number: Index) -> None:
+        """Copy the group of this number."""
+        kb, x = self.kb, self.kb.input("Input")
+        area, channels = kb.dim(x.shape[2] * x.shape[3]), kb.dim(self.channels)
+        frame = Frame(kb, self.memory, (self.high, self.wide), kb.attrs["paddings"], 1)
+        with kb.loop(channels) as c:
+            source = kb.mul(kb.add(kb.mul(number, channels), c), area)
+            frame.copy(x, source, self.memory.offset((c, 0, 0)))
+
+    def inside(self, vectors: Dim, reach: int, width: int) -> tuple[int, Dim]:
+        """The vectors [first, stop) of a row whose taps all lie in the memory of the row."""
+        return 0, vectors
+
+    def line(self, c: Index, y: Index, down: Index, last: Dim) -> Operand:
+        """The line so far below the first one of outputs y, of which the largest is `last`."""
+        row = self.kb.add(self.kb.mul(y, self.strides[0]), down)
+        return Operand(self.kb, self.memory.address(self.memory.offset((c, row, 0))), float32, ())
+
+    def vector(self, line: Operand, x: Index, right: Index, width: int) -> Value:
+        """Of a line, the pixels so far to the right of the first ones of the outputs from x on."""
+        place = self.kb.add(self.kb.mul(x, self.strides[1]), right)
+        return strided(self.kb, line.load_vector, place, self.strides[1], width)
+
+
+class _Image:
+    """The same of an image where it lies, whose size is known; zeros outside are not read."""
+
+    def __init__(self, kb: KernelBuilder) -> None:
+        self.kb, self.x, self.step = kb, kb.input("Input"), kb.attrs["strides"][0]
+        self.above, _, self.left, _ = kb.attrs["paddings"]
+        self.high, self.wide = map(int, self.x.shape[2:])
+        self.channels = int(kb.input("Filter").shape[1])
+        self.zeros = Operand(kb, kb.scratch, float32, (self.wide,))
+        self.number: Index = 0
+
+    @staticmethod
+    def serves(kb: KernelBuilder) -> bool:
+        sizes = [*kb.input("Input").shape[2:], *kb.attrs["paddings"]]
+        return kb.attrs["strides"][1] == 1 and all(isinstance(size, int) for size in sizes)
+
+    def begin(self, number: Index) -> None:
+        self.number = number
+        row = Row.halves(self.kb, self.wide, self.kb.machine.lanes(float32))
+        for run in row.runs:
+            zero = ir.Constant(storage_type(float32, run.size), None)
+            with row.each(run, 0, row.tiles) as at:
+                self.zeros.store_vector(zero, at)
+
+    def inside(self, vectors: Dim, reach: int, width: int) -> tuple[int, Dim]:
+        assert isinstance(vectors, int)
+        first = min(-(-self.left // width), vectors)
+        behind = (self.wide + self.left - reach) // width
+        return first, min(max(behind, first), vectors)
+
+    def line(self, c: Index, y: Index, down: int, last: int) -> Operand:
+        kb, x = self.kb, self.x
+        row = kb.add(kb.mul(y, self.step), down - self.above)
+        plane = kb.add(kb.mul(self.number, self.channels), c)
+        own = x.address(kb.mul(kb.add(kb.mul(plane, self.high), row), self.wide))
+        for may_be, is_outside in (
+            (down < self.above, kb.lt(row, 0)),
+            (last * self.step + down - self.above >= self.high, kb.lt(self.high - 1, row)),
+        ):
+            if may_be:
+                own = kb.b.select(is_outside, self.zeros.pointer, own)
+        return Operand(kb, own, float32, ())
+
+    def vector(self, line: Operand, x: Index, right: int, width: int) -> Value:
+        at = self.kb.add(x, right - self.left)
+        if not isinstance(at, int):
+            return line.load_vector(at, width)
+        return load_within(line, at, width, max(-at, 0), min(self.wide - at, width))
 
 
 class _Tile:
@@ -121,50 +208,65 @@ class _Tile:
         self.sums = {key: self.kb.cell(zero) for key in keys}
 
     def emit(self) -> None:
-        kb, conv, (image, group, y, x) = self.kb, self.conv, self.at
-        line = kb.mul(conv.line, conv.strides[0])
-        source = kb.add(kb.mul(y, line), kb.mul(x, conv.strides[1]))
-        if conv.is_short:
-            self.all_taps(source)
+        if self.conv.is_short:
+            self.all_taps()
         else:
-            self.each_tap(source)
-        for (o, r, v), cell in self.sums.items():
+            self.each_tap()
+
+    @property
+    def last(self) -> Dim:
+        """The first row of the last tile."""
+        return self.conv.high - self.rows
+
+    def each_tap(self) -> None:
+        """Loops over channels and taps."""
+        kb, conv, y, (high, wide) = self.kb, self.conv, self.at[2], self.conv.kernel
+        with kb.loop(conv.channels) as c, kb.loop(high) as i, kb.loop(wide) as j:
+            down, right = kb.mul(i, conv.dilations[0]), kb.mul(j, conv.dilations[1])
+            tap = kb.add(kb.mul(kb.add(kb.mul(c, high), i), wide), j)
+            lines = (
+                conv.source.line(c, y, kb.add(down, r * conv.strides[0]), self.last)
+                for r in range(self.rows)
+            )
+            self.add({r: self.read(line, right) for r, line in enumerate(lines)}, tap)
+        for r in range(self.rows):
+            self.store(r)
+
+    def all_taps(self) -> None:
+        """Straight code; each line of the image is read once for all rows.
+
+        A row is stored as soon as it is complete, so that few sums are in registers.
+        """
+        conv, y, (high, wide) = self.conv, self.at[2], self.conv.kernel
+        step, gap = conv.strides[0], conv.dilations[0]
+        downs = sorted({r * step + i * gap for r in range(self.rows) for i in range(high)})
+        for c, down in product_of(range(conv.channels), downs):
+            line = conv.source.line(c, y, down, self.last)
+            rows = {r: divmod(down - r * step, gap) for r in range(self.rows)}
+            taps = {r: i for r, (i, between) in rows.items() if not between and 0 <= i < high}
+            for j in range(wide):
+                read = self.read(line, j * conv.dilations[1])
+                for r, i in taps.items():
+                    self.add({r: read}, (c * high + i) * wide + j)
+            for r, i in taps.items():
+                if (c, i) == (conv.channels - 1, high - 1):
+                    self.store(r)
+
+    def read(self, line: Operand, right: Index) -> list[Value]:
+        """The tile's vectors of one line."""
+        kb, source, width = self.kb, self.conv.source, self.lanes.width
+        starts = (kb.add(self.at[3], v * width) for v in range(self.vectors))
+        return [source.vector(line, x, right, width) for x in starts]
+
+    def store(self, r: int) -> None:
+        """Store a row of the tile."""
+        kb, conv, (image, group, y, x) = self.kb, self.conv, self.at
+        for o, v in product_of(range(conv.outputs), range(self.vectors)):
             pixel = kb.add(x, v * self.lanes.width)
             place = kb.add(kb.mul(kb.add(y, r), kb.dim(conv.wide)), pixel)
             channel = kb.add(kb.mul(group, conv.outputs), o)
-            conv.surface.store(cell.get(), float32, [image, channel, place], self.lanes)
-
-    def each_tap(self, source: Index) -> None:
-        """Loops over channels and taps."""
-        kb, conv, (high, wide) = self.kb, self.conv, self.conv.kernel
-        with kb.loop(conv.channels) as c, kb.loop(high) as i, kb.loop(wide) as j:
-            down = kb.mul(i, kb.mul(conv.line, conv.dilations[0]))
-            right = kb.add(kb.mul(c, conv.plane), kb.mul(j, conv.dilations[1]))
-            place = kb.add(kb.add(source, down), right)
-            tap = kb.add(kb.mul(kb.add(kb.mul(c, high), i), wide), j)
-            below = [kb.mul(conv.line, r * conv.strides[0]) for r in range(self.rows)]
-            self.add({r: self.read(kb.add(place, at)) for r, at in enumerate(below)}, tap)
-
-    def all_taps(self, source: Index) -> None:
-        """Straight code; each line of the image is read once for all rows."""
-        kb, conv, (high, wide) = self.kb, self.conv, self.conv.kernel
-        step, gap = conv.strides[0], conv.dilations[0]
-        lines = sorted({r * step + i * gap for r in range(self.rows) for i in range(high)})
-        for c, line, j in product_of(range(conv.channels), lines, range(wide)):
-            right = kb.add(kb.mul(c, conv.plane), j * conv.dilations[1])
-            read = self.read(kb.add(kb.add(source, kb.mul(conv.line, line)), right))
-            for r in range(self.rows):
-                i, between = divmod(line - r * step, gap)
-                if not between and 0 <= i < high:
-                    self.add({r: read}, (c * high + i) * wide + j)
-
-    def read(self, place: Index) -> list[Value]:
-        """The tile's vectors of one line."""
-        kb, planes, stride, width = (
-            self.kb, self.conv.planes, self.conv.strides[1], self.lanes.width,
-        )  # fmt: skip
-        starts = (kb.add(place, v * width * stride) for v in range(self.vectors))
-        return [strided(kb, planes.load_vector, at, stride, width) for at in starts]
+            sums = self.sums[o, r, v].get()
+            conv.surface.store(sums, float32, [image, channel, place], self.lanes)
 
     def add(self, lines: dict[int, list[Value]], tap: Index) -> None:
         """Multiply what was read for some rows with one tap of each output's filter."""
