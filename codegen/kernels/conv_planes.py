@@ -109,7 +109,7 @@ class _Conv:
     @property
     def reach(self) -> int:
         """How far the last tap of a row lies from the first one."""
-        return (self.kernel[1] - 1) * self.dilations[1]
+        return (self.kernel[1] - 1) * int(self.dilations[1])
 
 
 class _Planes:
@@ -174,8 +174,9 @@ class _Image:
         behind = (self.wide + self.left - reach) // width
         return first, min(max(behind, first), vectors)
 
-    def line(self, c: Index, y: Index, down: int, last: int) -> Operand:
+    def line(self, c: Index, y: Index, down: Index, last: Dim) -> Operand:
         kb, x = self.kb, self.x
+        assert isinstance(last, int)
         row = kb.add(kb.mul(y, self.step), down - self.above)
         plane = kb.add(kb.mul(self.number, self.channels), c)
         own = x.address(kb.mul(kb.add(kb.mul(plane, self.high), row), self.wide))
