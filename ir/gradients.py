@@ -25,25 +25,27 @@ def append_backward(
     targets: Sequence[Variable],
     target_grads: Sequence[Variable | None] | None = None,
     wrt: Sequence[Variable] = (),
+    all_named: bool = False,
 ) -> list[Variable | None]:
     """Append to the global block what computes the gradients of `targets` with respect to `wrt`.
 
     `target_grads` are the gradients that come in, of the targets' types; None stands for ones.
-    Returns one Variable per Variable of `wrt`, None where no target depends on it. Raises OpError,
-    with the user's line, where an op on the way has no gradient.
+    With `all_named` each Variable on the way has a gradient of its own name, also where an op hands
+    one on as it is. Returns one Variable per Variable of `wrt`, None where no target depends on it.
+    Raises OpError, with the user's line, where an op on the way has no gradient.
     """
-    return _Backward(program.global_block, wrt).run(targets, target_grads)
+    return _Backward(program.global_block, wrt, all_named).run(targets, target_grads)
 
 
 class _Backward:
     """Reverse accumulation in one block; `parts` holds what has come in for each Variable."""
 
-    def __init__(self, block: Block, wrt: Sequence[Variable]) -> None:
-        self.block, self.wrt = block, wrt
+    def __init__(self, block: Block, wrt: Sequence[Variable], all_named: bool = False) -> None:
+        self.block, self.wrt, self.all_named = block, wrt, all_named
         self.ops = list(block.ops)
         self.active = _active(self.ops, wrt)
         self.parts: dict[Variable, list[Variable]] = {}
-        self.named: set[Variable] = set()
+        self.named: dict[Variable, Variable] = {}
 
     def run(
         self, targets: Sequence[Variable], target_grads: Sequence[Variable | None] | None
@@ -79,19 +81,21 @@ class _Backward:
         total = parts[0]
         for part in parts[1:]:
             total = F.elementwise_add(total, part)
+        if self.all_named and self.named.get(total, var) is not var:
+            total = F.assign(total)
         self.parts[var] = [total]
-        self.name(total, f"{var.name}@GRAD")
+        self.name(total, var)
         return total
 
-    def name(self, grad: Variable, name: str) -> None:
+    def name(self, grad: Variable, var: Variable) -> None:
         """A gradient that an op here computed takes the name, if it has none of that kind yet."""
         is_ours = grad.op is not None and grad.op.attrs.get("op_role") == BACKWARD_ROLE
         if is_ours and grad not in self.named:
             self.block.drop_var(grad)
-            grad.name = self.block.program.unique(name)
+            grad.name = self.block.program.unique(f"{var.name}@GRAD")
             self.block.vars[grad.name] = grad
             self.block.program.names.add(grad.name)
-            self.named.add(grad)
+            self.named[grad] = var
 
     def op(self, op: OpDesc) -> None:
         """Emit the gradient of one op and hand it to the inputs."""

@@ -5,12 +5,13 @@ Families are tables: a row gives the function its op and its sentence.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from wherry.schema.dtypes import as_dtype, float64, int64
 
-from ..dispatch import run_op, write
+from ..dispatch import layer_name, run_op, write
 from ..tensor import Tensor
 from .convert import (
     as_list,
@@ -257,6 +258,9 @@ def clip(x: Tensor, min: Any = None, max: Any = None, name: str | None = None) -
     [1.0, 2.0]
     """
     need_tensor(x, "clip")
+    if x.dtype.is_float and not isinstance(min, Tensor) and not isinstance(max, Tensor):
+        low, high = -math.inf if min is None else min, math.inf if max is None else max
+        return run_op("clip", x, min=float(low), max=float(high))  # type: ignore[no-any-return]
     if min is not None:
         low = cast_to(min, x.dtype) if isinstance(min, Tensor) else scalar(min, x.dtype)
         x = run_op("elementwise_max", x, low)
@@ -285,10 +289,8 @@ def add_n(inputs: Any, name: str | None = None) -> Tensor:
     >>> paddle.add_n([paddle.ones([2]), paddle.ones([2])]).tolist()
     [2.0, 2.0]
     """
-    tensors = as_list(inputs)
-    out: Tensor = run_op("assign", tensors[0]) if len(tensors) == 1 else tensors[0]
-    for tensor in tensors[1:]:
-        out = run_op("elementwise_add", out, tensor)
+    with layer_name("add_n"):
+        out: Tensor = run_op("sum", as_list(inputs))
     return out
 
 

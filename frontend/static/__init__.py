@@ -9,11 +9,12 @@ from .input_spec import InputSpec
 
 if TYPE_CHECKING:
     from . import nn
+    from .average import ExponentialMovingAverage
     from .block import Block, Operator
     from .compiled import BuildStrategy, CompiledProgram, ExecutionStrategy
     from .executor import Executor
     from .io import load_inference_model, normalize_program, save_inference_model
-    from .metric import accuracy
+    from .metric import accuracy, auc
     from .mode import data, default_main_program, default_startup_program, program_guard
     from .nn.print import Print, py_func
     from .parameters import create_global_var, create_parameter
@@ -31,14 +32,16 @@ if TYPE_CHECKING:
     from .state import load, load_program_state, save, set_program_state
     from .training import append_backward, gradients
     from .variable import Parameter, Variable
+    from .weight_norm import WeightNormParamAttr
 
 # module -> names
 _PUBLIC = {
+    "average": "ExponentialMovingAverage",
     "block": "Block Operator",
     "compiled": "BuildStrategy CompiledProgram ExecutionStrategy",
     "executor": "Executor",
     "io": "load_inference_model normalize_program save_inference_model",
-    "metric": "accuracy",
+    "metric": "accuracy auc",
     "mode": "data default_main_program default_startup_program program_guard",
     "nn.print": "Print py_func",
     "parameters": "create_global_var create_parameter",
@@ -52,6 +55,7 @@ _PUBLIC = {
     "state": "load load_program_state save set_program_state",
     "training": "append_backward gradients",
     "variable": "Parameter Variable",
+    "weight_norm": "WeightNormParamAttr",
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
@@ -61,6 +65,7 @@ __all__ = [
     "CompiledProgram",
     "ExecutionStrategy",
     "Executor",
+    "ExponentialMovingAverage",
     "InputSpec",
     "Operator",
     "Parameter",
@@ -68,8 +73,10 @@ __all__ = [
     "Program",
     "Scope",
     "Variable",
+    "WeightNormParamAttr",
     "accuracy",
     "append_backward",
+    "auc",
     "cpu_places",
     "create_global_var",
     "create_parameter",

@@ -27,6 +27,8 @@ _ORDER = {
     ("layer_norm", True): ("Mean", "Variance", "Y"),
     ("layer_norm", False): ("Mean", "Variance", "Y"),
 }
+# `x[0]` is called after x: `x_slice_0`.
+_INDEXING = ("slice", "strided_slice")
 # What has the name of a persistable in Paddle, because it is written there.
 _STORED = ("MeanOut", "VarianceOut")
 
@@ -53,8 +55,14 @@ class OutputNames(Sequence[str]):
         return len(self.given)
 
 
-def output_names(program: Program, opdef: OpDef, layer: str | None) -> dict[str, OutputNames]:
-    """Names by output slot. `layer` is the prefix that a layer function or an operator chose."""
+def output_names(
+    program: Program, opdef: OpDef, layer: str | None, indexed: str | None = None
+) -> dict[str, OutputNames]:
+    """Names by output slot. `layer` is the prefix that a layer function or an operator chose;
+    `indexed` the name of the Variable that is indexed.
+    """
+    if indexed is not None and opdef.type in _INDEXING:
+        layer = f"{indexed}_{opdef.type}"
     key = layer or _key_of(opdef.type)
     found = {
         slot.name: OutputNames(program, "running_statistic" if slot.name in _STORED else key)

@@ -21,6 +21,7 @@ from .mode import building, default_startup_program
 from .program import Program
 from .tracer import StaticTracer
 from .variable import Variable
+from .weight_norm import WeightNormParamAttr, normalized_weight
 
 # These compute with drawn numbers on the host, so they draw when the startup Program is built.
 _ON_HOST = (TruncatedNormal, Orthogonal)
@@ -36,6 +37,12 @@ def make_parameter(active: StaticTracer, layer: str, shape: Sequence[int], dtype
     if found is None:
         return None
     name = found.name or generate(f"{layer}.{'b' if is_bias else 'w'}")
+    if isinstance(found, WeightNormParamAttr):
+        return normalized_weight(
+            active, default_startup_program(), name, list(shape), dtype, found,
+            lambda part, sizes, own: make_parameter(active, layer, sizes, dtype, own, is_bias,
+                                                    default),
+        )  # fmt: skip
     known = active.program.global_block.vars.get(name)
     if known is not None:
         if known.shape != tuple(shape) or known.dtype is not dtype:

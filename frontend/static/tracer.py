@@ -41,6 +41,7 @@ class StaticTracer(ProgramTracer):
         self.frames = [Frame(desc.global_block)]
         self.stored: dict[ir.Variable, ir.Variable] = {}
         self.layer: str | None = None
+        self.indexed: str | None = None
         # Counts the writes to persistables, so that a run can tell whether the Program changed.
         self.writes = 0
 
@@ -52,6 +53,24 @@ class StaticTracer(ProgramTracer):
             yield
         finally:
             self.layer = outer
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Name what is made inside after a part of a layer, whose own names go on afterwards."""
+        outer, self.layer = self.layer, name
+        try:
+            yield
+        finally:
+            self.layer = outer
+
+    @contextmanager
+    def indexing(self, name: str) -> Iterator[None]:
+        """Name the slices that are taken inside after the Variable: `x_slice_0`."""
+        outer, self.indexed = self.indexed, name
+        try:
+            yield
+        finally:
+            self.indexed = outer
 
     def function(self, name: str) -> AbstractContextManager[None]:
         """Name what is made inside after a function, unless it is part of a layer."""
@@ -92,7 +111,7 @@ class StaticTracer(ProgramTracer):
 
     def names_for(self, opdef: OpDef) -> Mapping[str, OutputNames]:
         """The names of an op's outputs."""
-        return output_names(self.program, opdef, self.layer)
+        return output_names(self.program, opdef, self.layer, self.indexed)
 
     def convert_call(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A Layer's forward runs as it is: static mode converts no Python."""

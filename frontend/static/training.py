@@ -46,9 +46,10 @@ def append_backward(
     before = len(program.global_block.ops)
     # What was built after an optimizer's step reads the parameters as that left them.
     stepped = {var: tracer.stored[var] for var in wrt if var in tracer.stored}
-    found = append_gradients(program, [loss.variable], None, [*wrt, *stepped.values()])
+    ends = [*wrt, *stepped.values()]
+    found = append_gradients(program, [loss.variable], None, ends, all_named=True)
     _mark_roles(loss.variable, program.global_block.ops[before:])
-    grads = dict(zip([*wrt, *stepped.values()], found, strict=True))
+    grads = dict(zip(ends, found, strict=True))
     pairs = [
         (var, _sum_of(tracer, [grads[one] for one in (var, stepped.get(var)) if one is not None]))
         for var in wrt
@@ -84,7 +85,9 @@ def gradients(
         )
     without = _names(no_grad_set or ())
     wrt = [one.variable for one in starts]
-    found = append_gradients(tracer.program, [one.variable for one in ends], given, wrt)
+    found = append_gradients(
+        tracer.program, [one.variable for one in ends], given, wrt, all_named=True
+    )
     return [
         None if grad is None or var.name in without else tracer.traced(grad)
         for var, grad in zip(wrt, found, strict=True)

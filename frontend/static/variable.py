@@ -15,9 +15,12 @@ from wherry.schema.errors import ConversionError
 from .. import tensor as eager
 from ..jit.sizes import Size
 from ..jit.state import at_line
+from ..ops.convert import is_number, scalar
+from ..ops.math import cast
 from ..ops.operators import OPERATORS
 from ..param_attr import ParamAttr
 from ..traced import Traced
+from ..unique_name import generate
 
 if TYPE_CHECKING:
     from .block import Block
@@ -150,6 +153,18 @@ class Variable(Traced):
         )
 
 
+    def __getitem__(self, item: Any) -> Any:
+        if not _by_user():
+            return super().__getitem__(item)
+        with self.tracer.indexing(self.name):
+            return super().__getitem__(item)
+
+    def astype(self, dtype: Any) -> Any:
+        """A copy in another dtype."""
+        with self.tracer.naming("tmp"):
+            return cast(self, dtype)
+
+
 class Parameter(Variable, eager.Parameter):
     """A Variable that a layer made to be trained; its value lives in a scope."""
 
@@ -185,16 +200,36 @@ class Parameter(Variable, eager.Parameter):
 
 def _named(operator: Callable[..., Any]) -> Callable[..., Any]:
     """The operator, whose results are named `tmp_0`, `tmp_1`, ... where the user writes it."""
+    skips = _SKIPS.get(operator.__name__)
 
     @functools.wraps(operator)
     def call(self: Variable, *args: Any) -> Any:
         if not _by_user():
             return operator(self, *args)
+        if skips is not None and is_number(args[0]):
+            args = (skips(self, args[0]),)
         with self.tracer.naming("tmp"):
             return operator(self, *args)
 
     return call
 
+
+def _divisor(self: Variable, number: Any) -> Any:
+    """Paddle multiplies by the inverse, so that no name goes to a constant."""
+    with self.tracer.naming("divisor"):
+        return scalar(number, self.dtype) if self.dtype.is_float else number
+
+
+def _exponent(self: Variable, number: Any) -> Any:
+    """Paddle makes a constant of the exponent, which takes a name."""
+    generate("tmp")
+    return number
+
+
+# Operators with a number that take more or fewer names in Paddle than the ops here.
+_SKIPS: dict[str, Callable[[Variable, Any], Any]] = {
+    "_truediv": _divisor, "__truediv__": _divisor, "_pow": _exponent, "__pow__": _exponent,
+}  # fmt: skip
 
 for _name in OPERATORS:
     setattr(Variable, _name, _named(getattr(Traced, _name)))

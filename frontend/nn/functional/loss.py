@@ -6,7 +6,7 @@ from typing import Any
 
 from wherry.schema.errors import OpError
 
-from ...dispatch import run_op, tracer
+from ...dispatch import layer_name, run_op, tracer
 from ...location import user_location
 from ...ops.convert import cast_to, need_tensor, scalar
 from ...tensor import Tensor
@@ -120,22 +120,25 @@ def _class_weights(
 def _mean_over_counted(
     loss: Tensor, label: Tensor, weights: Tensor | None, soft_label: bool, ignore_index: int
 ) -> Tensor:
-    total = run_op("reduce_sum", loss, reduce_all=True)
     if weights is not None:
-        return _safe_quotient(total, run_op("reduce_sum", weights, reduce_all=True))
+        return _quotient(loss, weights)
     none_ignored = (
         tracer.get() is None and not soft_label and not (label.array == ignore_index).any()
     )
     if soft_label or none_ignored:
         return run_op("reduce_mean", loss, reduce_all=True)  # type: ignore[no-any-return]
-    counted = cast_to(run_op("not_equal", label, scalar(ignore_index, label.dtype)), loss.dtype)
-    return _safe_quotient(total, run_op("reduce_sum", counted, reduce_all=True))
+    with layer_name("counted"):
+        counted = cast_to(run_op("not_equal", label, scalar(ignore_index, label.dtype)), loss.dtype)
+    return _quotient(loss, counted)
 
 
-def _safe_quotient(total: Tensor, count: Tensor) -> Tensor:
-    """total / count, and 0 where nothing was counted."""
-    empty = cast_to(run_op("equal", count, scalar(0, count.dtype)), count.dtype)
-    return total / (count + empty)
+def _quotient(loss: Tensor, weights: Tensor) -> Tensor:
+    """The sum of the losses by that of their weights, 0 where that is 0. It is named as a mean."""
+    with layer_name("counted"):
+        total, count = (run_op("reduce_sum", one, reduce_all=True) for one in (loss, weights))
+        count += cast_to(run_op("equal", count, scalar(0, count.dtype)), count.dtype)
+    with layer_name("mean"):
+        return run_op("elementwise_div", total, count)  # type: ignore[no-any-return]
 
 
 def nll_loss(
@@ -174,8 +177,8 @@ def square_error_cost(input: Tensor, label: Tensor) -> Tensor:
     >>> paddle.nn.functional.square_error_cost(paddle.ones([1]), paddle.zeros([1])).tolist()
     [1.0]
     """
-    out: Tensor = run_op("square", input - label)
-    return out
+    with layer_name("square_error_cost"):
+        return run_op("square", input - label)  # type: ignore[no-any-return]
 
 
 def l1_loss(

@@ -13,7 +13,6 @@ from wherry.schema.errors import OpError
 from ...location import user_location
 from ...nn import functional
 from ...nn.initializer import Constant
-from ...ops.search import where
 from ...unique_name import generate
 from ..mode import building
 from ..parameters import make_parameter
@@ -139,6 +138,11 @@ def embedding(
         return functional.embedding(ids, weight, padding_idx)
 
 
+def _per_channel(channels: int, last: bool) -> list[int]:
+    """Paddle's shape of a weight for each channel, whatever the rank of the input."""
+    return [1, 1, 1, channels] if last else [1, channels, 1, 1]
+
+
 def prelu(
     x: Variable, mode: str, param_attr: Any = None, data_format: str = "NCHW",
     name: str | None = None,
@@ -151,9 +155,7 @@ def prelu(
     axis = channel_axis(x, data_format)
     shapes = {
         "all": lambda: [1],
-        "channel": lambda: [
-            known_size(x, i, "prelu") if i == axis else 1 for i in range(x.ndim)
-        ],
+        "channel": lambda: _per_channel(known_size(x, axis, "prelu"), axis != 1),
         "element": lambda: [1, *(known_size(x, i, "prelu") for i in range(1, x.ndim))],
     }  # fmt: skip
     if mode not in shapes:
@@ -163,4 +165,5 @@ def prelu(
         active, layer, shapes[mode](), x.dtype, param_attr, default=Constant(0.25)
     )
     with active.naming(f"{layer}.tmp"):
-        return where(x > 0, x, x * weight)
+        layout = "NHWC" if axis == x.ndim - 1 and axis != 1 else "NCHW"
+        return active.emit("prelu", x, weight, mode=mode, data_format=layout)
