@@ -152,7 +152,6 @@ class Variable(Traced):
             f"paddle.static.nn.while_loop, compute with paddle's functions{at_line()}"
         )
 
-
     def __getitem__(self, item: Any) -> Any:
         if not _by_user():
             return super().__getitem__(item)
