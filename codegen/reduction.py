@@ -7,6 +7,7 @@ neither the machine nor on how work is split.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -128,13 +129,21 @@ class Partials:
     def partial(self, lanes: Lanes, value: Scalar) -> Value:
         return self.reduction.partial(lanes.scalars, value).value
 
-    def registers(self) -> Registers:
-        """The partial results in registers, for the whole blocks of a run."""
-        return Registers(self)
+    @property
+    def vectors(self) -> int:
+        """How many vectors the partial results are."""
+        return self.lanes // self.width
+
+    def registers(self, numbers: Collection[int]) -> Registers:
+        """Some of these vectors in registers, for the whole blocks of a run."""
+        return Registers(self, numbers)
 
     def result(self) -> Scalar:
         """All of them combined."""
         kb, lanes = self.kb, self.lanes
+        while lanes > kb.machine.row_sums * self.width:
+            lanes //= 2
+            self._combine_in_memory(lanes)
         vector = self.memory.load_vector(0, lanes)
         while lanes > 1:
             lanes //= 2
@@ -142,18 +151,28 @@ class Partials:
             vector = self.reduction.combine(kb, low, high, lanes if lanes > 1 else 0)
         return self.reduction.final(kb, vector)
 
+    def _combine_in_memory(self, lanes: int) -> None:
+        """The first so many lanes with as many that follow: more than the registers hold.
+
+        As these vectors are found by an index they stay in memory, and leave the registers to the
+        loops before.
+        """
+        with self.kb.loop(lanes, 0, self.width, plain=True) as i:
+            low = self.memory.load_vector(i, self.width)
+            high = self.memory.load_vector(self.kb.add(i, lanes), self.width)
+            self.memory.store_vector(self.reduction.combine(self.kb, low, high, self.width), i)
+
 
 class Registers:
-    """Partial results as vectors in registers; `keep` puts them back into memory.
+    """Partial results as vectors in registers, by number; `keep` puts them back into memory.
 
     For extremes of floats NaN is looked for beside: one comparison does for two vectors, and the
     extreme itself is one instruction.
     """
 
-    def __init__(self, partials: Partials) -> None:
+    def __init__(self, partials: Partials, numbers: Collection[int]) -> None:
         self.partials, self.kb, self.width = partials, partials.kb, partials.width
-        firsts = range(0, partials.lanes, self.width)
-        self.cells = [self.kb.cell(self._load(first)) for first in firsts]
+        self.cells = {number: self.kb.cell(self._load(number * self.width)) for number in numbers}
         reduction = partials.reduction
         self.is_extreme = reduction.function in ("max", "min") and reduction.dtype.is_float
         self.waiting: Value | None = None
@@ -166,7 +185,7 @@ class Registers:
 
     def add(self, number: int, lanes: Lanes, value: Scalar) -> None:
         """Take the vector of this number, counted from a multiple of all lanes."""
-        cell = self.cells[number % len(self.cells)]
+        cell = self.cells[number % self.partials.vectors]
         partial = self.partials.partial(lanes, value)
         if self.is_extreme:
             cell.set(self._extreme(cell.get(), partial))
@@ -193,9 +212,9 @@ class Registers:
         if self.is_extreme:
             scalars = LLVMScalars(self.kb.b, self.width)
             nan = scalars.constant(np.nan, self.partials.reduction.dtype)
-            first = self.cells[0]
+            first = next(iter(self.cells.values()))
             first.set(self.kb.b.select(self.found_nan.get(), nan, first.get()))
-        for number, cell in enumerate(self.cells):
+        for number, cell in self.cells.items():
             self.partials.memory.store_vector(cell.get(), number * self.width)
 
 

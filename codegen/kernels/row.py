@@ -28,8 +28,9 @@ from .pointwise import check_divisions, place_along
 
 # A pass that costs at most so much per element holds its partial results in registers.
 CHEAP = 12
-# The elements of a run between two looks at the loop's end in such a pass.
-BLOCK = 64
+# The elements of a run between two looks at the loop's end in such a pass; and what stays in the
+# cache where the registers hold some of the partial results only, and it is read again for others.
+BLOCK, PIECE = 64, 4096
 
 OWN, SQUEEZED = "own", "squeezed"
 
@@ -167,13 +168,36 @@ class _Rows:
         stop: Index,
     ) -> None:
         """The part of a run that is whole blocks, with the partial results in registers."""
+        kb, groups = self.kb, _register_groups(partials, self.kb.machine.row_sums)
+        if len(groups) == 1:
+            self._block_loop(partials, values, (0, stop), groups[0])
+            return
+        with kb.loop(stop, 0, PIECE) as first:
+            last = kb.minimum(kb.add(first, PIECE), stop)
+            for group in groups:
+                self._block_loop(partials, values, (first, last), group)
+
+    def _block_loop(
+        self,
+        partials: Sequence[Partials],
+        values: Callable[[Lanes, Index], Sequence[Scalar]],
+        span: tuple[Index, Index],
+        group: Sequence[int],
+    ) -> None:
+        """The vectors of each block whose partial results have a number of the group.
+
+        The numbers count for the shortest of the partials; in a longer one some are alike.
+        """
         kb, lanes = self.kb, Lanes(self.kb, self.width, self.width)
-        registers = [one.registers() for one in partials]
-        with kb.loop(stop, 0, BLOCK, plain=True) as i:
+        period = min(one.vectors for one in partials)
+        registers = [one.registers([n for n in range(one.vectors) if n % period in group])
+                     for one in partials]  # fmt: skip
+        with kb.loop(span[1], span[0], BLOCK, plain=True) as i:
             for vector in range(BLOCK // self.width):
-                found = values(lanes, kb.add(i, vector * self.width))
-                for one, value in zip(registers, found, strict=True):
-                    one.add(vector, lanes, value)
+                if vector % period in group:
+                    found = values(lanes, kb.add(i, vector * self.width))
+                    for one, value in zip(registers, found, strict=True):
+                        one.add(vector, lanes, value)
         for one in registers:
             one.keep()
 
@@ -201,6 +225,14 @@ class _Rows:
         (self.rows[var],) = fused(kb.scalars, op, inputs)
         kb.check_divisions()
         return self.rows[var]
+
+
+def _register_groups(partials: Sequence[Partials], most: int) -> list[range]:
+    """The numbers of the partial results that are in registers together: `most` vectors of all."""
+    period = min(one.vectors for one in partials)
+    each = sum(one.vectors for one in partials) // period
+    together = min(period, max(most // each, 2))
+    return [range(first, first + together) for first in range(0, period, together)]
 
 
 class _Pass:
