@@ -6,6 +6,7 @@ The innermost loop takes a vector at a time, as wide as the largest of the value
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from llvmlite import ir
 
@@ -23,15 +24,16 @@ from ..operand import Operand
 from ..space import Space, joint_shape
 from .registry import lowers
 
-Compute = Callable[[LLVMScalars, list[Scalar]], list[Scalar]]
+Load = Callable[[], Scalar]
+Compute = Callable[[LLVMScalars, Sequence[Load]], list[Scalar]]
 
 
 @lowers("map", inplace=True)
 def pointwise(kb: KernelBuilder) -> None:
     """Any op with a scalar formula."""
 
-    def compute(scalars: LLVMScalars, loaded: list[Scalar]) -> list[Scalar]:
-        return formula(scalars, kb.op, loaded)
+    def compute(scalars: LLVMScalars, loads: Sequence[Load]) -> list[Scalar]:
+        return formula(scalars, kb.op, [load() for load in loads])
 
     pointwise_loop(kb, kb.inputs, kb.outputs, compute, [*kb.op.in_vars, *kb.op.out_vars])
 
@@ -39,14 +41,24 @@ def pointwise(kb: KernelBuilder) -> None:
 def fused_ops(
     args: Sequence[Variable], ops: Sequence[OpDesc], wanted: Sequence[Variable]
 ) -> Compute:
-    """The function from the arguments of a block of pointwise ops to the values wanted of it."""
+    """The function from the arguments of a block of pointwise ops to the values wanted of it.
 
-    def compute(scalars: LLVMScalars, loaded: list[Scalar]) -> list[Scalar]:
-        values = dict(zip(args, loaded, strict=True))
+    An argument is loaded where it is first needed: it holds a register from there on only.
+    """
+
+    def compute(scalars: LLVMScalars, loads: Sequence[Load]) -> list[Scalar]:
+        values: dict[Variable, Scalar] = {}
+        first = dict(zip(args, loads, strict=True))
+
+        def value(var: Variable) -> Scalar:
+            if var not in values:
+                values[var] = first[var]()
+            return values[var]
+
         for op in ops:
-            results = fused(scalars, op, [values[var] for var in op.in_vars])
+            results = fused(scalars, op, [value(var) for var in op.in_vars])
             values.update(zip(op.out_vars, results, strict=True))
-        return [values[var] for var in wanted]
+        return [value(var) for var in wanted]
 
     return compute
 
@@ -110,8 +122,8 @@ class _Nest:
         kb, count = self.kb, len(self.inputs)
         places = [place_along(kb, index, i, strides) for strides in self.strides]
         pairs = zip(self.inputs, places, strict=False)
-        loaded = [lanes.load(operand, *place) for operand, place in pairs]
-        results = self.compute(lanes.scalars, loaded)
+        loads = [partial(lanes.load, operand, *place) for operand, place in pairs]
+        results = self.compute(lanes.scalars, loads)
         check_divisions(lanes, places[-1][0])
         for value, out, place in zip(results, self.outputs, places[count:], strict=True):
             lanes.store(out, value, *place)

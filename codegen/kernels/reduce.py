@@ -13,7 +13,6 @@ from functools import partial
 from wherry.ir.cost import cost_of
 from wherry.ir.infer import Shape
 from wherry.ir.program import OpDesc, Variable
-from wherry.ir.scalar import Scalar
 
 from ..builder import KernelBuilder
 from ..formula import CONSTANT, register_bytes
@@ -23,7 +22,7 @@ from ..nest import rounds, vectors
 from ..operand import Operand
 from ..reduction import KINDS, Reduction
 from ..space import Space
-from .pointwise import Compute, check_divisions, fused_ops, place_along
+from .pointwise import Compute, Load, check_divisions, fused_ops, place_along
 from .registry import lowers
 from .row import CHEAP, emit_rows
 
@@ -193,9 +192,10 @@ class _Columns:
 
     def _element(self, lanes: Lanes, index: Sequence[Index], i: Index) -> Value:
         """The values before the reduction, in the partial results' dtype."""
-        loaded: list[Scalar] = []
+        loads: list[Load] = []
         for operand, strides in zip(self.inputs, self.strides, strict=False):
-            loaded.append(lanes.load(operand, *place_along(self.kb, index, i, strides)))
-        (value,) = self.compute(lanes.scalars, loaded)
+            place = place_along(self.kb, index, i, strides)
+            loads.append(partial(lanes.load, operand, *place))
+        (value,) = self.compute(lanes.scalars, loads)
         check_divisions(lanes, lambda lane: self.kb.add(i, lane))
         return self.reduction.partial(lanes.scalars, value).value
