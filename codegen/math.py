@@ -2,7 +2,8 @@
 
 Everything is straight-line code with selects, without calls, so that LLVM's loop vectorizer takes
 loops that contain it (exceptions: `pow` of integers and the remainders of floats have small loops
-inside). With `width` the values are vectors of that many elements.
+inside, and vectors a branch for what is rare: far arguments of sin and cos, special cases of pow).
+With `width` the values are vectors of that many elements.
 
 What a value is made of: float32, float64 and integers are themselves, bool is an i1 (a byte in
 memory), float16 is a `float` (its 16 bits in memory): arithmetic on float16 is float32's, rounded
@@ -33,7 +34,8 @@ from . import math_exp, math_float32, math_half, math_int, math_pow, math_sincos
 from .constant import repeated
 from .math_int import instruction
 
-_SCALED_LANES, _CURRENT_ROUNDING = 16, 4  # of AVX-512's instruction
+# AVX-512's instruction takes so many lanes; of the widest one the rounding is an operand.
+_SCALED_LANES, _CURRENT_ROUNDING = (4, 8, 16), 4
 _FLOAT_TYPES = {"float16": ir.FloatType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
 
 
@@ -63,7 +65,7 @@ class LLVMScalars(ScalarBuilder):
 
     def __init__(self, builder: ir.IRBuilder, width: int = 0, scales: bool = False) -> None:
         self.builder, self.width = builder, width
-        self.scales = scales and width == _SCALED_LANES
+        self.scales = scales and width in _SCALED_LANES
         self.failed: list[ir.Value] = []
 
     # -- the interface of ScalarBuilder ------------------------------------------------------------
@@ -175,12 +177,15 @@ class LLVMScalars(ScalarBuilder):
 
     def scaled(self, x: Scalar, k: Scalar) -> Scalar:
         """x * 2**k, rounded once, for a k without fraction; only where `scales`."""
-        kind, mask, i32 = x.value.type, ir.IntType(_SCALED_LANES), ir.IntType(32)
-        name, module = "llvm.x86.avx512.mask.scalef.ps.512", self.builder.module
+        kind, module = x.value.type, self.builder.module
+        mask = ir.IntType(max(self.width, 8))
+        rounding = [ir.Constant(ir.IntType(32), _CURRENT_ROUNDING)] * (self.width == 16)
+        name = f"llvm.x86.avx512.mask.scalef.ps.{self.width * 32}"
+        types = [kind, kind, kind, mask, *(one.type for one in rounding)]
         function = module.globals.get(name) or ir.Function(
-            module, ir.FunctionType(kind, [kind, kind, kind, mask, i32]), name
+            module, ir.FunctionType(kind, types), name
         )
-        rest = [ir.Constant(mask, -1), ir.Constant(i32, _CURRENT_ROUNDING)]
+        rest = [ir.Constant(mask, -1), *rounding]
         return self.wrap(self.builder.call(function, [x.value, k.value, x.value, *rest]), x.dtype)
 
     def copysign(self, magnitude: Scalar, sign: Scalar) -> Scalar:

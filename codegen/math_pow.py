@@ -75,8 +75,16 @@ def power(b: LLVMScalars, x: Scalar, y: Scalar) -> Scalar:
     if x.dtype is float32:
         wide_x, wide_y = b.cast(x, float64), b.cast(y, float64)
         found = exp(b, wide_y * log(b, b.abs(wide_x)))
-        return b.cast(_power_cases(b, wide_x, wide_y, found), float32)
-    return _power_cases(b, x, y, _power_of_positive(b, b.abs(x), y))
+        return b.cast(_with_cases(b, wide_x, wide_y, found), float32)
+    return _with_cases(b, x, y, _power_of_positive(b, b.abs(x), y))
+
+
+def _with_cases(b: LLVMScalars, x: Scalar, y: Scalar, found: Scalar) -> Scalar:
+    """|x|**y = found as x**y. Vectors look for the special cases where a lane may be one."""
+    if not b.width:
+        return _power_cases(b, x, y, found)
+    usual = (x > 0) & (x < inf) & (b.abs(y) < inf)
+    return b.rarely(~usual, [found], lambda: [_power_cases(b, x, y, found)])[0]
 
 
 def _power_cases(b: LLVMScalars, x: Scalar, y: Scalar, found: Scalar) -> Scalar:

@@ -36,7 +36,8 @@ _WORDS = 7
 def sin(b: LLVMScalars, x: Scalar) -> Scalar:
     a = b.abs(x)
     k, n = split(b, a, 1 / pi)
-    return _flip(b, _sin_of(b, a, _without(b, a, k, _PARTS), n, half=0), b.bits(x))
+    sign = b.shift("shl", n, 31) ^ b.bits(x)
+    return _sin_of(b, x, _without(b, a, k, _PARTS), sign, half=0)
 
 
 def cos(b: LLVMScalars, x: Scalar) -> Scalar:
@@ -46,7 +47,7 @@ def cos(b: LLVMScalars, x: Scalar) -> Scalar:
     # Below 1 the largest part comes second: what it leaves has fewer digits behind the point.
     small, (first, second, *rest) = a < 1.0, (b.const(part, float32) for part in _PARTS)
     parts = [b.select(small, second, first), b.select(small, first, second), *rest]
-    return _sin_of(b, a, _without(b, a, k - 0.5, parts), n, half=1)
+    return _sin_of(b, x, _without(b, a, k - 0.5, parts), b.shift("shl", n, 31), half=1)
 
 
 def _without(b: LLVMScalars, a: Scalar, k: Scalar, parts: Sequence[Operand]) -> Scalar:
@@ -56,16 +57,15 @@ def _without(b: LLVMScalars, a: Scalar, k: Scalar, parts: Sequence[Operand]) -> 
     return a
 
 
-def _sin_of(b: LLVMScalars, a: Scalar, r: Scalar, n: Scalar, half: int) -> Scalar:
-    """sin(a + half * pi / 2), where r is a reduced and the last bit of n gives the sign."""
-    near = _flip(b, _sin_near(b, r), b.shift("shl", n, 31))
-    far = (a > _LIMIT) & (a < inf)
+def _sin_of(b: LLVMScalars, x: Scalar, r: Scalar, sign: Scalar, half: int) -> Scalar:
+    """sin(x + half * pi / 2), where r is it reduced and the sign is the first bit of a word."""
+    near, a = _flip(b, _sin_near(b, r), sign), b.abs(x)
 
     def by_bits() -> list[Scalar]:
-        found = b.builder.call(_far_function(b, half), [a.value])
-        return [b.select(far, b.wrap(found, float32), near)]
+        found = b.builder.call(_far_function(b, half), [x.value, near.value])
+        return [b.wrap(found, float32)]
 
-    return b.rarely(far, [near], by_bits)[0]
+    return b.rarely((a > _LIMIT) & (a < inf), [near], by_bits)[0]
 
 
 def _sin_near(b: LLVMScalars, r: Scalar) -> Scalar:
@@ -79,18 +79,26 @@ def _flip(b: LLVMScalars, x: Scalar, word: Scalar) -> Scalar:
 
 
 def _far_function(b: LLVMScalars, half: int) -> ir.Function:
-    """a -> sin(a + half * pi / 2) for any finite a > `_LIMIT`; one for each width in a module."""
+    """(x, near) -> sin(x + half * pi / 2), which is `near` for small x; one for each width.
+
+    As it chooses itself, nothing but the loop's own values lives across the call.
+    """
     module, name = b.builder.module, f"sin_far_{half}_{b.width}"
     if name in module.globals:
         return module.globals[name]
     kind = b.const(0.0, float32).value.type
-    function = ir.Function(module, ir.FunctionType(kind, [kind]), name)
+    function = ir.Function(module, ir.FunctionType(kind, [kind, kind]), name)
     function.linkage = "internal"
     for attribute in ("noinline", "nounwind", "cold"):
         function.attributes.add(attribute)
     inner = type(b)(ir.IRBuilder(function.append_basic_block()), b.width)
-    r, parity = _reduce_far(inner, inner.wrap(function.args[0], float32), half)
-    inner.builder.ret(_flip(inner, _sin_near(inner, r), parity).value)
+    x, near = (inner.wrap(argument, float32) for argument in function.args)
+    a = inner.abs(x)
+    r, sign = _reduce_far(inner, a, half)
+    if not half:
+        sign = sign ^ inner.bits(x)
+    far = (a > _LIMIT) & (a < inf)
+    inner.builder.ret(inner.select(far, _flip(inner, _sin_near(inner, r), sign), near).value)
     return function
 
 
