@@ -51,7 +51,7 @@ MACHINES = {
         ),
         Machine(
             "neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3, conv_sums=24,
-            row_sums=16,
+            row_sums=8,
         ),
     )
 }  # fmt: skip

@@ -22,7 +22,7 @@ def program_of(fn: Callable[..., Any], *specs: Spec) -> Program:
     block = program.global_block
     inputs = [block.add_arg(f"x{i}", s, as_dtype(d)) for i, (s, d) in enumerate(specs)]
     made = fn(BlockEmitter(block), *inputs)
-    block.results.extend(made if isinstance(made, list) else [made])
+    block.results.extend(made if isinstance(made, list | tuple) else [made])
     return program
 
 

@@ -243,7 +243,7 @@ def test_hot_loops_multiply_whole_vectors_without_spills(level: str, width: int)
     )
     assert loop.vectors - {"v"} == {REGISTER[level]}  # "v": one lane, which NEON multiplies with
     assert loop.multiply_adds >= Target.named(level).vectors.conv_sums // 2
-    assert loop.spills == []
+    assert loop.on_stack == []
 
 
 @pytest.mark.parametrize("level", list(REGISTER))
@@ -254,4 +254,4 @@ def test_depthwise_and_few_outputs_do_not_spill(level: str) -> None:
     ):
         loop = hottest(assembly_of(build(type, [x, w]), level))
         assert loop.vectors - {"v"} == {REGISTER[level]}
-        assert loop.spills == []
+        assert loop.on_stack == []

@@ -26,7 +26,7 @@ def test_a_tile_stays_in_registers(level: str) -> None:
     loop = hottest(assembly_of(product(336, 288, 100), level))
     tile = machine.tile_rows * machine.tile_vectors
     assert loop.vectors == {VECTORS[level]}
-    assert loop.spills == []
+    assert loop.on_stack == []
     assert loop.multiply_adds % tile == 0
     steps = loop.multiply_adds // tile
     loads = machine.tile_rows + machine.tile_vectors
@@ -40,13 +40,13 @@ def test_a_tile_stays_in_registers(level: str) -> None:
 def test_few_rows_read_the_matrix_in_whole_vectors(level: str, rows: int) -> None:
     loop = hottest(assembly_of(product(rows, 1024, 300), level))
     assert loop.vectors == {VECTORS[level]}
-    assert loop.spills == []
+    assert loop.on_stack == []
 
 
 @pytest.mark.parametrize("level", VECTORS)
 def test_a_transposed_matrix_is_packed_in_registers(level: str) -> None:
     text = assembly_of(product(336, 288, 100, trans_y=True), level)
-    assert hottest(text).spills == []
+    assert hottest(text).on_stack == []
     assert max(len(loop.lines) for loop in innermost_loops(text)) < 400
 
 
@@ -58,7 +58,7 @@ def test_few_rows_read_a_transposed_matrix_where_it_lies(level: str, rows: int) 
     text = assembly_of(product(rows, 1024, 304, trans_y=True), level)
     loop = hottest(text)
     assert loop.vectors == {VECTORS[level]}
-    assert loop.spills == []
+    assert loop.on_stack == []
     together = min(rows, machine.registers // 4)
     assert loop.multiply_adds % (4 * together) == 0
     assert len(loop.lines) <= loop.multiply_adds // (4 * together) * (34 + 16 * together)
@@ -70,5 +70,5 @@ def test_few_rows_read_a_transposed_matrix_where_it_lies(level: str, rows: int) 
 def test_dot_products_stay_in_registers(level: str, rows: int) -> None:
     loop = hottest(assembly_of(product(rows, 1, 320), level))
     assert loop.vectors == {VECTORS[level]}
-    assert loop.spills == []
+    assert loop.on_stack == []
     assert len(loop.lines) < 80

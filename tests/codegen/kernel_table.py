@@ -1,0 +1,158 @@
+"""A Program for each family of kernels, by name: what the targets' code generators are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from kernel_harness import Array, build
+from row_programs import Spec, attention, batch_statistics, chain, chosen, norms, program_of
+
+from wherry.ir.dims import Dim, symbol
+from wherry.ir.program import Program
+
+Make = Callable[[], Program]
+F32 = "float32"
+N, M = symbol("N"), symbol("M")
+IMAGE = [(0, 0), (0, 2), (0, 3)]
+
+
+def zeros(*shape: int) -> Array:
+    return np.zeros(shape, np.float32)
+
+
+def rows_of(size: Dim, *more: Spec) -> list[Spec]:
+    return [((N, size), F32), *more]
+
+
+def on_rows(name: str, *specs: Spec, **attrs: Any) -> Make:
+    """One op on rows of 1024 floats."""
+    return lambda: program_of(
+        lambda F, *x: getattr(F, name)(*x, **attrs), *(specs or rows_of(1024))
+    )
+
+
+def product(m: int, n: int, k: int, symbolic: Any = (), **attrs: bool) -> Make:
+    x = zeros(k, m) if attrs.get("trans_x") else zeros(m, k)
+    y = zeros(n, k) if attrs.get("trans_y") else zeros(k, n)
+    return partial(build, "matmul_v2", [x, y], symbolic, **attrs)
+
+
+def blocked(kernel: int, width: int, symbolic: Any = (), **attrs: Any) -> Make:
+    """32 channels to 64, in blocks; the packed filter has 4 blocks of outputs, 2 of channels."""
+    x, w = zeros(1, 2, 19, width, 16), zeros(4, 2, kernel, kernel, 16, 16)
+    sizes = {"in_channels": 32, "out_channels": 64, **attrs}
+    return partial(build, "conv2d_blocked", [x, w], symbolic, **sizes)
+
+
+def depthwise(kernel: int, stride: int, dilation: int) -> Make:
+    inputs = [zeros(1, 2, 30, 60, 16), zeros(2, 1, kernel, kernel, 1, 16)]
+    attrs = {"strides": [stride] * 2, "dilations": [dilation] * 2}
+    return partial(build, "depthwise_blocked", inputs, **attrs)
+
+
+def planes(stride: int, dilation: int) -> Make:
+    attrs = {"strides": [stride] * 2, "dilations": [dilation] * 2}
+    return partial(build, "conv2d_planes", [zeros(1, 1, 28, 28), zeros(6, 1, 5, 5)], **attrs)
+
+
+def pool(type: str, size: int, stride: int, **attrs: Any) -> Make:
+    x = zeros(1, 2, 56, 56, 16) if type == "pool2d_blocked" else zeros(1, 8, 56, 56)
+    window = {"ksize": [size] * 2, "strides": [stride] * 2, "paddings": [size // 2 % 2] * 2}
+    return partial(build, type, [x], **window, **attrs)
+
+
+def picked(type: str, *more: Array, **attrs: Any) -> Make:
+    """Rows of 128 floats at 7 indices."""
+    at = np.zeros((7, 1) if "_nd" in type else 7, np.int64)
+    return partial(build, type, [zeros(100, 128), at, *more], **attrs)
+
+
+PRODUCTS: dict[str, Make] = {
+    "product": product(336, 288, 100),
+    "transposed": product(336, 288, 100, trans_y=True),
+    "transposed left": product(336, 288, 100, trans_x=True),
+    "any size": product(64, 64, 64, [(0, 0), (0, 1), (1, 0), (1, 1)]),
+    "batched": partial(build, "matmul_v2", [zeros(4, 64, 64), zeros(4, 64, 64)]),
+    **{f"{m} rows": product(m, 1024, 300) for m in (1, 4, 8)},
+    **{f"{m} rows transposed": product(m, 1024, 304, trans_y=True) for m in (1, 4, 8)},
+    "dot": product(1, 1, 320),
+    "dots": product(64, 1, 320),
+}
+CONVOLUTIONS: dict[str, Make] = {
+    "blocked": blocked(3, 58),
+    "blocked narrow": blocked(3, 9),
+    "blocked strided": blocked(3, 113, strides=[2, 2]),
+    "blocked dilated": blocked(3, 60, dilations=[2, 2]),
+    "blocked any size": blocked(3, 58, IMAGE),
+    **{
+        f"depthwise {kernel} / {stride} x {dilation}": depthwise(kernel, stride, dilation)
+        for kernel, stride, dilation in ((3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2))
+    },
+    "planes": planes(1, 1),
+    "planes strided": planes(2, 1),
+    "planes dilated": planes(1, 2),
+    "plain 1x1": partial(build, "conv2d", [zeros(1, 64, 28, 28), zeros(64, 64, 1, 1)]),
+    "input gradient": partial(
+        build, "conv2d_input_grad", [zeros(32, 16, 3, 3), zeros(1, 32, 26, 26)],
+        input_size=[28, 28],
+    ),
+}  # fmt: skip
+POOLS: dict[str, Make] = {
+    f"{type} {kind} {size} / {stride}": pool(type, size, stride, **attrs)
+    for type, kind, attrs in (
+        ("max_pool2d", "", {}),
+        ("avg_pool2d", "", {"exclusive": False}),
+        ("avg_pool2d", "exclusive", {"exclusive": True}),
+        ("pool2d_blocked", "max", {"kind": "max"}),
+        ("pool2d_blocked", "avg", {"kind": "avg"}),
+    )
+    for size, stride in ((2, 2), (3, 2), (3, 1))
+}
+LINE: Spec = ((1024,), F32)
+ROWS: dict[str, Make] = {
+    "softmax": on_rows("softmax"),
+    "softmax of any size": on_rows("softmax", *rows_of(M)),
+    "log_softmax": on_rows("log_softmax"),
+    "softmax of columns": on_rows("softmax", axis=0),
+    "layer_norm": on_rows("layer_norm", *rows_of(1024, LINE, LINE), begin_norm_axis=1),
+    "layer_norm of any size": on_rows(
+        "layer_norm", *rows_of(M, ((M,), F32), ((M,), F32)), begin_norm_axis=1
+    ),
+    "attention": lambda: program_of(attention, ((N, 128, 128), F32), ((N, 1, 128), F32)),
+    "norms": lambda: program_of(norms, *rows_of(1024, LINE, LINE)),
+    "batch statistics": lambda: program_of(
+        batch_statistics, ((8, 3, 28, 28), F32), *[((3,), F32)] * 4
+    ),
+    **{
+        f"{name} of axis {axis}": on_rows(f"reduce_{name}", dim=[axis])
+        for name in ("sum", "max", "prod", "mean")
+        for axis in (0, 1)
+    },
+    "sum of all": on_rows("reduce_sum", reduce_all=True),
+}
+FUNCTIONS = (
+    "gelu", "tanh", "erf", "sigmoid", "exp", "log", "sin", "cos", "rsqrt", "relu", "silu",
+    "softplus", "log1p", "expm1", "hard_swish",
+)  # fmt: skip
+FORMULAS: dict[str, Make] = {
+    **{name: on_rows(name) for name in FUNCTIONS},
+    "pow": on_rows("elementwise_pow", *rows_of(1024, ((N, 1024), F32))),
+    "chain": lambda: program_of(chain, *rows_of(64, ((64,), F32), ((64,), F32), ((N, 64), F32))),
+    "chosen": lambda: program_of(chosen, *rows_of(64, ((N, 64), F32), ((N, 1), F32))),
+}
+MOVES: dict[str, Make] = {
+    "transpose": on_rows("transpose2", axis=[1, 0]),
+    "transpose of stacks": on_rows("transpose2", ((N, 12, 128, 64), F32), axis=[0, 1, 3, 2]),
+    "heads": on_rows("transpose2", ((N, 128, 12, 64), F32), axis=[0, 2, 1, 3]),
+    "into blocks": partial(build, "to_blocked", [zeros(1, 64, 28, 28)]),
+    "out of blocks": partial(build, "from_blocked", [zeros(1, 4, 28, 28, 16)], channels=64),
+    "concat": partial(build, "concat", [[zeros(8, 100), zeros(8, 128)]], axis=1),
+    "index_select": picked("index_select", dim=0),
+    "embedding": picked("lookup_table_v2"),
+    "gather_nd": picked("gather_nd"),
+    "scatter_nd_add": picked("scatter_nd_add", zeros(7, 128)),
+    "index_add": picked("index_add", zeros(7, 128), axis=0),
+}
