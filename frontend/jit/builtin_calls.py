@@ -18,8 +18,10 @@ from . import growing, iterate
 from .branch import active_tracer, convert_ifelse, convert_ternary
 from .classes import own_method
 from .either import call_lifted
+from .iterate import Pushed, opened
 from .lists import is_stored
 from .logic import logical_and, logical_or
+from .loop import convert_for
 from .sizes import Size
 
 
@@ -102,7 +104,27 @@ def _print(*values: Any, **kwargs: Any) -> None:
 
 def _list(*items: Any) -> Any:
     """`list`: a list of which a loop on a tensor may change the length."""
-    return growing.new_list(list(*items) if not items or not is_stored(items[0]) else items[0])
+    if not items:
+        return growing.new_list([])
+    (given,) = map(opened, items)
+    if isinstance(given, Pushed):
+        return given.listed()
+    return growing.new_list(given if is_stored(given) else list(given))
+
+
+def _sum(items: Any, start: Any = 0) -> Any:
+    """`sum`, also of what a loop on a tensor has made or yields."""
+    given = opened(items)
+    if not isinstance(given, Pushed) and not is_stored(given):
+        return sum(given, start)
+    total = start
+
+    def add(item: Any) -> None:
+        nonlocal total
+        total = total + item
+
+    convert_for(given, add, ["total"], [], None)
+    return total
 
 
 def _joining(function: Callable[..., Any], of_stored: Callable[..., Any]) -> Callable[..., Any]:
@@ -142,7 +164,7 @@ BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
     bool: _cast(bool, lambda: bool_),
     max: _extremum(max, operator.gt), min: _extremum(min, operator.lt),
-    list: _list, stack: _joining(stack, growing.stacked),
+    list: _list, sum: _sum, stack: _joining(stack, growing.stacked),
     concat: _joining(concat, growing.concatenated),
     map: _with_converted(map), functools.reduce: _with_converted(functools.reduce),
     itertools.accumulate: _with_converted(itertools.accumulate),

@@ -22,9 +22,11 @@ from .classes import classes_converted
 from .convert_call import convert_call
 from .either import Zeros, chosen
 from .explain import Decisions
+from .generators import NeedsPush
 from .merge import type_of
 from .report import user_errors
 from .sizes import Size
+from .source import push_generator
 from .state import AttributePlace, Journal, flatten, is_poison, unflatten
 from .tracer import ProgramTracer
 
@@ -133,6 +135,19 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     Raises what the user's code raises, with the user's lines in the message, and ConversionError
     for what cannot be converted.
     """
+    while True:
+        try:
+            return _traced(function, arguments, leaves, open_sizes)
+        except NeedsPush as need:
+            if not push_generator(need.filename, need.place):
+                raise ConversionError(
+                    f"a tensor decides what a generator yields that was made in an earlier trace "
+                    f"({need.filename}:{need.place[0]}); make it in the function that uses it"
+                ) from None
+
+
+def _traced(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[Leaf],
+            open_sizes: bool) -> ConcreteProgram:  # fmt: skip
     build = ProgramTracer(open_sizes)
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)

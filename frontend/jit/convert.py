@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .branch import convert_ifelse, convert_ternary
 from .convert_call import convert_call
+from .generators import push_all, python_iter, python_test
 from .growing import new_list
+from .iterate import Pushed, for_comprehension
 from .logic import (
     compare,
     convert_assert,
@@ -15,10 +17,13 @@ from .logic import (
     logical_or,
 )
 from .loop import convert_for, convert_while
+from .patterns import bind, is_instance, is_mapping, is_sequence, middle, positional, without
 from .writes import will_write, will_write_unknown
 
 __all__ = [
-    "compare", "convert_assert", "convert_call", "convert_for", "convert_ifelse", "convert_raise",
-    "convert_ternary", "convert_while", "depth", "logical_and", "logical_not", "logical_or",
-    "new_list", "will_write", "will_write_unknown",
+    "Pushed", "bind", "compare", "convert_assert", "convert_call", "convert_for",
+    "convert_ifelse", "convert_raise", "convert_ternary", "convert_while", "depth",
+    "for_comprehension", "is_instance", "is_mapping", "is_sequence", "logical_and",
+    "logical_not", "logical_or", "middle", "new_list", "positional", "push_all", "python_iter",
+    "python_test", "will_write", "will_write_unknown", "without",
 ]  # fmt: skip

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from wherry.ir.dims import SymDim
+from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
 from .branch import end_unless
 from .classes import own_method
 from .lists import is_stored
-from .sizes import as_tensor
+from .sizes import Size, as_tensor
+from .state import at_line
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,44 @@ class Indexed:
         return map(self.item, range(int(self.length)))
 
 
+class Pushed:
+    """A call of a generator: `run(push)` calls `push` with each value, where it is yielded."""
+
+    def __init__(self, run: Callable[[Callable[[Any], None]], Any]) -> None:
+        self.run = run
+        self._list: Any = None
+
+    def listed(self) -> Any:
+        """All values in a list, whose length may be a tensor."""
+        from .growing import new_list
+
+        if self._list is None:
+            found = self._list = new_list([])
+            self.run(found.append)
+        return self._list
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.listed())
+
+    def __next__(self) -> NoReturn:
+        raise ConversionError(
+            "next() of a generator of which a tensor decides what it yields is not converted; loop "
+            f"over it, or make a list of it{at_line()}"
+        )
+
+
+def opened(value: Any) -> Any:
+    """What `__iter__` of a class of the user's gives, which need be no iterator of Python's."""
+    own = own_method(value, "__iter__")
+    return value if own is None else own()
+
+
 def indexed(value: Any) -> Indexed | None:
     """The value as an Indexed if a tensor is involved; None if Python can iterate over it."""
     if isinstance(value, Indexed):
         return value
+    if isinstance(value, Pushed):
+        value = value.listed()
     if is_stored(value):
         return value.indexed()  # type: ignore[no-any-return]
     if isinstance(value, Traced):
@@ -40,6 +76,14 @@ def indexed(value: Any) -> Indexed | None:
             raise TypeError("iteration over a 0-D tensor")
         return Indexed(value.shape[0], lambda i: value[i])
     return None
+
+
+def for_comprehension(value: Any) -> Any:
+    """What a comprehension runs over: its rounds are counted while tracing, where that can be."""
+    found = indexed(value)
+    if found is not None and isinstance(found.length, Size) and found.length.is_of_this_call():
+        int(found.length)
+    return value
 
 
 def of_range(*args: Any) -> Any:

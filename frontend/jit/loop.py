@@ -22,7 +22,8 @@ from ..traced import Traced
 from .branch import active_tracer, decides, trace_branch
 from .either import Zeros
 from .explain import record
-from .iterate import Indexed, indexed
+from .generators import run_loop
+from .iterate import Indexed, Pushed, indexed, opened
 from .logic import logical_and, logical_not
 from .merge import (
     NUMBERS,
@@ -81,6 +82,10 @@ def convert_for(
 ) -> None:  # fmt: skip
     """Run the body for each item; `stop` reads the flag that a `break` sets."""
     places = cells_of((body,) if stop is None else (body, stop), names)
+    iterable = opened(iterable)
+    if isinstance(iterable, Pushed):
+        run_loop(iterable, body, places, stop)
+        return
     sequence = indexed(iterable)
     if sequence is None or isinstance(sequence.length, int):
         items = iterable if sequence is None else map(sequence.item, range(sequence.length))

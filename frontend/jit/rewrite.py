@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import types
+from collections.abc import Collection
 from typing import Any
 
 import gast
@@ -17,12 +18,17 @@ from .transforms import Context, transform
 from .transforms.scope import names_in
 
 
-def rewrite(function: types.FunctionType) -> tuple[types.CodeType, str] | None:
-    """Code and text of the converted function; None where its source is not known."""
+def rewrite(
+    function: types.FunctionType, pushed: Collection[tuple[int, int]] = ()
+) -> tuple[types.CodeType, str] | None:
+    """Code and text of the converted function; None where its source is not known.
+
+    `pushed` is where the generators in its file begin that are converted in their other form.
+    """
     node = _definition(function)
     if node is None:
         return None
-    context = Context(function.__name__, _class_of(function), names_in(node))
+    context = Context(function.__name__, _class_of(function), names_in(node), pushed=pushed)
     node = transform(node, context)
     text = gast.unparse(gast.fix_missing_locations(node)).strip("\n")
     return _compile(function, node, context), text

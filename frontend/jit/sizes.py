@@ -129,6 +129,11 @@ class Size(SymDim):
             return out
         return (_beside(self, other) if _is_tensor(other) else _as_float(self)) ** other
 
+    def is_of_this_call(self) -> bool:
+        """Whether it is only left open: tracing again with the sizes of the call would tell it."""
+        active: Any = tracer.get()
+        return active is not None and bool(active.open_sizes)
+
     def tensor(self) -> Tensor:
         """The size as a 0-d int64 tensor of the Program being traced."""
         active: Any = tracer.get()

@@ -28,6 +28,8 @@ class Converted(NamedTuple):
 
 _cache: dict[int, tuple[types.CodeType, Converted | None]] = {}
 _made: dict[int, types.CodeType] = {}
+# The generators of each file of which a tensor decides what they yield.
+_pushed: dict[str, set[tuple[int, int]]] = {}
 
 
 def is_converted(function: Callable[..., Any]) -> bool:
@@ -79,13 +81,23 @@ def _convert(function: types.FunctionType) -> Converted | None:
         raise CompilerMissingError(
             "to_static needs gast, which is not installed: pip install 'wherry[compile]'"
         ) from error
-    found = rewrite(function)
+    found = rewrite(function, _pushed.get(function.__code__.co_filename, ()))
     if found is None:
         return None
     code, text = found
     _register(code)
     show_conversion(function, text)
     return Converted(code, text)
+
+
+def push_generator(filename: str, place: tuple[int, int]) -> bool:
+    """Convert the generator there in its other form from now on; False if that was done before."""
+    known = _pushed.setdefault(filename, set())
+    for key in [key for key, (code, _) in _cache.items() if code.co_filename == filename]:
+        del _cache[key]
+    is_new = place not in known
+    known.add(place)
+    return is_new
 
 
 def _register(code: types.CodeType) -> None:

@@ -16,16 +16,52 @@ from wherry.jit.transforms.break_continue import BreakContinue
 from wherry.jit.transforms.call import Call
 from wherry.jit.transforms.class_scope import ClassScope
 from wherry.jit.transforms.compare import Compare
+from wherry.jit.transforms.comprehension import Comprehension
 from wherry.jit.transforms.early_return import EarlyReturn
 from wherry.jit.transforms.for_loop import ForLoop
+from wherry.jit.transforms.generators import Generators
 from wherry.jit.transforms.if_else import IfElse
 from wherry.jit.transforms.logical import Logical
+from wherry.jit.transforms.match import Match
 from wherry.jit.transforms.scope import names_in
 from wherry.jit.transforms.stores import Stores
 from wherry.jit.transforms.ternary import Ternary
 from wherry.jit.transforms.while_loop import WhileLoop
 
 CASES: list[tuple[type, str, str]] = [
+    (Match, "match a:\n    case 1 | 2 as n if b:\n        c()\n    case _:\n        d()", """\
+subject_0 = a
+if (subject_0 == 1 or subject_0 == 2) and _jst.bind((n := subject_0)) and b:
+    c()
+else:
+    d()"""),
+    (Match, "match a:\n    case [x, *_, None]:\n        b()", """\
+subject_0 = a
+if _jst.is_sequence(subject_0, 2, True) and _jst.bind((x := subject_0[0])) and (subject_0[-1] is \
+None):
+    b()""".replace("\\\n", "")),
+    (Comprehension, "y = [f(a) for a in b if c]", """\
+def listed_0(over_0):
+    found_0 = []
+    for a in over_0:
+        if c:
+            found_0.append(f(a))
+    return found_0
+y = listed_0(_jst.for_comprehension(b))"""),
+    (Comprehension, "lambda: [f(a) for a in b]", "lambda: [f(a) for a in b]"),
+    (Comprehension, "y = sum((a for a in b if (z := a)))", """\
+def items_0(over_0):
+    nonlocal z
+    for a in over_0:
+        if (z := a):
+            yield a
+y = sum(items_0(_jst.for_comprehension(b)))"""),
+    (Generators, "def f(a):\n    for b in a:\n        if b:\n            return\n    yield a", """\
+def f(a):
+    for b in _jst.python_iter(a, 1, 0):
+        if _jst.python_test(b, 1, 0):
+            return
+    yield a"""),
     (ClassScope, "def f(self):\n    return super().g(self.__x)",
      "def f(self):\n    return super(__class__, self).g(self._Net__x)"),
     (EarlyReturn, "def f(x):\n    y = x\n    return y", "def f(x):\n    y = x\n    return y"),

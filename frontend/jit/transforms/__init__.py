@@ -13,20 +13,23 @@ from .break_continue import BreakContinue
 from .call import Call
 from .class_scope import ClassScope
 from .compare import Compare
+from .comprehension import Comprehension
 from .early_return import EarlyReturn
 from .for_loop import ForLoop
+from .generators import Generators
 from .if_else import IfElse
 from .logical import Logical
+from .match import Match
 from .scope import Context
 from .stores import Stores
 from .ternary import Ternary
 from .while_loop import WhileLoop
 
-# Jumps become flags first, then expressions are converted, and last the statements that move
-# code into nested functions.
+# Statements that stand for others are written out and jumps become flags first, then expressions
+# are converted, and last the statements that move code into nested functions.
 CHAIN: Final = (
-    ClassScope, EarlyReturn, BreakContinue, Assertion, Stores, Logical, Compare, Ternary, Call,
-    ForLoop, WhileLoop, IfElse,
+    ClassScope, Match, Comprehension, Generators, EarlyReturn, BreakContinue, Assertion, Stores,
+    Logical, Compare, Ternary, Call, ForLoop, WhileLoop, IfElse,
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from .scope import (
     assigned,
     at,
     constant,
+    declarations,
     declared,
     function,
     own_nodes,
@@ -49,7 +50,7 @@ class ControlFlow(Transformer):
         return node
 
     def visit_FunctionDef(self, node: Any) -> Any:
-        if node.name in self.context.generated:
+        if node.name in self.context.generated - self.context.scoped:
             node.body = self._statements(node.body)
             return node
         outer = self.globals, self.hidden, self.bound, self.managed, self.everywhere
@@ -91,7 +92,7 @@ class ControlFlow(Transformer):
                *params: str) -> Any:  # fmt: skip
         """`def base_0(params): nonlocal names; body`."""
         name = self.context.fresh_function(base)
-        head = _declarations(names, self.globals)
+        head = declarations(names, self.globals)
         return at(origin, function(name, [*head, *body], *params))
 
     def names_of(self, names: list[str]) -> Any:
@@ -102,13 +103,6 @@ class ControlFlow(Transformer):
 def counted(node: Any) -> Counter[str]:
     """How often each name occurs in the tree; the declarations of generated code do not count."""
     return Counter(n.id for n in gast.walk(node) if isinstance(n, gast.Name))
-
-
-def _declarations(names: Sequence[str], global_names: set[str]) -> list[Any]:
-    outer = [name for name in names if name not in global_names]
-    inner = [name for name in names if name in global_names]
-    found: list[Any] = [gast.Nonlocal(names=outer)] if outer else []
-    return [*found, gast.Global(names=inner)] if inner else found
 
 
 def _bound_by_parts(body: Sequence[Any], context: Context) -> set[str]:

@@ -100,7 +100,7 @@ def _children(node: Any, kinds: tuple[Any, ...], flag: str, lowering: Lowering,
         if isinstance(nested, list) and nested:
             inside = inner if name == "body" else in_loop
             setattr(node, name, lower(nested, kinds, flag, lowering, inside) or [gast.Pass()])
-    for part in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]:
+    for part in getattr(node, "handlers", []):
         part.body = lower(part.body, kinds, flag, lowering, in_loop)
     if isinstance(node, gast.Try) and node.orelse:
         node.orelse = [_guarded(node, flag, node.orelse)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,10 @@ class Context:
     class_name: str = ""
     taken: set[str] = field(default_factory=set)
     generated: set[str] = field(default_factory=set)
+    # Those of them that are no part of the function around: they have local names of their own.
+    scoped: set[str] = field(default_factory=set)
+    # Where the generators begin (line, column) of which a tensor decides what they yield.
+    pushed: Collection[tuple[int, int]] = ()
     # What a function that stands for an expression binds (walruses), by the function's name.
     parts: dict[str, set[str]] = field(default_factory=dict)
 
@@ -100,25 +104,26 @@ class Lazy(Transformer):
 
     def thunk(self, expression: Any) -> Any:
         """A function of no arguments that computes it."""
-        bound = _walruses([expression])
+        bound = walruses([expression])
         for part in [n.id for n in gast.walk(expression) if isinstance(n, gast.Name)]:
             bound |= self.context.parts.get(part, set())
         if not bound:
             return thunk(expression)
         name = self.context.fresh_function("part")
         self.context.parts[name] = bound
-        head = [
-            kind(names=sorted(names))
-            for kind, names in (
-                (gast.Nonlocal, bound - self.globals),
-                (gast.Global, bound & self.globals),
-            )
-            if names
-        ]
+        head = declarations(sorted(bound), self.globals)
         assert self.defined is not None
         made = function(name, [*head, gast.Return(value=expression)])
         self.defined.append(at(expression, made))
         return load(name)
+
+
+def declarations(names: Sequence[str], global_names: set[str]) -> list[Any]:
+    """`nonlocal` and `global` statements for names of the function around."""
+    outer = [name for name in names if name not in global_names]
+    inner = [name for name in names if name in global_names]
+    found: list[Any] = [gast.Nonlocal(names=outer)] if outer else []
+    return [*found, gast.Global(names=inner)] if inner else found
 
 
 def names_in(node: Any) -> set[str]:
@@ -220,7 +225,7 @@ def own_statements(nodes: Iterable[Any]) -> Iterator[Any]:
         node = stack.pop()
         yield node
         if not isinstance(node, _CLOSED):
-            for name in ("cases", "handlers", "finalbody", "orelse", "body"):
+            for name in ("handlers", "finalbody", "orelse", "body"):
                 inside = getattr(node, name, None)
                 if isinstance(inside, list):
                     stack.extend(reversed(inside))
@@ -234,7 +239,7 @@ def assigned(nodes: Sequence[Any], context: Context) -> set[str]:
     found: set[str] = set()
     for node in own_nodes(nodes):
         found |= _bound_by(node, context)
-    return (found - _comprehension_targets(nodes)) | _walruses(nodes)
+    return (found - _comprehension_targets(nodes)) | walruses(nodes)
 
 
 def _bound_by(node: Any, context: Context) -> set[str]:
@@ -248,10 +253,6 @@ def _bound_by(node: Any, context: Context) -> set[str]:
         return {node.name}
     if isinstance(node, (gast.Import, gast.ImportFrom)):
         return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-    if isinstance(node, (gast.MatchAs, gast.MatchStar)) and node.name:
-        return {node.name}
-    if isinstance(node, gast.MatchMapping) and node.rest:
-        return {node.rest}
     return set()
 
 
@@ -276,7 +277,8 @@ def _comprehension_targets(nodes: Sequence[Any]) -> set[str]:
     return inside - outside
 
 
-def _walruses(nodes: Sequence[Any]) -> set[str]:
+def walruses(nodes: Sequence[Any]) -> set[str]:
+    """The names that walruses in this scope bind."""
     return {n.target.id for n in own_nodes(nodes) if isinstance(n, gast.NamedExpr)}
 
 
