@@ -79,7 +79,7 @@ def test_errors_of_the_users_own_keep_their_type() -> None:
 REFUSED = [
     (lambda x: x.numpy().tolist(), "a list of numbers"),
     (lambda x: np.sort(x), "as a numpy array"),
-    (lambda x: {"a": v for v in x if v > 0}, "a Python bool"),
+    (lambda x: {str(v): v for v in x if v > 0}, "a Python bool"),
     (lambda x: [0, 1]["a" if x.sum() > 0 else 1], "the str 'a' or the int 1, which a tensor"),
 ]
 
