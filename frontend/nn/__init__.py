@@ -1,6 +1,6 @@
 """`paddle.nn`: layers, their functions, initializers and gradient clipping."""
 
-from . import functional, initializer
+from . import functional, initializer, utils
 from .activation import (
     CELU,
     ELU,
@@ -31,6 +31,7 @@ from .activation import (
     Tanhshrink,
     ThresholdedReLU,
 )
+from .channels import ChannelShuffle, Dropout3D, PixelUnshuffle, Softmax2D
 from .clip import ClipGradByGlobalNorm, ClipGradByNorm, ClipGradByValue
 from .common import (
     AlphaDropout,
@@ -76,6 +77,15 @@ from .loss import (
     SmoothL1Loss,
     SoftMarginLoss,
 )
+from .more_losses import (
+    CosineEmbeddingLoss,
+    GaussianNLLLoss,
+    MultiLabelSoftMarginLoss,
+    MultiMarginLoss,
+    PoissonNLLLoss,
+    TripletMarginLoss,
+    TripletMarginWithDistanceLoss,
+)
 from .norm import (
     BatchNorm,
     BatchNorm1D,
@@ -110,6 +120,7 @@ from .rnn import (
     SimpleRNN,
     SimpleRNNCell,
 )
+from .spectral import SpectralNorm
 from .transformer import (
     MultiHeadAttention,
     Transformer,
@@ -123,6 +134,16 @@ from .vision import (
     UpsamplingBilinear2D,
     UpsamplingNearest2D,
 )
+from .volume import (
+    AdaptiveAvgPool3D,
+    AdaptiveMaxPool3D,
+    AvgPool3D,
+    Conv3D,
+    Conv3DTranspose,
+    Fold,
+    MaxPool3D,
+    Unfold,
+)
 
 __all__ = [
     "CELU",
@@ -135,11 +156,14 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool1D",
     "AdaptiveAvgPool2D",
+    "AdaptiveAvgPool3D",
     "AdaptiveMaxPool1D",
     "AdaptiveMaxPool2D",
+    "AdaptiveMaxPool3D",
     "AlphaDropout",
     "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BCELoss",
     "BCEWithLogitsLoss",
     "BatchNorm",
@@ -148,6 +172,7 @@ __all__ = [
     "BatchNorm3D",
     "BiRNN",
     "Bilinear",
+    "ChannelShuffle",
     "ClipGradByGlobalNorm",
     "ClipGradByNorm",
     "ClipGradByValue",
@@ -155,13 +180,19 @@ __all__ = [
     "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
+    "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
     "Dropout",
     "Dropout2D",
+    "Dropout3D",
     "Embedding",
     "Flatten",
+    "Fold",
     "GRUCell",
+    "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
     "Hardsigmoid",
@@ -188,9 +219,12 @@ __all__ = [
     "MarginRankingLoss",
     "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
     "Maxout",
     "Mish",
     "MultiHeadAttention",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
     "NLLLoss",
     "PReLU",
     "Pad1D",
@@ -199,6 +233,8 @@ __all__ = [
     "PairwiseDistance",
     "ParameterList",
     "PixelShuffle",
+    "PixelUnshuffle",
+    "PoissonNLLLoss",
     "RNNCellBase",
     "RReLU",
     "ReLU",
@@ -211,9 +247,11 @@ __all__ = [
     "SmoothL1Loss",
     "SoftMarginLoss",
     "Softmax",
+    "Softmax2D",
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SpectralNorm",
     "Swish",
     "SyncBatchNorm",
     "Tanh",
@@ -224,11 +262,15 @@ __all__ = [
     "TransformerDecoderLayer",
     "TransformerEncoder",
     "TransformerEncoderLayer",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
     "Unflatten",
+    "Unfold",
     "Upsample",
     "UpsamplingBilinear2D",
     "UpsamplingNearest2D",
     "ZeroPad2D",
     "functional",
     "initializer",
+    "utils",
 ]  # fmt: skip

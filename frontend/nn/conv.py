@@ -47,7 +47,7 @@ class _Conv(Layer):
             padding_mode,
             output_padding,
         )
-        self._data_format = data_format or ("NCHW" if self.axes == 2 else "NCL")
+        self._data_format = data_format or ("NCL", "NCHW", "NCDHW")[self.axes - 1]
         self.weight = self.create_parameter(
             self._filter_shape(), weight_attr, default_initializer=self._initializer()
         )

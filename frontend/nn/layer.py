@@ -163,6 +163,8 @@ class Layer(LayerState):
         for table in ("_parameters", "_sub_layers", "_buffers"):
             if table in own and name in own[table]:
                 return own[table][name]
+        if name in own.get("_computed", ()):
+            return own["_computed"][name](self)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:

@@ -43,6 +43,28 @@ def test_it_is_what_paddle_gives(name):
         np.testing.assert_allclose(got[key], array, rtol=2e-5, atol=2e-6, err_msg=key)
 
 
+def compiled(call):
+    """The case as a static function, of the tensors alone."""
+    return lambda p, *tensors: p.jit.to_static(lambda *xs: call(p, *xs))(*tensors)
+
+
+COMPILED = """
+    F.conv3d_1 F.conv3d_transpose_3 F.max_pool3d_1 F.avg_pool3d_2 F.adaptive_pools3d
+    F.affine_grid_True F.grid_sample_bilinear_zeros_True F.grid_sample_nearest_reflection_False
+    F.unfold_1 F.fold F.pixel_unshuffle F.channel_shuffle F.temporal_shift F.gather_tree
+    F.diag_embed F.dice_loss F.sigmoid_focal_loss F.cosine_embedding_loss F.triplet_margin_loss
+    F.multi_margin_loss F.poisson_nll_loss F.gaussian_nll_loss F.npair_loss
+"""
+
+
+@pytest.mark.parametrize("name", COMPILED.split())
+def test_it_is_so_in_compiled_code(name):
+    one = cases.CASES[name]
+    got = record.run(paddle, one._replace(call=compiled(one.call)))
+    for key, array in ((k.split("/")[1], v) for k, v in WANT.items() if k.startswith(name + "/")):
+        np.testing.assert_allclose(got[key], array, rtol=2e-5, atol=5e-6, err_msg=key)
+
+
 @pytest.mark.parametrize("name", training.OPTIMIZERS)
 def test_an_optimizer_steps_as_paddles(name):
     for i, value in enumerate(training.train(paddle, training.OPTIMIZERS[name])):
