@@ -109,6 +109,29 @@ def test_the_layers_code_runs_once_for_each_signature() -> None:
     assert len(runs) == 2 and len(net.forward.program_cache) == 2
 
 
+def test_the_cache_counts_signatures() -> None:
+    net = to_static(Net())
+    counts = []
+
+    def call(x: Any) -> None:
+        net(x)
+        counts.append(len(net.forward.program_cache))
+
+    for size in (2, 2, 4):
+        call(paddle.ones([size, 10]))
+    call(np.ones([4, 10], "float32"))  # as a tensor that stops gradients
+    net.eval()
+    call(paddle.ones([2, 10]))
+    wants = paddle.ones([2, 10])
+    wants.stop_gradient = False
+    call(wants)
+    assert counts == [1, 1, 2, 2, 3, 4]
+    open_batch = to_static(Net(), input_spec=[InputSpec([None, 10])])
+    for size in (2, 3, 4):
+        open_batch(paddle.ones([size, 10]))
+    assert len(open_batch.forward.program_cache) == 1
+
+
 def test_each_instance_of_a_decorated_class_has_its_own_programs() -> None:
     class Decorated(Net):
         @to_static

@@ -205,6 +205,9 @@ def test_wrong_arguments() -> None:
         nn.while_loop(lambda x: x < 3, lambda x: [x], x)
     with pytest.raises(ValueError, match="loop_vars in while_loop should not be empty"):
         nn.while_loop(lambda: x < 3, list, [])
+    for answer in (True, None):
+        with pytest.raises(TypeError, match="what cond returns in while_loop must be Variable"):
+            nn.while_loop(lambda x, answer=answer: answer, lambda x: [x], [x])
     with pytest.raises(ValueError, match=r"same arity .* 1 values, but received 2"):
         nn.while_loop(lambda x: x < 3, lambda x: [x, x], [x])
     with pytest.raises(TypeError, match="'pred_fn_pairs' in case must be list or tuple"):

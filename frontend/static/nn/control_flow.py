@@ -18,6 +18,7 @@ from ...ops.creation import full
 from ...tensor import Tensor
 from ...traced import Traced
 from ...utils import map_structure
+from ..tracer import StaticTracer
 
 Branch = Callable[[], Any]
 
@@ -219,7 +220,7 @@ def while_loop(
     place = _LoopVars(list(loop_vars))
 
     def test() -> Any:
-        return decides(_condition(cond(*place.value), "while_loop"))
+        return decides(_loop_condition(cond(*place.value)))
 
     def step() -> None:
         place.set(_as_many(body(*place.value), len(loop_vars)))
@@ -227,6 +228,18 @@ def while_loop(
     _run_loop(test, step, place)
     found: list[Any] = place.value
     return found
+
+
+def _loop_condition(pred: Any) -> Any:
+    """What cond returned. In static mode a Python value decides nothing: it is the same in each
+    round. TypeError for one.
+    """
+    if not isinstance(pred, Tensor) and isinstance(tracer.get(), StaticTracer):
+        raise TypeError(
+            "The type of what cond returns in while_loop must be Variable, but received "
+            f"{type(pred).__name__}: let it compare Variables of loop_vars{at_line()}"
+        )
+    return _condition(pred, "while_loop")
 
 
 def _run_loop(test: Branch, step: Branch, place: _LoopVars) -> None:
