@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from llvmlite import ir
+
 from wherry.ir.dims import Dim, product
 from wherry.ir.infer import Shape
 from wherry.ir.scalar import Scalar
 from wherry.schema.dtypes import DType
 
-from .index import Index, Value, i64
+from .index import I32, POINTER, Index, Value, i64
 from .math import storage_type
 
 if TYPE_CHECKING:
@@ -71,6 +73,15 @@ class Operand:
 
     def store_vector(self, value: Value, offset: Index) -> None:
         self.kb.b.store(value, self.address(offset), align=self.dtype.itemsize)
+
+    def prefetch(self, offset: Index) -> None:
+        """Ask for the cache line of the element at `offset`, which may lie anywhere."""
+        module = self.kb.function.module
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
+        name = "llvm.prefetch.p0"
+        function = module.globals.get(name) or ir.Function(module, kind, name)
+        reading, near, data = (ir.Constant(I32, number) for number in (0, 3, 1))
+        self.kb.b.call(function, [self.address(offset), reading, near, data])
 
     def address(self, offset: Index) -> Value:
         """The pointer to the element at `offset`."""

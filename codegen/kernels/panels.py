@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from llvmlite import ir
-
 from wherry.ir.dims import Dim
 from wherry.schema.dtypes import DType, float16, float32
 
 from ..builder import KernelBuilder
-from ..index import I32, POINTER, Index, Value
+from ..index import Index, Value
 from ..lanes import Lanes
 from ..machine import Machine
 from ..operand import Operand
@@ -104,7 +102,7 @@ def _pack_rows(kb: KernelBuilder, matrix: Matrix, start: Index, count: Index, sl
                 return
             some = Lanes(kb, vector, kb.maximum(kb.sub(columns, u), 0))
             at = matrix.at(kb, k, kb.add(kb.add(start, j), u))
-            prefetch(kb, matrix.operand.address(kb.add(at, kb.mul(AHEAD, kb.dim(matrix.row)))))
+            matrix.operand.prefetch(kb.add(at, kb.mul(AHEAD, kb.dim(matrix.row))))
             value = some.load(matrix.operand, _from(kb, at), 1)
             number = some.scalars.cast(value, panel.dtype)
             panel.store_vector(number.value, kb.add(kb.mul(k, width), u))
@@ -116,16 +114,6 @@ def _pack_rows(kb: KernelBuilder, matrix: Matrix, start: Index, count: Index, sl
         if not (isinstance(rest, int) and rest == 0):
             with kb.when(kb.ne(rest, 0)):
                 line(k, whole, rest)
-
-
-def prefetch(kb: KernelBuilder, address: Value) -> None:
-    """Ask for the cache line at an address, which may be anywhere."""
-    module = kb.function.module
-    kind = ir.FunctionType(ir.VoidType(), [POINTER, I32, I32, I32])
-    name = "llvm.prefetch.p0"
-    function = module.globals.get(name) or ir.Function(module, kind, name)
-    reading, near, data = (ir.Constant(I32, number) for number in (0, 3, 1))
-    kb.b.call(function, [address, reading, near, data])
 
 
 def _from(kb: KernelBuilder, at: Index) -> Callable[[Index], Index]:

@@ -26,11 +26,15 @@ from ..space import Space
 from ..stages import RowPlan
 from .pointwise import check_divisions, place_along
 
-# A pass that costs at most so much per element holds its partial results in registers.
-CHEAP = 12
+# A pass that costs at most so much per element holds its partial results in registers; up to the
+# second cost where they are few, for the code of a vector stands there for each of them.
+CHEAP, MODERATE = 12, 32
 # The elements of a run between two looks at the loop's end in such a pass; and what stays in the
 # cache where the registers hold some of the partial results only, and it is read again for others.
 BLOCK, PIECE = 64, 4096
+
+# Of a longer row nothing is asked for ahead: it would drive out the row at hand.
+MOST_AHEAD = 1 << 14
 
 OWN, SQUEEZED = "own", "squeezed"
 
@@ -150,7 +154,8 @@ class _Rows:
         kb, size = self.kb, self.kb.dim(self.size)
         long = not isinstance(size, int) or size >= 2 * BLOCK
         start: Index = 0
-        if partials and long and self.plan.cost(number) <= CHEAP:
+        most = MODERATE if self._are_few(partials) else CHEAP
+        if partials and long and self.plan.cost(number) <= most:
             start = kb.mul(kb.div(size, BLOCK), BLOCK)
             self._blocks(partials, values, start)
 
@@ -200,6 +205,10 @@ class _Rows:
                         one.add(vector, lanes, value)
         for one in registers:
             one.keep()
+
+    def _are_few(self, partials: Sequence[Partials]) -> bool:
+        """Whether the partial results leave most registers to what is computed."""
+        return sum(one.vectors for one in partials) <= self.kb.machine.registers // 8
 
     def place(
         self, key: tuple[Variable | None, str], index: Sequence[Index], i: Index
@@ -256,11 +265,24 @@ class _Pass:
         for var in (*reduced, *stored):
             self.value(var, lanes, i, found)
         check_divisions(lanes, lambda lane: self.kb.add(i, lane))
+        if self.number == 1:
+            self.ask_ahead(i)
         for var in stored:
             key = var if var in self.rows.outputs else self.plan.kept[var]
             operand, place = self._memory(var, key, i)
             lanes.store(operand, found[var], *place)
         return [found[var] for var in reduced]
+
+    def ask_ahead(self, i: Index) -> None:
+        """Ask for what the first pass reads of the next row, where it would wait for it."""
+        rows, size = self.rows, self.rows.size
+        is_long = isinstance(size, int) and size > MOST_AHEAD
+        if rows.inner or is_long or self.plan.cost(0) > CHEAP:
+            return
+        for var in self.plan.stages[0].read:
+            if var.shape == self.plan.shape:
+                place, _ = rows.place((var, OWN), self.index, i)
+                rows.inputs[var].prefetch(self.kb.add(place(0), self.kb.dim(size)))
 
     def _memory(
         self, var: Variable, key: Variable | None, i: Index
