@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from wherry.ir.found import Found
 from wherry.ir.passes import prepare_for_codegen
 from wherry.ir.program import Program, Variable
 from wherry.ir.text import to_text
@@ -153,16 +154,19 @@ def _cached(found: _Interface, signature: Signature, target: Target, suffix: str
 
 def _emit(found: _Interface, signature: Signature, target: Target, suffix: str) -> _Code:
     program, plan = found.program, found.plan()
-    places = {symbol.name: i for i, symbol in enumerate(signature.symbols)}
+    names = [*(symbol.name for symbol in signature.symbols), *signature.found]
+    places = {name: i for i, name in enumerate(names)}
     machine = target.machine()
     with progress(f"compiling {signature.name} for {target.name}"):
         module = ModuleBuilder(
             signature.name, machine.triple, str(machine.target_data), target.vectors, places
         )
         plan_name, run_name = _symbols(signature.name, suffix)
-        emitter = RunEmitter(module, run_name, plan, weight_offsets(found.constants))
+        sizes = Found(program)
+        emitter = RunEmitter(module, run_name, plan, weight_offsets(found.constants), sizes)
         sites = emitter.run(program, found.outputs)
-        emit_plan(module, plan_name, program.guards, found.outputs, plan.arena_size, emitter.spare)
+        shapes = [sizes.ceiling(dim) for var in found.outputs for dim in var.shape]
+        emit_plan(module, plan_name, program.guards, shapes, plan.arena_size, emitter.spare)
         code = emit_object(str(module.module), target)
     numbers = {op: number for number, op in enumerate(program.all_ops())}
     return _Code(code, [numbers[op] for op in sites], module.kernel_count, module.is_shared)

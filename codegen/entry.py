@@ -8,10 +8,11 @@ from typing import Any
 from llvmlite import ir
 
 from wherry.ir.dims import Dim
+from wherry.ir.found import Found, check_of
 from wherry.ir.infer import Guard
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
-from wherry.runtime.abi import ERROR_ASSERT
+from wherry.runtime.abi import ERROR_ASSERT, ERROR_SIZE
 from wherry.schema.dtypes import int64
 
 from .ctx import CtxFields
@@ -29,10 +30,10 @@ DIVISIONS = frozenset({"elementwise_floordiv", "elementwise_mod"})
 
 
 def emit_plan(
-    module: ModuleBuilder, name: str, guards: Sequence[Guard], outputs: Sequence[Variable],
+    module: ModuleBuilder, name: str, guards: Sequence[Guard], sizes: Sequence[Dim],
     arena: Dim, spare: Sequence[Dim],
 ) -> None:  # fmt: skip
-    """`plan`: checks the guards, writes the outputs' sizes, the arena's, and a spare piece's.
+    """`plan`: checks the guards, writes the outputs' `sizes`, the arena's, and a spare piece's.
 
     `spare` are the sizes of what each further thread needs, in turn.
     """
@@ -40,9 +41,10 @@ def emit_plan(
     dims, out_dims, memory = function.args
     builder = IndexBuilder(function, dims, module.symbols)
     for number, guard in enumerate(guards, 1):
-        with builder.b.if_then(builder.b.not_(_holds(builder, guard)), likely=False):
+        left, right = builder.dim(guard.left), builder.dim(guard.right)
+        holds = _holds(builder, left, guard.relation, right)
+        with builder.b.if_then(builder.b.not_(holds), likely=False):
             builder.b.ret(ir.Constant(I32, number))
-    sizes = [dim for var in outputs for dim in var.shape]
     for place, size in enumerate(sizes):
         address = builder.b.gep(out_dims, [i64(place)], True, source_etype=I64)
         builder.b.store(i64(builder.dim(size)), address)
@@ -54,15 +56,14 @@ def emit_plan(
     builder.b.ret(ir.Constant(I32, 0))
 
 
-def _holds(builder: IndexBuilder, guard: Guard) -> Value:
-    """An i1: the guard is true at this call (the native form of `Guard.holds`)."""
-    left, right = builder.dim(guard.left), builder.dim(guard.right)
-    if guard.relation == "<=":
+def _holds(builder: IndexBuilder, left: Index, relation: str, right: Index) -> Value:
+    """An i1: the relation is true (the native form of `Guard.holds`)."""
+    if relation == "<=":
         return builder.compare("<=", left, right)
     holds = builder.eq(left, right)
-    if guard.relation in ("1 or ==", "broadcast"):
+    if relation in ("1 or ==", "broadcast"):
         holds = builder.b.or_(holds, builder.eq(left, 1))
-    if guard.relation == "broadcast":
+    if relation == "broadcast":
         holds = builder.b.or_(holds, builder.eq(right, 1))
     return holds
 
@@ -71,12 +72,15 @@ class RunEmitter:
     """Emits `run`: kernels, branches and loops in the Program's order, as straight code."""
 
     def __init__(
-        self, module: ModuleBuilder, name: str, plan: MemoryPlan, constants: Sequence[int]
-    ) -> None:
-        self.module, self.plan, self.constants = module, plan, constants
+        self, module: ModuleBuilder, name: str, plan: MemoryPlan, constants: Sequence[int],
+        found: Found,
+    ) -> None:  # fmt: skip
+        self.module, self.plan, self.constants, self.found = module, plan, constants, found
         self.function = module.export(name, RUN_TYPE)
         (self.ctx_pointer,) = self.function.args
-        self.builder = IndexBuilder(self.function, self.ctx_pointer, module.symbols)
+        self.builder = IndexBuilder(
+            self.function, self.ctx_pointer, module.symbols, found.names
+        )
         self.ctx = CtxFields(self.builder, self.ctx_pointer)
         with self.builder.at_entry():
             self.inputs, self.outputs, self.dims, self.arena = (
@@ -91,11 +95,22 @@ class RunEmitter:
 
     def run(self, program: Program, outputs: Sequence[Variable]) -> list[OpDesc]:
         """Emit everything; gives the ops that the code names by number: those that may fail."""
+        for name in self.found.unknown:
+            self.builder.b.store(i64(0), self.builder.symbol_place(name))
         self.block(program.global_block)
         for index, var in enumerate(outputs):
             self.copy(self.plan.of(var), self._table_entry(self.outputs, index), byte_size(var))
+        if self.found:
+            self.write_sizes([dim for var in outputs for dim in var.shape])
         self.builder.b.ret(ir.Constant(I32, 0))
         return list(self.sites)
+
+    def write_sizes(self, sizes: Sequence[Dim]) -> None:
+        """Tell the caller what the outputs' sizes are."""
+        b, table = self.builder.b, self.ctx.load("sizes", POINTER)
+        for place, size in enumerate(sizes):
+            address = b.gep(table, [i64(place)], True, source_etype=I64)
+            b.store(i64(self.builder.dim(size)), address)
 
     def block(self, block: Block) -> None:
         for op in block.ops:
@@ -104,6 +119,7 @@ class RunEmitter:
     def op(self, op: OpDesc) -> None:
         structured: dict[str, Callable[[OpDesc], None]] = {
             "cond": self.cond, "while": self.while_, "print": self.print_, "assert": self.assert_,
+            "check_size": self.check_size,
         }  # fmt: skip
         if op.type in structured:
             structured[op.type](op)
@@ -183,6 +199,14 @@ class RunEmitter:
             value = b.load(self.pointer(self.plan.of(data[0])), typ=I64) if is_size else 0
             self.ctx.record_error(self.site(op), ERROR_ASSERT, 0, value)
             b.ret(ir.Constant(I32, ERROR_ASSERT))
+
+    def check_size(self, op: OpDesc) -> None:
+        b, (left, relation, right) = self.builder.b, check_of(op)
+        sides = self.builder.dim(left), self.builder.dim(right)
+        holds = _holds(self.builder, sides[0], relation, sides[1])
+        with b.if_then(b.not_(holds), likely=False):
+            self.ctx.record_error(self.site(op), ERROR_SIZE, *sides)
+            b.ret(ir.Constant(I32, ERROR_SIZE))
 
     def site(self, op: OpDesc) -> int:
         """The number under which the runtime finds the op's name and the user's line."""

@@ -6,13 +6,13 @@ Arithmetic on ints stays in Python, so that a kernel over static shapes is strai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from llvmlite import ir
 
-from wherry.ir.dims import Dim, fold
+from wherry.ir.dims import Dim, fold, symbols_of
 
 Value: TypeAlias = Any  # llvmlite.ir.Value; the package is not annotated
 Index: TypeAlias = Any  # int | Value
@@ -30,11 +30,15 @@ def i64(value: Index) -> Value:
 class IndexBuilder:
     """Emits into one function: sizes, index arithmetic, loops and branches.
 
-    `symbols` maps a symbol's name to its place in the array `dims` (const i64*).
+    `symbols` maps a symbol's name to its place in the array `dims` (i64*). The values of those that
+    are `late` change while the function runs.
     """
 
-    def __init__(self, function: Value, dims: Value, symbols: Mapping[str, int]) -> None:
-        self.function, self.dims, self.symbols = function, dims, symbols
+    def __init__(
+        self, function: Value, dims: Value, symbols: Mapping[str, int],
+        late: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        self.function, self.dims, self.symbols, self.late = function, dims, symbols, late
         self.entry = function.append_basic_block("entry")
         body = function.append_basic_block("body")
         ir.IRBuilder(self.entry).branch(body)
@@ -51,9 +55,13 @@ class IndexBuilder:
             yield
 
     def dim(self, dim: Dim) -> Index:
-        """The size: an int where it is static, else a register computed once at the entry."""
+        """The size: an int where it is static, else a register computed once at the entry, or
+        here where it is late.
+        """
         if isinstance(dim, int):
             return dim
+        if self.late and any(name in self.late for name in symbols_of(dim)):
+            return fold(dim, self._symbol_here, self._apply)
         key = str(dim)
         if key not in self._dims:
             with self.at_entry():
@@ -62,9 +70,18 @@ class IndexBuilder:
 
     def _symbol(self, name: str) -> Value:
         if name not in self._dims:
-            place = self.b.gep(self.dims, [i64(self.symbols[name])], True, source_etype=I64)
-            self._dims[name] = self.b.load(place, typ=I64)
+            self._dims[name] = self.b.load(self.symbol_place(name), typ=I64)
         return self._dims[name]
+
+    def _symbol_here(self, name: str) -> Value:
+        if name in self.late:
+            return self.b.load(self.symbol_place(name), typ=I64)
+        with self.at_entry():
+            return self._symbol(name)
+
+    def symbol_place(self, name: str) -> Value:
+        """The address of a symbol's value."""
+        return self.b.gep(self.dims, [i64(self.symbols[name])], True, source_etype=I64)
 
     def _apply(self, fn: str, a: Index, b: Index) -> Index:
         operations: dict[str, Callable[[Index, Index], Index]] = {

@@ -4,7 +4,7 @@ Values share a `Buffer` where they are the same bytes: views, a loop's carries, 
 written where they are wanted, outputs that take the memory of a dying input. Buffers live over an
 interval of positions (the ops counted depth first, so that a loop's interval covers its body);
 those that no caller provides lie in the arena. Sizes are Dims, and the plan holds for all values
-of the symbols: known sizes are packed closely, so are multiples of one symbol (of one product of
+of the symbols (a size that the run finds has its bound): known sizes are packed closely, so are multiples of one symbol (of one product of
 symbols), and others lie in slots that disjoint intervals share.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wherry.ir.dims import Dim, SymDim, always_le, evaluate, symbols_of
+from wherry.ir.found import Found
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
 from wherry.runtime.abi import ARENA_ALIGNMENT
@@ -96,7 +97,7 @@ def plan_memory(
     planner.block(program.global_block)
     planner.place_outputs(outputs)
     planner.share_with_inputs()
-    planner.assign_offsets()
+    planner.assign_offsets(Found(program))
     return planner.plan
 
 
@@ -258,10 +259,12 @@ class _Planner:
                 merge(source, buffer)
                 return
 
-    def assign_offsets(self) -> None:
+    def assign_offsets(self, found: Found) -> None:
         """Lay out the buffers of the arena."""
-        found = {resolve(b): None for b in self.buffers if resolve(b).place == "arena"}
-        self.plan.arena = sorted(found, key=lambda b: b.start)
+        for buffer in self.buffers:
+            buffer.size = found.ceiling(buffer.size)
+        used = {resolve(b): None for b in self.buffers if resolve(b).place == "arena"}
+        self.plan.arena = sorted(used, key=lambda b: b.start)
         alike: dict[Dim, list[tuple[Buffer, int]]] = {}
         slots: list[Slot] = []
         for buffer in self.plan.arena:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from wherry.ir.dims import SymDim, symbol, symbols_of
+from wherry.ir.found import Found
 from wherry.ir.program import OpDesc, Program, Variable
 from wherry.schema.errors import OpError
 from wherry.schema.native import GuardSite, Signature, Site, SymbolSource, TensorSpec
@@ -14,15 +15,18 @@ def make_signature(
     program: Program, name: str, persistables: Sequence[Variable], assigned: Sequence[Variable]
 ) -> Signature:
     """The Signature without its sites, which the emission of code finds."""
+    found = Found(program).unknown
+    symbols = _symbols(program, [*program.inputs, *persistables], found)
     return Signature(
         name=name,
         inputs=[_spec(var) for var in program.inputs],
         persistables=[_spec(var) for var in persistables],
         outputs=[_spec(var) for var in program.outputs],
         assigned=[var.name for var in assigned],
-        symbols=_symbols(program, [*program.inputs, *persistables]),
+        symbols=symbols,
         guards=[GuardSite(guard.message, guard.loc) for guard in program.guards],
         hidden=[var.name for var in program.inputs if var.is_hidden],
+        found=found,
     )
 
 
@@ -39,8 +43,13 @@ def _spec(var: Variable) -> TensorSpec:
     return TensorSpec(var.name, var.dtype, dims)
 
 
-def _symbols(program: Program, sources: Sequence[Variable]) -> list[SymbolSource]:
-    """Where each symbol of the Program is read. Raises OpError for one that no input shows."""
+def _symbols(
+    program: Program, sources: Sequence[Variable], late: Sequence[str]
+) -> list[SymbolSource]:
+    """Where each symbol of the Program is read, but for those that the run finds.
+
+    Raises OpError for one that no input shows.
+    """
     found: dict[str, SymbolSource] = {}
     for index, var in enumerate(sources):
         for axis, dim in enumerate(var.shape):
@@ -48,7 +57,7 @@ def _symbols(program: Program, sources: Sequence[Variable]) -> list[SymbolSource
                 if dim == symbol(name) and name not in found:
                     found[name] = SymbolSource(name, index, axis)
     for name, user in _used(program).items():
-        if name not in found:
+        if name not in found and name not in late:
             raise OpError(f"needs the size {name} (in {user}) to be a size of an input, it is none")
     return list(found.values())
 

@@ -16,7 +16,8 @@ from typing import Literal
 
 from .dims import SymDim, symbol, symbols_of
 from .emit import BlockEmitter
-from .gradients import BACKWARD_ROLE, append_backward, dims_in
+from .found import Found, dims_in
+from .gradients import BACKWARD_ROLE, append_backward
 from .opdef import get_op
 from .passes.base import each_block, live_blocks, rewrite
 from .passes.cse import Cse
@@ -126,6 +127,7 @@ class _Split:
             op.inputs["Target"][0]
             for op in joint.global_block.ops if op.type == "assign_persistable"
         }  # fmt: skip
+        self.found = Found(joint)
         self.recomputed: set[OpDesc] = set()
         self.residuals: dict[Variable, None] = {}
 
@@ -133,7 +135,7 @@ class _Split:
         ops = self.joint.global_block.ops
         backward = [op for op in ops if op.attrs.get("op_role") == BACKWARD_ROLE]
         inside = set(backward)
-        for var in [*(v for op in backward for v in op.in_vars), *self.gradients()]:
+        for var in [*(v for op in backward for v in self.found.needs(op)), *self.gradients()]:
             if var.op not in inside:
                 self.need(var)
         inside |= self.recomputed
@@ -155,7 +157,7 @@ class _Split:
                 self.residuals[var] = None
             elif op not in self.recomputed:
                 self.recomputed.add(op)
-                pending.extend(reversed(op.in_vars))
+                pending.extend(reversed(self.found.needs(op)))
 
     def forward(self) -> Program:
         """The joint Program with the residuals as results; dce drops what is backward's."""

@@ -18,6 +18,7 @@ from wherry.schema.dtypes import DType, as_dtype
 from wherry.schema.errors import Loc
 
 from .dims import Dim
+from .found import CHECK, Found, check_of
 from .infer import TensorType, inferring
 from .opdef import OpDef, get_op
 from .program import Block, OpDesc, Variable
@@ -98,8 +99,11 @@ class BlockEmitter(Emitter):
         """Record one op. `names` gives the outputs' names by slot; by default `relu_2.tmp_0`."""
         program = self.block.program
         types = [_map_slot(value, lambda v: v.type) for value in inputs]
+        known = len(program.guards)
         with inferring(opdef.type, self.loc, program.guards):
             result = infer_types(opdef, types, attrs)
+        if len(program.guards) > known:
+            self._check_found(known)
         slots = opdef.unpack(inputs)
         needs_grad = opdef.grad is not None and any(
             not v.stop_gradient for vs in slots.values() for v in vs
@@ -118,6 +122,17 @@ class BlockEmitter(Emitter):
         op = OpDesc(opdef.type, slots, outputs, {**opdef.bind(attrs), **self.extra}, self.loc)
         self._place(op)
         return opdef.pack_results(outputs)
+
+    def _check_found(self, known: int) -> None:
+        """Let new guards on sizes that the run finds be checks in front of the op."""
+        guards, found = self.block.program.guards, Found(self.block.program)
+        late = [one for one in guards[known:] if found.mentions(one.left, one.right)]
+        guards[known:] = [one for one in guards[known:] if one not in late]
+        before = self.block.ops[: self.at]
+        for left, relation, right, message, loc in late:
+            attrs = {"left": left, "relation": relation, "right": right, "message": message}
+            if not any(op.type == CHECK and check_of(op) == (left, relation, right) for op in before):
+                self._place(OpDesc(CHECK, {}, {}, {**attrs, **self.extra}, loc))
 
     def _place(self, op: OpDesc) -> None:
         if self.at is None:

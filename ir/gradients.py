@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from .dims import SymDim
 from .emit import BlockEmitter, GradContext
 from .infer import inferring
 from .opdef import OpDef, get_op
@@ -237,10 +236,3 @@ class BlockCopier:
         inner.ops(value.ops)
         block.results = [inner.vars[var] for var in value.results]
         return block
-
-
-def dims_in(value: Any) -> list[SymDim]:
-    """The symbolic dims in an attribute."""
-    if isinstance(value, list):
-        return [dim for one in value for dim in dims_in(one)]
-    return [value] if isinstance(value, SymDim) else []

@@ -15,7 +15,8 @@ from wherry.schema.output import show
 
 from .dims import SymDim, evaluate, symbols_of
 from .emit import run_reference
-from .infer import Shape, inferring
+from .found import Found, check_of, found_by
+from .infer import Guard, Shape, inferring
 from .opdef import get_op
 from .program import Block, OpDesc, Program, Variable
 
@@ -40,7 +41,7 @@ def run_program(
         if var.op is None:
             env[var] = _persistable(var, found)
     check_guards(program, dims)
-    run = _Run(dims)
+    run = _Run(dims, Found(program).unknown)
     run.block(program.global_block, env)
     return [env[var] for var in program.outputs], run.assigned
 
@@ -58,13 +59,17 @@ def bind_symbols(variables: Sequence[Variable], shapes: Sequence[Sequence[int]])
 def check_guards(program: Program, dims: Mapping[str, int]) -> None:
     """Raise InputError for the first guard that does not hold for these sizes."""
     for guard in program.guards:
-        left, right = evaluate(guard.left, dims), evaluate(guard.right, dims)
-        if not guard.holds(left, right):
-            sizes = ", ".join(f"{name} = {size}" for name, size in dims.items())
-            at = f"\n  at {guard.loc}" if guard.loc else ""
-            error = InputError(f"{guard.message} (with {sizes}: {left} and {right}){at}")
-            error.loc = guard.loc
-            raise error
+        _check_guard(guard, dims)
+
+
+def _check_guard(guard: Guard, dims: Mapping[str, int]) -> None:
+    left, right = evaluate(guard.left, dims), evaluate(guard.right, dims)
+    if not guard.holds(left, right):
+        sizes = ", ".join(f"{name} = {size}" for name, size in dims.items())
+        at = f"\n  at {guard.loc}" if guard.loc else ""
+        error = InputError(f"{guard.message} (with {sizes}: {left} and {right}){at}")
+        error.loc = guard.loc
+        raise error
 
 
 def _bind_inputs(program: Program, arrays: list[Array]) -> tuple[Env, dict[str, int]]:
@@ -102,8 +107,8 @@ def sizes_of(shape: Shape, dims: Mapping[str, int]) -> tuple[int, ...]:
 class _Run:
     """One run: the symbols' values, and what persistables become."""
 
-    def __init__(self, dims: Mapping[str, int]) -> None:
-        self.dims = dims
+    def __init__(self, dims: Mapping[str, int], found: Sequence[str]) -> None:
+        self.dims = {**dict.fromkeys(found, 0), **dims}
         self.assigned: dict[str, Array] = {}
 
     def block(self, block: Block, env: Env) -> list[Array]:
@@ -201,7 +206,23 @@ def _assert(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     return {}
 
 
+def _true_positions(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
+    name = found_by(op)
+    if name is None:
+        return run.reference(op, env)
+    (mask,) = _arrays(op, "X", env)
+    run.dims[name] = np.count_nonzero(mask)
+    return {"Out": [np.flatnonzero(mask)]}
+
+
+def _check_size(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
+    guard = Guard(*check_of(op), op.attrs["message"], op.loc)
+    _check_guard(guard, run.dims)
+    return {}
+
+
 _HANDLERS: dict[str, Callable[[_Run, OpDesc, Env], dict[str, list[Array]]]] = {
     "cond": _cond, "while": _while, "fusion": _fusion, "assign_persistable": _assign_persistable,
-    "print": _print, "assert": _assert, "reshape2": _reshaped, "squeeze2": _reshaped,
+    "true_positions": _true_positions, "check_size": _check_size, "print": _print,
+    "assert": _assert, "reshape2": _reshaped, "squeeze2": _reshaped,
 }  # fmt: skip

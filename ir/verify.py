@@ -6,7 +6,8 @@
   parent)
 - ops are declared, their slots and attributes are the declared ones, their types are what `infer`
   says
-- every guard that an `infer` needs is among the Program's guards
+- every guard that an `infer` needs is among the Program's guards, or was checked by a `check_size`
+- a size that the run finds is used behind the op that finds it only
 - names are unique; results are defined; a block has one owner; the arrays of `values` fit their
   Variables
 
@@ -24,6 +25,7 @@ from wherry.schema.errors import OpError, UnknownOpError, VerifyError
 
 from .dims import SymDim, is_dim, lower
 from .emit import infer_types
+from .found import CHECK, Found, check_of, found_by, found_in, mentioned
 from .infer import Guard, TensorType, inferring
 from .opdef import REQUIRED, OpDef, Slot, get_op
 from .program import Block, OpDesc, Program, Variable
@@ -54,6 +56,7 @@ class _Checker:
         self.defined: set[Variable] = set()
         self.owned: set[int] = set()
         self.guards = {guard[:3] for guard in program.guards}
+        self.late: set[str] = set()
 
     def where(self) -> str:
         if self.op is None:
@@ -69,6 +72,7 @@ class _Checker:
 
     def run(self) -> None:
         get_op("fusion")  # fills the table of ops
+        self.late = set(Found(self.program).unknown)
         for guard in self.program.guards:
             self.guard(guard)
         scope: set[Variable] = set()
@@ -137,6 +141,7 @@ class _Checker:
             self.block(sub, set(), depth + 1)
             self.op = op
         self.types(opdef, op)
+        self.sizes(op)
         for var in op.out_vars:
             self.need(var.op is op, f"its output {var.name!r} has another op as its definition")
             self.define(var, block, scope)
@@ -173,6 +178,14 @@ class _Checker:
         for guard in needed:
             text = f"{guard.left} {guard.relation} {guard.right}"
             self.need(guard[:3] in self.guards, f"the Program misses the guard {text}")
+
+    def sizes(self, op: OpDesc) -> None:
+        """What the op says of sizes that the run finds."""
+        if op.type == CHECK:
+            self.guards.add(check_of(op))
+        self.late -= {found_by(op), *(name for sub in op.blocks for name in found_in(sub))}
+        early = self.late.intersection(mentioned(op))
+        self.need(not early, f"it uses {sorted(early)} before an op that finds it")
 
     def persistable_target(self, op: OpDesc, block: Block) -> None:
         if op.type != "assign_persistable":

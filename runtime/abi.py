@@ -13,6 +13,10 @@ pointers to inputs lie (the user's, then the persistables) and to outputs (the u
 assigned persistables), all C-contiguous; the symbols' values; and the arena, aligned to
 ARENA_ALIGNMENT.
 
+A Program may find sizes: how many elements of a mask are true. The Signature names them; `run`
+writes their values behind those of the symbols, so that each call needs dims of its own. For them
+`plan` gives what the outputs' sizes are at most, and `run` writes to `sizes` what they are.
+
 `ctx` says on how many threads the call may run, and gives the pool: 0 for none, or the address of a
 struct that begins with `void (*fork_join)(pool *, task, void *args, int64 shares, int64 threads)`.
 One pool serves a process, whichever model brought it.
@@ -40,7 +44,7 @@ ARENA_ALIGNMENT: Final = 64
 CTX_FIELDS: Final = (
     "version", "pool", "alloc", "free", "print", "host_call",
     "error_site", "error_code", "error_index", "error_value", "threads",
-    "inputs", "outputs", "dims", "arena",
+    "inputs", "outputs", "dims", "arena", "sizes",
 )  # fmt: skip
 ERROR_FIELDS: Final = CTX_FIELDS[6:10]
 
@@ -48,6 +52,7 @@ ERROR_INDEX: Final = 1
 ERROR_DIVISION: Final = 2
 ERROR_ASSERT: Final = 3
 ERROR_MEMORY: Final = 4
+ERROR_SIZE: Final = 5
 
 ENTRY_HEAD: Final = struct.Struct("<7Q")
 ENTRY_LEVEL: Final = struct.Struct("<4Q")

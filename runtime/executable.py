@@ -14,7 +14,14 @@ import numpy as np
 from numpy import empty, ndarray
 
 from wherry.schema.dtypes import DType, dtype_from_code
-from wherry.schema.errors import AssertError, InputError, ResizeError, RunError, error_named
+from wherry.schema.errors import (
+    AssertError,
+    InputError,
+    ResizeError,
+    RunError,
+    WherryError,
+    error_named,
+)
 from wherry.schema.native import Signature
 from wherry.schema.output import show
 
@@ -22,6 +29,9 @@ from . import abi, threads
 from .address import address_of
 from .checks import READY, Array, check_inputs, persistable_table, show_values
 
+_KINDS: Final[dict[int, type[WherryError]]] = {
+    abi.ERROR_ASSERT: AssertError, abi.ERROR_SIZE: InputError
+}  # fmt: skip
 # Shapes whose plans are kept. More than a service sees; little memory if it sees more.
 _KEPT_PLANS: Final = 256
 
@@ -32,12 +42,12 @@ class _Plan:
     `spare_bytes` is what the arena needs in addition for each thread but the first.
     """
 
-    __slots__ = ("_dims", "address", "arena_bytes", "outputs", "spare_bytes")
+    __slots__ = ("address", "arena_bytes", "dims", "outputs", "spare_bytes")
 
     def __init__(
         self, dims: Any, outputs: list[tuple[int, Any, Any]], memory: Sequence[int]
     ) -> None:
-        self._dims, self.address = dims, ctypes.addressof(dims)
+        self.dims, self.address = dims, ctypes.addressof(dims)
         self.outputs = outputs
         self.arena_bytes, self.spare_bytes = memory
 
@@ -81,6 +91,9 @@ class _Call:
         self.binding: _Binding | None = None
         self.plan: Any = None
         self.threads = 1
+        # Where a call finds sizes: the values of symbols, its own, and the outputs' sizes.
+        self.dims: Any = None
+        self.sizes: Any = None
         self.failure: BaseException | None = None
         self.heap: dict[int, Any] = {}
         self._callbacks = (
@@ -103,9 +116,22 @@ class _Call:
         """Take a plan's sizes, and memory for it on so many threads."""
         self.plan, self.threads = plan, threads
         self.ctx.dims, self.ctx.threads, self.ctx.pool = plan.address, threads, pool
+        if self.signature.found:
+            self.dims = type(plan.dims).from_buffer_copy(plan.dims)
+            self.sizes = (ctypes.c_int64 * sum(len(shape) for _, shape, _ in plan.outputs))()
+            self.ctx.dims, self.ctx.sizes = map(ctypes.addressof, (self.dims, self.sizes))
         needed = plan.arena_bytes + (threads - 1) * plan.spare_bytes
         if self.arena_bytes < needed:
             self.reserve(needed)
+
+    def cut(self, results: Sequence[Array]) -> None:
+        """Give the results, which are as large as they may be, the sizes that the call found."""
+        at = 0
+        for result in results:
+            shape = tuple(self.sizes[at : at + result.ndim])
+            at += result.ndim
+            if shape != result.shape:
+                result.resize(shape, refcheck=False)
 
     def finish(self) -> None:
         """Drop what the call left on its heap; raise what a callback raised."""
@@ -167,6 +193,7 @@ class Executable:
         self._binding = _Binding(signature, persistable_arrays)
         self._plans: dict[tuple[Any, ...], _Plan] = {}
         self._idle: list[_Call] = []
+        self._finds = bool(signature.found)
 
     @property
     def persistable_arrays(self) -> tuple[Array, ...]:
@@ -239,6 +266,8 @@ class Executable:
                 call.finish()
             if code:
                 raise self._run_error(call.ctx, code)
+            if self._finds:
+                call.cut(results)
             return results
         finally:
             self._idle.append(call)
@@ -274,7 +303,7 @@ class Executable:
 
     def _make_plan(self, arrays: Sequence[Array], binding: _Binding, key: tuple[Any, ...]) -> _Plan:
         values = check_inputs(self.signature, arrays, binding.arrays)
-        dims = (ctypes.c_int64 * max(len(values), 1))(*values)
+        dims = (ctypes.c_int64 * max(len(values) + len(self.signature.found), 1))(*values)
         ranks = [len(spec.dims) for spec in self._output_specs]
         sizes = (ctypes.c_int64 * max(sum(ranks), 1))()
         memory = (ctypes.c_int64 * 2)()
@@ -294,7 +323,7 @@ class Executable:
         plan = self._plans[key] = _Plan(dims, outputs, list(memory))
         return plan
 
-    def _run_error(self, ctx: abi.Ctx, code: int) -> RunError:
+    def _run_error(self, ctx: abi.Ctx, code: int) -> WherryError:
         """The exception for an error record, with the op and the user's line."""
         sites, at = self.signature.sites, int(ctx.error_site)
         site = sites[at] if 0 <= at < len(sites) else None
@@ -304,10 +333,13 @@ class Executable:
             abi.ERROR_DIVISION: f"integer division by zero, at element {index}",
             abi.ERROR_ASSERT: f"assert failed: {site.message if site else ''}".rstrip(": "),
             abi.ERROR_MEMORY: f"out of memory: {value} bytes could not be allocated",
+            abi.ERROR_SIZE: f"{site.message if site else ''} (with {index} and {value})".lstrip(),
         }.get(code, f"stopped with code {code}")
         head = f"{site.op}: " if site and site.op else ""
         line = f"\n  at {site.loc}" if site and site.loc else ""
-        kind = AssertError if code == abi.ERROR_ASSERT else RunError
+        kind = _KINDS.get(code, RunError)
+        if code == abi.ERROR_SIZE:
+            head = ""
         if site and site.op.startswith("raise "):
             kind, head, says = error_named(site.op.removeprefix("raise ")), "", site.message
         error = kind(f"{head}{says}{line}")

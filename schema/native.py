@@ -59,7 +59,8 @@ class Signature:
     `inputs` are the user's; `persistables` follow them in the table of pointers. `outputs` are the
     user's; the new values of the persistables named in `assigned` follow them. `hidden` are the
     inputs that the user does not give, the last ones: only their size is used, which the caller
-    guesses (see wherry.runtime.guesses).
+    guesses (see wherry.runtime.guesses). `found` are the sizes that the call finds: how many elements
+    of masks are true. Their values follow those of the symbols.
     """
 
     name: str = "model"
@@ -71,6 +72,7 @@ class Signature:
     guards: list[GuardSite] = field(default_factory=list)
     sites: list[Site] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
 
     @property
     def shown_inputs(self) -> list[TensorSpec]:
@@ -98,7 +100,7 @@ NATIVE: Final = FlatTable(
         "assigned": "u4", "symbol_name": "u4", "symbol_input": "u4", "symbol_axis": "u4",
         "guard_message": "u4", "guard_loc": "i4", "site_op": "u4", "site_message": "u4",
         "site_loc": "i4", "loc_file": "u4", "loc_line": "i8", "loc_text": "u4",
-        "hidden": "u4",
+        "hidden": "u4", "found": "u4",
     },
 )  # fmt: skip
 
@@ -121,6 +123,7 @@ def _vectors(signature: Signature, strings: Strings, locs: LocTable) -> dict[str
         "site_message": [strings(site.message) for site in signature.sites],
         "site_loc": [locs(site.loc) for site in signature.sites],
         "hidden": range(len(signature.shown_inputs), len(signature.inputs)),
+        "found": [strings(name) for name in signature.found],
     }
 
 
@@ -175,7 +178,7 @@ def _unpack(numbers: Numbers) -> Signature:
             Site(op, loc, message)
             for op, message, loc in _rows(numbers, locs, "site_op", "site_message", "site_loc")
         ],
-        [inputs[i].name for i in hidden],
+        [inputs[i].name for i in hidden], numbers.strings_of("found"),
     )  # fmt: skip
 
 

@@ -10,4 +10,4 @@ VIEWS: Final = frozenset({
 })  # fmt: skip
 
 # They have no output in the arena; the native entry does what they ask for.
-EFFECTS: Final = frozenset({"assert", "assign_persistable"})
+EFFECTS: Final = frozenset({"assert", "assign_persistable", "check_size"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..found import Found
 from ..program import Block, OpDesc, Program
 from .base import is_pure, live_blocks
 from .trim import trim
@@ -13,12 +14,12 @@ class Dce:
     name = "dce"
 
     def run(self, program: Program) -> bool:
-        changed = _dce(program.global_block)
+        changed = _dce(program.global_block, Found(program))
         changed |= _drop_blocks(program)
         return _drop_persistables(program) or changed
 
 
-def _dce(block: Block) -> bool:
+def _dce(block: Block, found: Found) -> bool:
     needed = set(block.results)
     kept: list[OpDesc] = []
     changed = False
@@ -29,8 +30,8 @@ def _dce(block: Block) -> bool:
             changed = True
             continue
         if op.blocks:
-            changed |= trim(op, block, needed, _dce)
-        needed.update(op.in_vars)
+            changed |= trim(op, block, needed, found, _dce)
+        needed.update(found.needs(op))
         kept.append(op)
     block.ops[:] = reversed(kept)
     return changed

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
 from ..dims import product
+from ..found import CHECK, Found, mentioned
 from ..infer import Shape
 from ..program import Block, OpDesc, Variable
 from .base import is_pure
@@ -60,6 +61,7 @@ class _Group:
     level: int = 0
     space: Shape | None = None
     inputs: set[Variable] = field(default_factory=set)
+    checks: set[_Group] = field(default_factory=set)
     merged: _Group | None = None
 
     def outputs(self) -> Iterator[Variable]:
@@ -76,6 +78,7 @@ class _Group:
         other.merged = self
         self.ops += other.ops
         self.inputs = (self.inputs | other.inputs) - set(self.outputs())
+        self.checks |= other.checks
         self.place = max(self.place, other.place)
 
 
@@ -84,9 +87,11 @@ class _Grouping:
 
     def __init__(self, block: Block) -> None:
         self.groups: list[_Group] = []
+        self.found = Found(block.program)
         self.of: dict[Variable, _Group] = {}
         self.small: dict[tuple[Shape, int], list[_Group]] = {}
         self.effects: list[_Group] = []
+        self.checks: dict[str, set[_Group]] = {}
         for place, op in enumerate(block.ops):
             self.add(place, op)
         self.groups = [group for group in self.groups if group.merged is None]
@@ -102,9 +107,10 @@ class _Grouping:
 
     def add(self, place: int, op: OpDesc) -> None:
         """Put an op into a group with those it reads, where they may be one."""
-        group = _Group([op], place, inputs=set(op.in_vars))
+        group = _Group([op], place, inputs=set(self.found.needs(op)))
         if is_fusible(op):
             group.space = op.output().shape
+        self.note_sizes(op, group)
         before = self.before(group)
         if not is_pure(op):
             before += self.effects[-1:]
@@ -122,10 +128,21 @@ class _Grouping:
         for var in op.out_vars:
             self.of[var] = group
 
+    def note_sizes(self, op: OpDesc, group: _Group) -> None:
+        """Let an op run behind the checks of the sizes that it mentions."""
+        if not self.found:
+            return
+        for name in set(mentioned(op)):
+            checks = self.checks.setdefault(name, set())
+            if op.type == CHECK:
+                checks.add(group)
+            else:
+                group.checks |= checks
+
     def before(self, group: _Group) -> list[_Group]:
-        """The groups whose outputs this one reads."""
-        found = (self.find(self.of[var]) for var in group.inputs if var in self.of)
-        return list(dict.fromkeys(found))
+        """The groups that this one runs behind: it reads their outputs, or what they check."""
+        found = [self.find(self.of[var]) for var in group.inputs if var in self.of]
+        return list(dict.fromkeys([*found, *sorted(group.checks, key=lambda one: one.place)]))
 
     def are_mates(self, one: _Group, other: _Group) -> bool:
         return one.space is not None and one.space == other.space

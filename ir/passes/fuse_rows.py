@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..dims import product
+from ..found import Found
 from ..infer import Shape
 from ..ops.reduce import reduced_axes
 from ..program import Block, OpDesc, Variable
@@ -85,6 +86,7 @@ class _Places:
 
     def __init__(self, block: Block) -> None:
         self.block, self.slots = block, list[OpDesc | None](block.ops)
+        self.found = Found(block.program)
         self.position = {op: place for place, op in enumerate(block.ops)}
         self.results = set(block.results)
         self.users: dict[Variable, dict[OpDesc, None]] = {}
@@ -112,12 +114,13 @@ class _Places:
         for op in self.slots[found[0] : found[-1] + 1]:
             if op is None:
                 continue
-            late = not values.isdisjoint(op.in_vars)
+            needs = self.found.needs(op)
+            late = not values.isdisjoint(needs)
             if op in members:
                 if late:
                     return None
                 made.update(op.out_vars)
-            elif late or not made.isdisjoint(op.in_vars):
+            elif late or not made.isdisjoint(needs):
                 after.append(op)
                 values.update(op.out_vars)
         return after

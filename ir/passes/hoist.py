@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..found import mentioned
 from ..program import Block, OpDesc, Program, Variable
 from ..work import byte_size
 from .base import is_pure, rename
@@ -50,7 +51,7 @@ def split_prepared(program: Program) -> tuple[Program | None, Program]:
 
 
 def _may_move(op: OpDesc) -> bool:
-    if op.type in _RANDOM or op.blocks or not is_pure(op):
+    if op.type in _RANDOM or op.blocks or not is_pure(op) or any(mentioned(op)):
         return False
     static = all(var.type.is_static for var in op.out_vars)
     return static and worth_keeping(_bytes(op.out_vars), _bytes(op.in_vars))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ..found import Found
 from ..program import Block, OpDesc, Variable
 from .base import is_pure
 
 
-def trim(op: OpDesc, block: Block, needed: set[Variable], clean: Callable[[Block], bool]) -> bool:
+def trim(
+    op: OpDesc, block: Block, needed: set[Variable], found: Found,
+    clean: Callable[[Block, Found], bool],
+) -> bool:  # fmt: skip
     """Drop outputs that are not `needed` and inputs that nothing reads; True if something went.
 
     `clean` removes the dead ops of a sub-block in between. Results, outputs and arguments of `cond`
@@ -17,35 +21,35 @@ def trim(op: OpDesc, block: Block, needed: set[Variable], clean: Callable[[Block
     """
     op.outputs.setdefault("Out", [])
     if op.type == "while":
-        keep = _carries(op, needed)
+        keep = _carries(op, needed, found)
     else:
         keep = [var in needed for var in op.outputs["Out"]]
     changed = _drop_outputs(op, block, keep)
     for sub in op.blocks:
-        changed |= clean(sub)
+        changed |= clean(sub, found)
     if op.type == "while":
         return _drop_inputs(op, "X", 0, keep) | _drop_unread(op, "Extra", sum(keep)) | changed
     return _drop_unread(op, "X", 0) | changed
 
 
-def _carries(op: OpDesc, needed: set[Variable]) -> list[bool]:
+def _carries(op: OpDesc, needed: set[Variable], found: Found) -> list[bool]:
     """The carries that the outside, the condition, an effect or another such carry needs."""
     sub = op.attrs["block"]
     keep = [var in needed for var in op.outputs["Out"]]
     while True:
-        read = _read(sub, [sub.results[0], *_selected(sub.results[1:], keep)])
+        read = _read(sub, [sub.results[0], *_selected(sub.results[1:], keep)], found)
         more = [kept or arg in read for kept, arg in zip(keep, sub.args, strict=False)]
         if more == keep:
             return keep
         keep = more
 
 
-def _read(block: Block, results: Sequence[Variable]) -> set[Variable]:
+def _read(block: Block, results: Sequence[Variable], found: Found) -> set[Variable]:
     """What a block reads to give these results and to do what it does."""
     read = set(results)
     for op in reversed(block.ops):
         if not is_pure(op) or read.intersection(op.out_vars):
-            read.update(op.in_vars)
+            read.update(found.needs(op))
     return read
 
 

@@ -595,8 +595,35 @@ class Native(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(44))
         return o == 0
 
+    # Native
+    def Found(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(46))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Uint32Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 4))
+        return 0
+
+    # Native
+    def FoundAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(46))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Uint32Flags, o)
+        return 0
+
+    # Native
+    def FoundLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(46))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Native
+    def FoundIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(46))
+        return o == 0
+
 def NativeStart(builder):
-    builder.StartObject(21)
+    builder.StartObject(22)
 
 def NativeAddStrings(builder, strings):
     builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(strings), 0)
@@ -722,6 +749,12 @@ def NativeAddHidden(builder, hidden):
     builder.PrependUOffsetTRelativeSlot(20, flatbuffers.number_types.UOffsetTFlags.py_type(hidden), 0)
 
 def NativeStartHiddenVector(builder, numElems):
+    return builder.StartVector(4, numElems, 4)
+
+def NativeAddFound(builder, found):
+    builder.PrependUOffsetTRelativeSlot(21, flatbuffers.number_types.UOffsetTFlags.py_type(found), 0)
+
+def NativeStartFoundVector(builder, numElems):
     return builder.StartVector(4, numElems, 4)
 
 def NativeEnd(builder):

@@ -1,0 +1,151 @@
+"""Sizes that a run finds: how many elements of a mask are true.
+
+The op `true_positions` gives as many positions as there are true elements. Its attribute `size` is
+a symbol that no input shows: the run gives it its value there, and later ops have it in their types
+and attributes. So they depend on that op as on one whose output they read: `Found.needs` says it.
+Memory is planned before the run, for the bound that each such size has (`Found.ceiling`). A guard
+on such a size is an op, `check_size`, in front of the op that needs it.
+
+A sub-block of `cond` may find a size: it is 0 where the other branch is taken. What a round of
+`while` finds stays in the round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from .dims import Dim, SymDim, always_le, dim_max, dim_min, product, symbol, symbols_of
+from .monomials import Atom
+from .program import Block, OpDesc, Program, Variable
+
+FINDER: Final = "true_positions"
+CHECK: Final = "check_size"
+Range = tuple[Dim, Dim]
+
+
+def found_by(op: OpDesc) -> str | None:
+    """The name of the size that the op finds."""
+    size = op.attrs["size"] if op.type == FINDER else None
+    return str(size) if isinstance(size, SymDim) else None
+
+
+def check_of(op: OpDesc) -> tuple[Dim, str, Dim]:
+    """The relation that a `check_size` checks."""
+    return op.attrs["left"], op.attrs["relation"], op.attrs["right"]
+
+
+def found_in(block: Block) -> list[str]:
+    """The names of the sizes that the block's ops and their sub-blocks find, each once."""
+    names: dict[str, None] = {}
+    for op in block.ops:
+        own = found_by(op)
+        names.update({own: None} if own else {})
+        for sub in op.blocks:
+            names.update(dict.fromkeys(found_in(sub)))
+    return list(names)
+
+
+def dims_in(value: Any) -> list[SymDim]:
+    """The symbolic dims in an attribute."""
+    if isinstance(value, list):
+        return [dim for one in value for dim in dims_in(one)]
+    return [value] if isinstance(value, SymDim) else []
+
+
+def mentioned(op: OpDesc) -> Iterator[str]:
+    """The symbols in an op's types and attributes, and in those of its sub-blocks."""
+    for var in (*op.in_vars, *op.out_vars):
+        for dim in var.shape:
+            yield from symbols_of(dim)
+    for value in op.attrs.values():
+        for dim in dims_in(value):
+            yield from symbols_of(dim)
+    for block in op.blocks:
+        for var in block.args:
+            for dim in var.shape:
+                yield from symbols_of(dim)
+        for inner in block.ops:
+            yield from mentioned(inner)
+
+
+class Found:
+    """The sizes that a Program's run finds: by which ops, and at most how large they are."""
+
+    def __init__(self, program: Program) -> None:
+        self.positions: dict[str, list[Variable]] = {}
+        self.bounds: dict[str, Dim] = {}
+        shapes = [var.shape for var in program.inputs]
+        self._shown = {name for shape in shapes for dim in shape for name in symbols_of(dim)}
+        for op in program.all_ops():
+            name = found_by(op)
+            if name is not None:
+                self.positions.setdefault(name, []).append(op.output())
+                self.bounds[name] = self.ceiling(product(op.in_vars[0].shape))
+
+    def __bool__(self) -> bool:
+        return bool(self.bounds)
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.bounds)
+
+    @property
+    def unknown(self) -> list[str]:
+        """The names of those that no input shows: a backward Program finds some anew."""
+        return [name for name in self.bounds if name not in self._shown]
+
+    def needs(self, op: OpDesc) -> list[Variable]:
+        """What the op depends on: its inputs, and the positions whose number it mentions."""
+        if not self.bounds:
+            return op.in_vars
+        names = dict.fromkeys(name for name in mentioned(op) if name in self.positions)
+        return [*op.in_vars, *(var for name in names for var in self.positions[name])]
+
+    def mentions(self, *dims: Dim) -> bool:
+        """Whether a size that is found occurs in one of these."""
+        return any(name in self.bounds for dim in dims for name in symbols_of(dim))
+
+    def ceiling(self, dim: Dim) -> Dim:
+        """What the dim is at most, in sizes that are known before the run."""
+        return _range(dim, self.bounds)[1] if self.mentions(dim) else dim
+
+
+def _range(dim: Dim, bounds: Mapping[str, Dim]) -> Range:
+    """The least and the largest value for all sizes from 0 to their bounds."""
+    if not isinstance(dim, SymDim):
+        return dim, dim
+    low: Dim = 0
+    high: Dim = 0
+    for monomial, factor in dim.terms:
+        term: Range = (1, 1)
+        for atom in monomial:
+            term = _times(term, _atom_range(atom, bounds))
+        least, most = term if factor > 0 else term[::-1]
+        low, high = low + least * factor, high + most * factor
+    return low, high
+
+
+def _times(a: Range, b: Range) -> Range:
+    corners = [x * y for x in dict.fromkeys(a) for y in dict.fromkeys(b)]
+    low = high = corners[0]
+    for corner in corners[1:]:
+        low, high = dim_min(low, corner), dim_max(high, corner)
+    return low, high
+
+
+def _atom_range(atom: Atom, bounds: Mapping[str, Dim]) -> Range:
+    if not atom.fn:
+        bound = bounds.get(atom.name)
+        return (symbol(atom.name),) * 2 if bound is None else (0, bound)
+    a, b = (_range(arg, bounds) for arg in atom.args)
+    if atom.fn == "min":
+        return dim_min(a[0], b[0]), dim_min(a[1], b[1])
+    if atom.fn == "max":
+        return dim_max(a[0], b[0]), dim_max(a[1], b[1])
+    if atom.fn == "%":
+        return 0, dim_max(b[1] - 1, 0)
+    if b[0] == b[1] and always_le(1, b[0]):
+        return a[0] // b[0], a[1] // b[0]
+    # Divided by something that is at least 1, nothing gets farther from 0.
+    return dim_min(a[0], 0), dim_max(a[1], 0)
