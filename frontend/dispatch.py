@@ -40,6 +40,9 @@ class Tracer(Protocol):
     def convert_call(self, function: Any) -> Any:
         """Called by a Layer in place of its own forward: the converted one, where that is on."""
 
+    def true_positions(self, mask: Tensor) -> Tensor:
+        """The positions of the true elements in the flattened mask: as many as the run finds."""
+
     def function(self, name: str) -> AbstractContextManager[None]:
         """What ops give inside the with block is named after a function: `linear_0.tmp_0`."""
 

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from wherry.schema.errors import OpError
+
 from .dims import SymDim, symbol, symbols_of
 from .emit import BlockEmitter
 from .found import Found, dims_in
@@ -135,7 +137,8 @@ class _Split:
         ops = self.joint.global_block.ops
         backward = [op for op in ops if op.attrs.get("op_role") == BACKWARD_ROLE]
         inside = set(backward)
-        for var in [*(v for op in backward for v in self.found.needs(op)), *self.gradients()]:
+        read = [value for op in backward for value in self.needs(op)]
+        for var in [*read, *self.gradients()]:
             if var.op not in inside:
                 self.need(var)
         inside |= self.recomputed
@@ -157,7 +160,22 @@ class _Split:
                 self.residuals[var] = None
             elif op not in self.recomputed:
                 self.recomputed.add(op)
-                pending.extend(reversed(self.found.needs(op)))
+                pending.extend(reversed(self.needs(op)))
+
+    def needs(self, op: OpDesc) -> list[Variable]:
+        """What the op reads, and something that shows each size which forward finds for it."""
+        return [*op.in_vars, *(self.showing(name) for name in sorted(self.found.uses(op)))]
+
+    def showing(self, name: str) -> Variable:
+        """A result of the op that finds a size, with the size among its own."""
+        for op in self.joint.global_block.ops:
+            for var in op.out_vars if name in self.found.finds(op) else ():
+                if name in plain_symbols(var):
+                    return var
+        raise OpError(
+            f"needs the size {name}, which only a branch or a loop knows, for the gradient; let it "
+            "give what has that size as a result"
+        )
 
     def forward(self) -> Program:
         """The joint Program with the residuals as results; dce drops what is backward's."""

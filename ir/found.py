@@ -2,11 +2,12 @@
 
 The op `true_positions` gives as many positions as there are true elements. Its attribute `size` is
 a symbol that no input shows: the run gives it its value there, and later ops have it in their types
-and attributes. So they depend on that op as on one whose output they read: `Found.needs` says it.
+and attributes. So they depend on that op as on one whose output they read (`Found.needs`).
 Memory is planned before the run, for the bound that each such size has (`Found.ceiling`). A guard
 on such a size is an op, `check_size`, in front of the op that needs it.
 
-A sub-block of `cond` may find a size: it is 0 where the other branch is taken. What a round of
+A branch of `cond` may find a size, for ops behind the `cond` too. In a run that does not take the
+branch the size is some number within its bound, and nobody looks at what has it. What a round of
 `while` finds stays in the round.
 """
 
@@ -70,17 +71,15 @@ def mentioned(op: OpDesc) -> Iterator[str]:
 
 
 class Found:
-    """The sizes that a Program's run finds: by which ops, and at most how large they are."""
+    """The sizes that a Program's run finds, and at most how large they are."""
 
     def __init__(self, program: Program) -> None:
-        self.positions: dict[str, list[Variable]] = {}
         self.bounds: dict[str, Dim] = {}
         shapes = [var.shape for var in program.inputs]
         self._shown = {name for shape in shapes for dim in shape for name in symbols_of(dim)}
         for op in program.all_ops():
             name = found_by(op)
             if name is not None:
-                self.positions.setdefault(name, []).append(op.output())
                 self.bounds[name] = self.ceiling(product(op.in_vars[0].shape))
 
     def __bool__(self) -> bool:
@@ -95,12 +94,27 @@ class Found:
         """The names of those that no input shows: a backward Program finds some anew."""
         return [name for name in self.bounds if name not in self._shown]
 
-    def needs(self, op: OpDesc) -> list[Variable]:
-        """What the op depends on: its inputs, and the positions whose number it mentions."""
+    def uses(self, op: OpDesc) -> set[str]:
+        """The sizes that the op mentions, but for those that it finds itself."""
         if not self.bounds:
-            return op.in_vars
-        names = dict.fromkeys(name for name in mentioned(op) if name in self.positions)
-        return [*op.in_vars, *(var for name in names for var in self.positions[name])]
+            return set()
+        return self.bounds.keys() & set(mentioned(op)) - self.finds(op)
+
+    def finds(self, op: OpDesc) -> set[str]:
+        """The sizes that the op or its sub-blocks find."""
+        if not self.bounds:
+            return set()
+        own = found_by(op)
+        inner = (name for block in op.blocks for name in found_in(block))
+        return {*inner, *([own] if own else [])}
+
+    def needs(self, op: OpDesc) -> list[Variable | str]:
+        """What the op depends on: its inputs, and the names of the sizes that it mentions."""
+        return [*op.in_vars, *self.uses(op)]
+
+    def gives(self, op: OpDesc) -> list[Variable | str]:
+        """What may depend on the op: its outputs, and the names of the sizes that it finds."""
+        return [*op.out_vars, *self.finds(op)]
 
     def mentions(self, *dims: Dim) -> bool:
         """Whether a size that is found occurs in one of these."""

@@ -56,7 +56,8 @@ class _Checker:
         self.defined: set[Variable] = set()
         self.owned: set[int] = set()
         self.guards = {guard[:3] for guard in program.guards}
-        self.late: set[str] = set()
+        # The sizes that the run finds, and those of them that it has not found where the op stands.
+        self.found = self.late = set[str]()
 
     def where(self) -> str:
         if self.op is None:
@@ -72,7 +73,8 @@ class _Checker:
 
     def run(self) -> None:
         get_op("fusion")  # fills the table of ops
-        self.late = set(Found(self.program).unknown)
+        self.found = set(Found(self.program).unknown)
+        self.late = set(self.found)
         for guard in self.program.guards:
             self.guard(guard)
         scope: set[Variable] = set()
@@ -134,6 +136,8 @@ class _Checker:
         self.slots(opdef.inputs, op.inputs, "input")
         self.slots(opdef.outputs, op.outputs, "output")
         self.attrs(opdef, op)
+        if op.type == "cond":
+            self.late -= {name for sub in op.blocks for name in found_in(sub)}
         for sub in op.blocks:
             self.need(id(sub) not in self.owned, f"block {sub.idx} has two owners")
             self.need(sub in self.program.blocks[1:], f"block {sub.idx} is not in the Program")
@@ -183,9 +187,11 @@ class _Checker:
         """What the op says of sizes that the run finds."""
         if op.type == CHECK:
             self.guards.add(check_of(op))
-        self.late -= {found_by(op), *(name for sub in op.blocks for name in found_in(sub))}
+        self.late -= {found_by(op)}
         early = self.late.intersection(mentioned(op))
         self.need(not early, f"it uses {sorted(early)} before an op that finds it")
+        if op.type == "while":  # what a round finds stays in the round
+            self.late |= self.found.intersection(*map(found_in, op.blocks))
 
     def persistable_target(self, op: OpDesc, block: Block) -> None:
         if op.type != "assign_persistable":

@@ -119,7 +119,7 @@ FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
     "avg_pool2d_grad": _inputs, "max_pool2d_grad": _inputs,
     "reduce_sum": _inputs, "reduce_max": _inputs, "reduce_min": _inputs, "reduce_prod": _inputs,
     "reduce_all": _inputs, "reduce_any": _inputs, "sum_to": _inputs,
-    "arg_max": _inputs, "arg_min": _inputs, "argsort": _sort, "top_k_v2": _sort,
+    "true_positions": _inputs, "arg_max": _inputs, "arg_min": _inputs, "argsort": _sort, "top_k_v2": _sort,
     "cumsum": _inputs, "cumprod": _inputs, "linear_scan": lambda op: 2 * _inputs(op),
     "index_add": _inputs, "scatter_nd_add": _inputs, "embedding_grad": _inputs,
     "rng_bits": lambda op: 40 * op.out_vars[0].type.size,

@@ -18,6 +18,7 @@ from wherry.schema.errors import ConversionError
 
 from ..framework import default_dtype
 from ..location import user_location
+from .found import is_found
 from .lists import TracedList
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Size(SymDim):
 
     def __repr__(self) -> str:
         active: Any = tracer.get()
-        if active is not None and active.open_sizes:
+        if active is not None and active.open_sizes and not is_found(active, self):
             # Text of the user's own (`f"{x.shape}"`) shows the sizes that there are.
             raise NeedsSizes("text")
         return "-1"
@@ -139,7 +140,7 @@ class Size(SymDim):
         active: Any = tracer.get()
         if active is None:
             raise _undecided(self, "a tensor")
-        if active.open_sizes:
+        if active.open_sizes and not is_found(active, self):
             raise NeedsSizes(str(plain(self)))
         out: Tensor = run_op("fill_constant", shape=[], value=plain(self), dtype=int64)
         return out
@@ -181,9 +182,10 @@ def _decide(name: str, left: Any, right: Any) -> bool | None:
     active: Any = tracer.get()
     if known is None and active is not None and active.open_sizes:
         # Decided for sizes of 2 and more: the Program is used for those only.
-        known = _certain(name, _at_least_two(left), _at_least_two(right))
+        shown = {*symbols_of(left), *symbols_of(right)} - active.found
+        known = _certain(name, _at_least_two(left, shown), _at_least_two(right, shown))
         if known is not None:
-            active.need_two({*symbols_of(left), *symbols_of(right)})
+            active.need_two(shown)
     return known
 
 
@@ -200,13 +202,13 @@ def _certain(name: str, left: Dim, right: Dim) -> bool | None:
     return True if holds else False if fails else None
 
 
-def _at_least_two(dim: Dim) -> Dim:
-    return substitute(dim, {name: symbol(name) + 2 for name in symbols_of(dim)})
+def _at_least_two(dim: Dim, names: set[str]) -> Dim:
+    return substitute(dim, {name: symbol(name) + 2 for name in names})
 
 
 def _undecided(size: Size, what: str) -> BaseException:
     active: Any = tracer.get()
-    if active is not None and active.open_sizes:
+    if active is not None and active.open_sizes and not is_found(active, size):
         return NeedsSizes(str(plain(size)))
     loc = user_location()
     at = f"\n  at {loc}" if loc else ""

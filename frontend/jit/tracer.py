@@ -33,6 +33,7 @@ from ..traced import Traced, ViewOf
 from .either import is_either, one_of
 from .explain import Decisions
 from .facts import Facts
+from .found import positions_of
 from .lists import CAPACITY
 from .sizes import Size, as_tensor, plain
 from .state import Journal, Place, TensorPlace, at_line, is_poison
@@ -45,6 +46,8 @@ class Frame:
     def __init__(self, block: Block) -> None:
         self.block = block
         self.captured: dict[Variable, Variable] = {}
+        # The positions of the true elements of masks that were asked for in this block.
+        self.found: dict[Variable, Traced] = {}
         # What is known of bool Variables while the block is built.
         self.facts: dict[Variable, bool] = {}
 
@@ -74,6 +77,8 @@ class ProgramTracer:
         self.loops = 0
         # The room for elements, where a list needs it.
         self.room: Dim | None = None
+        # The names of the sizes that the run finds.
+        self.found: set[str] = set()
         # The variables that a branch read while they had no value.
         self.unset_reads: set[str] = set()
         self.layers: dict[int, Layer] = {}
@@ -211,14 +216,21 @@ class ProgramTracer:
 
     def open_size(self, base: str) -> Dim:
         """A size that nobody knows before the call: that of a new, hidden input of its name."""
-        block = self.program.global_block
-        taken = self.program.names | {
-            s for var in block.args for d in var.shape for s in symbols_of(d)
-        }
-        name = next(name for i in count() if (name := f"{base}_{i}") not in taken)
+        name = self.free_size(base)
         size = symbol(name)
-        block.add_arg(name, (size,), bool_, is_hidden=True)
+        self.program.global_block.add_arg(name, (size,), bool_, is_hidden=True)
         return size
+
+    def free_size(self, base: str) -> str:
+        """The name of a size that is new in the Program."""
+        shapes = [var.shape for var in self.program.inputs]
+        shown = {name for shape in shapes for dim in shape for name in symbols_of(dim)}
+        taken = self.program.names | shown | self.found
+        return next(name for i in count() if (name := f"{base}_{i}") not in taken)
+
+    def true_positions(self, mask: Tensor) -> Traced:
+        """The positions of the true elements in the flattened mask: as many as the run finds."""
+        return positions_of(self, self.as_traced(mask))
 
     def need_two(self, names: set[str]) -> None:
         """Guard what was decided for sizes of 2 and more."""

@@ -1,8 +1,8 @@
 """`x[index]` and `x[index] = value`: ints, slices, None, Ellipsis, bool masks, integer Tensors and
 lists.
 
-Ints, slices and None are views. What a mask selects has a size that depends on data, so in a trace
-a mask can be written to only. Axes of several index Tensors that stand side by side stay in their
+Ints, slices and None are views. What a mask selects has a size that depends on data: in a trace the
+run finds it (`traced_select`). Axes of several index Tensors that stand side by side stay in their
 place; else they come first, as in numpy.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wherry.ir.dims import is_dim
+from wherry.schema.dtypes import bool_
 from wherry.schema.errors import OpError
 
 from ..autograd import attach, grad_enabled
@@ -22,6 +23,7 @@ from ..function_node import FunctionNode
 from ..location import user_location
 from ..tensor import Tensor
 from .convert import cast_to, is_number, scalar, to_tensor_like
+from .traced_select import masked_axes
 
 FAR = 2**31 - 1
 
@@ -68,9 +70,9 @@ def make_plan(x: Tensor, index: Any) -> Plan:
             plan.new_axes.append(kept)
             kept += 1
         elif isinstance(item, Tensor):
-            for one in _as_indices(item):
+            for one, axes in _as_indices(item):
                 plan.advanced.append((kept, one))
-                axis, kept = axis + 1, kept + 1
+                axis, kept = axis + axes, kept + axes
         else:
             kept += _add_slice(x, plan, axis, item)
             axis += 1
@@ -177,19 +179,17 @@ def _consumed(item: Any) -> int:
     return 1
 
 
-def _as_indices(item: Tensor) -> list[Tensor]:
-    """An integer index Tensor as it is; a mask as the positions of its True elements."""
+def _as_indices(item: Tensor) -> list[tuple[Tensor, int]]:
+    """An integer index Tensor as it is, a mask as the positions of its True elements, each with the
+    number of its axes. In a trace a mask stays one.
+    """
     if item.dtype.name != "bool":
-        return [item]
-    if tracer.get() is not None:
-        raise OpError(
-            "indexing with a bool mask gives a shape that depends on data, which a Program cannot "
-            "hold; use paddle.where(mask, x, other), with .sum() and mask.sum() for a sum or a "
-            "mean, or return x and the mask and select outside", loc=user_location(),
-        )  # fmt: skip
+        return [(item, 1)]
     if item.ndim == 0:
         raise IndexError("a bool index needs an axis, got a 0-d bool; x[None] adds an axis")
-    return [Tensor(positions) for positions in np.nonzero(item.array)]
+    if tracer.get() is not None:
+        return [(item, item.ndim)]
+    return [(Tensor(positions), 1) for positions in np.nonzero(item.array)]
 
 
 def sliced(x: Tensor, plan: Plan) -> Tensor:
@@ -204,11 +204,17 @@ def sliced(x: Tensor, plan: Plan) -> Tensor:
 
 
 def _gathered(x: Tensor, advanced: list[tuple[int, Tensor]]) -> Tensor:
-    if len(advanced) == 1:
-        axis, index = advanced[0]
-        return _gathered_one(x, wrapped(index, x.shape[axis]), axis)
-    axes = [axis for axis, _ in advanced]
-    indices = [wrapped(index, x.shape[axis]) for axis, index in advanced]
+    axes, indices = [], []
+    fewer = 0
+    for axis, index in advanced:
+        axis -= fewer
+        if index.dtype is bool_:
+            x, positions = masked_axes(x, axis, index)
+            fewer += index.ndim - 1
+        axes.append(axis)
+        indices.append(positions if index.dtype is bool_ else wrapped(index, x.shape[axis]))
+    if len(axes) == 1:
+        return _gathered_one(x, indices[0], axes[0])
     rest = [i for i in range(x.ndim) if i not in axes]
     front = x if axes == list(range(len(axes))) else run_op("transpose2", x, axis=axes + rest)
     stacked = run_op("stack", broadcast(indices), axis=-1)

@@ -12,6 +12,7 @@ from wherry.schema.errors import OpError
 from ..dispatch import run_op, tracer
 from ..location import user_location
 from ..tensor import Tensor
+from . import traced_select
 from .convert import cast_to, is_number, need_tensor, promote_floats, scalar
 
 
@@ -103,15 +104,6 @@ def where(condition: Tensor, x: Any = None, y: Any = None, name: str | None = No
     return run_op("where", condition, x, y)
 
 
-def _needs_data(function: str, instead: str) -> None:
-    if tracer.get() is not None:
-        raise OpError(
-            f"{function} gives a shape that depends on data, which a traced function cannot "
-            f"hold; {instead}",
-            loc=user_location(),
-        )
-
-
 def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
     """The positions of the elements that are not 0: int64 [n, x.ndim], or a tuple of [n, 1] per
     axis.
@@ -120,7 +112,8 @@ def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
     >>> paddle.nonzero(paddle.to_tensor([0, 5, 6])).tolist()
     [[1], [2]]
     """
-    _needs_data("nonzero", "use paddle.where(condition, x, y)")
+    if tracer.get() is not None:
+        return traced_select.nonzero(x, as_tuple)
     positions = np.argwhere(need_tensor(x, "nonzero").array)
     if not as_tuple:
         return Tensor(positions.astype(np.int64))
@@ -135,10 +128,11 @@ def masked_select(x: Tensor, mask: Tensor, name: str | None = None) -> Tensor:
     >>> paddle.masked_select(x, x > 1).tolist()
     [2, 3]
     """
-    _needs_data("masked_select", "use paddle.where(mask, x, other)")
     from .shape import broadcast_tensors
 
     x, mask = broadcast_tensors([x, mask])
+    if tracer.get() is not None:
+        return traced_select.masked_select(x, mask)
     return x[mask]
 
 
@@ -272,7 +266,10 @@ def unique(
     >>> paddle.unique(paddle.to_tensor([2, 1, 2])).tolist()
     [1, 2]
     """
-    _needs_data("unique", "compute it outside the traced function")
+    if tracer.get() is not None:
+        return traced_select.unique(
+            x, return_index, return_inverse, return_counts, axis, dtype
+        )
     results: Any = np.unique(  # type: ignore[call-overload]
         x.array, return_index=return_index, return_inverse=return_inverse,
         return_counts=return_counts, axis=axis,
@@ -314,6 +311,11 @@ def bincount(
     >>> paddle.bincount(paddle.to_tensor([0, 2, 2])).tolist()
     [1, 0, 2]
     """
-    _needs_data("bincount", "use scatter_nd_add on zeros of a fixed size")
+    if tracer.get() is not None:
+        raise OpError(
+            "bincount gives a size that depends on the largest element and has no bound, so memory "
+            "cannot be planned for it; use scatter_nd_add on zeros of a fixed size",
+            loc=user_location(),
+        )
     counts = np.bincount(x.array, None if weights is None else weights.array, minlength)
     return Tensor(counts if weights is None else counts.astype(weights.array.dtype))

@@ -1,20 +1,21 @@
 """`x[index] = value` while a Program is built.
 
 What ints, slices and None select is a view, through which the write goes back to x; what index
-Tensors select is scattered, and a mask chooses between the value and what was there.
+Tensors select is scattered, as are rows for the true elements of a mask; one value for all of them
+goes where the mask is true.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from wherry.schema.dtypes import int64
 from wherry.schema.errors import OpError
 
 from ..dispatch import run_op, write
 from ..location import user_location
 from ..tensor import Tensor
 from .indexing import broadcast, getitem, items_of, make_plan, set_value, sliced, wrapped
+from .traced_select import masked_axes
 
 
 def set_traced(x: Tensor, index: Any, value: Tensor) -> None:
@@ -80,10 +81,13 @@ def _set_by_mask(x: Tensor, given: list[Any], masks: list[Tensor], value: Tensor
     part = getitem(x, (*given[:place], *whole, *given[place + 1 :]))
     tail = getitem(x, (*[0] * _axes_before(given[:place], x), *whole, *given[place + 1 :]))
     after = tail.ndim - mask.ndim
-    shaped = _with_ones(mask, after)
     rows = value.ndim - after - 1
+    if rows >= 0 and str(value.shape[rows]) != "1":
+        write(part, _with_rows(part, mask, part.ndim - after - mask.ndim, value))
+        return
+    shaped = _with_ones(mask, after)
     if rows >= 0:
-        value = _spread(value, mask, rows)
+        value = run_op("reshape2", value, shape=_in_place_of(value.shape, rows, [1] * mask.ndim))
     write(part, run_op("where", shaped, run_op("expand_v2", value, shape=list(part.shape)), part))
 
 
@@ -97,22 +101,21 @@ def _axes_before(given: list[Any], x: Tensor) -> int:
     return sum(one is not None for one in given)
 
 
-def _spread(value: Tensor, mask: Tensor, axis: int) -> Tensor:
-    """The value with the mask's axes in place of `axis`, its rows at the mask's True elements."""
-    count = value.shape[axis]
-    before, after = value.shape[:axis], value.shape[axis + 1 :]
-    if isinstance(count, int) and count == 1:
-        ones = [1] * mask.ndim
-        return run_op("reshape2", value, shape=[*before, *ones, *after])  # type: ignore[no-any-return]
-    flat = run_op("reshape2", mask, shape=[-1])
-    number = run_op("cast", flat, in_dtype=flat.dtype, out_dtype=int64)
-    total = run_op("reduce_sum", number, reduce_all=True)
-    fits = total == run_op("fill_constant", shape=[], value=count, dtype=int64)
-    message = "x[mask] = value needs as many values as the mask has True elements"
-    run_op("assert", fits, [], message=message)
-    row = (run_op("cumsum", number, axis=0) - 1).clip(0)
-    spread = run_op("gather", value, row, axis=axis)
-    return run_op("reshape2", spread, shape=[*before, *mask.shape, *after])  # type: ignore[no-any-return]
+def _with_rows(x: Tensor, mask: Tensor, axis: int, value: Tensor) -> Tensor:
+    """x with the value's rows where the mask, which covers the axes from `axis` on, is true."""
+    flat, rows = masked_axes(x, axis, mask)
+    value = run_op("expand_v2", value, shape=_in_place_of(flat.shape, axis, rows.shape))
+    order = [axis, *range(axis), *range(axis + 1, flat.ndim)]
+    if axis:
+        flat, value = (run_op("transpose2", one, axis=order) for one in (flat, value))
+    out = run_op("scatter", flat, rows, value, overwrite=True)
+    if axis:
+        out = run_op("transpose2", out, axis=[order.index(i) for i in range(len(order))])
+    return run_op("reshape2", out, shape=list(x.shape))  # type: ignore[no-any-return]
+
+
+def _in_place_of(shape: list[Any], axis: int, sizes: list[Any]) -> list[Any]:
+    return [*shape[:axis], *sizes, *shape[axis + 1 :]]
 
 
 def _with_ones(mask: Tensor, count: int) -> Tensor:

@@ -14,24 +14,27 @@ class Dce:
     name = "dce"
 
     def run(self, program: Program) -> bool:
-        changed = _dce(program.global_block, Found(program))
+        changed = _dce(program.global_block, Found(program), set())
         changed |= _drop_blocks(program)
         return _drop_persistables(program) or changed
 
 
-def _dce(block: Block, found: Found) -> bool:
+def _dce(block: Block, found: Found, sizes: set[str]) -> bool:
+    """Drop the dead ops of a block. `sizes` are those that later ops mention."""
     needed = set(block.results)
     kept: list[OpDesc] = []
     changed = False
     for op in reversed(block.ops):
-        if is_pure(op) and not needed.intersection(op.out_vars):
+        live = needed.intersection(op.out_vars) or sizes & found.finds(op)
+        if is_pure(op) and not live:
             for var in op.out_vars:
                 block.drop_var(var)
             changed = True
             continue
         if op.blocks:
-            changed |= trim(op, block, needed, found, _dce)
-        needed.update(found.needs(op))
+            changed |= trim(op, block, needed, found, lambda inner: _dce(inner, found, sizes))
+        needed.update(op.in_vars)
+        sizes |= found.uses(op)
         kept.append(op)
     block.ops[:] = reversed(kept)
     return changed

@@ -61,7 +61,7 @@ class _Group:
     level: int = 0
     space: Shape | None = None
     inputs: set[Variable] = field(default_factory=set)
-    checks: set[_Group] = field(default_factory=set)
+    behind: set[_Group] = field(default_factory=set)
     merged: _Group | None = None
 
     def outputs(self) -> Iterator[Variable]:
@@ -78,7 +78,7 @@ class _Group:
         other.merged = self
         self.ops += other.ops
         self.inputs = (self.inputs | other.inputs) - set(self.outputs())
-        self.checks |= other.checks
+        self.behind |= other.behind
         self.place = max(self.place, other.place)
 
 
@@ -91,7 +91,7 @@ class _Grouping:
         self.of: dict[Variable, _Group] = {}
         self.small: dict[tuple[Shape, int], list[_Group]] = {}
         self.effects: list[_Group] = []
-        self.checks: dict[str, set[_Group]] = {}
+        self.sizes: dict[str, set[_Group]] = {}
         for place, op in enumerate(block.ops):
             self.add(place, op)
         self.groups = [group for group in self.groups if group.merged is None]
@@ -107,7 +107,7 @@ class _Grouping:
 
     def add(self, place: int, op: OpDesc) -> None:
         """Put an op into a group with those it reads, where they may be one."""
-        group = _Group([op], place, inputs=set(self.found.needs(op)))
+        group = _Group([op], place, inputs=set(op.in_vars))
         if is_fusible(op):
             group.space = op.output().shape
         self.note_sizes(op, group)
@@ -129,20 +129,19 @@ class _Grouping:
             self.of[var] = group
 
     def note_sizes(self, op: OpDesc, group: _Group) -> None:
-        """Let an op run behind the checks of the sizes that it mentions."""
+        """Let an op run behind those that find or check the sizes that it mentions."""
         if not self.found:
             return
-        for name in set(mentioned(op)):
-            checks = self.checks.setdefault(name, set())
-            if op.type == CHECK:
-                checks.add(group)
-            else:
-                group.checks |= checks
+        for name in self.found.uses(op):
+            group.behind |= self.sizes.get(name, set())
+        for name in mentioned(op) if op.type == CHECK else self.found.finds(op):
+            self.sizes.setdefault(name, set()).add(group)
 
     def before(self, group: _Group) -> list[_Group]:
-        """The groups that this one runs behind: it reads their outputs, or what they check."""
+        """The groups that this one runs behind."""
         found = [self.find(self.of[var]) for var in group.inputs if var in self.of]
-        return list(dict.fromkeys([*found, *sorted(group.checks, key=lambda one: one.place)]))
+        found += [self.find(one) for one in sorted(group.behind, key=lambda one: one.place)]
+        return list(dict.fromkeys(found))
 
     def are_mates(self, one: _Group, other: _Group) -> bool:
         return one.space is not None and one.space == other.space

@@ -106,9 +106,9 @@ class _Places:
         None where a member in turn must run after one of them.
         """
         found = sorted(self.position[op] for op in members)
-        made: set[Variable] = set()
+        made: set[Variable | str] = set()
         after: list[OpDesc] = []
-        values: set[Variable] = set()
+        values: set[Variable | str] = set()
         if found[-1] - found[0] > MAX_SPAN:
             return None
         for op in self.slots[found[0] : found[-1] + 1]:
@@ -122,7 +122,7 @@ class _Places:
                 made.update(op.out_vars)
             elif late or not made.isdisjoint(needs):
                 after.append(op)
-                values.update(op.out_vars)
+                values.update(self.found.gives(op))
         return after
 
     def replace(self, members: set[OpDesc], fusion: OpDesc, after: list[OpDesc]) -> None:

@@ -11,7 +11,7 @@ from .base import is_pure
 
 def trim(
     op: OpDesc, block: Block, needed: set[Variable], found: Found,
-    clean: Callable[[Block, Found], bool],
+    clean: Callable[[Block], bool],
 ) -> bool:  # fmt: skip
     """Drop outputs that are not `needed` and inputs that nothing reads; True if something went.
 
@@ -26,7 +26,7 @@ def trim(
         keep = [var in needed for var in op.outputs["Out"]]
     changed = _drop_outputs(op, block, keep)
     for sub in op.blocks:
-        changed |= clean(sub, found)
+        changed |= clean(sub)
     if op.type == "while":
         return _drop_inputs(op, "X", 0, keep) | _drop_unread(op, "Extra", sum(keep)) | changed
     return _drop_unread(op, "X", 0) | changed
@@ -48,8 +48,8 @@ def _read(block: Block, results: Sequence[Variable], found: Found) -> set[Variab
     """What a block reads to give these results and to do what it does."""
     read = set(results)
     for op in reversed(block.ops):
-        if not is_pure(op) or read.intersection(op.out_vars):
-            read.update(found.needs(op))
+        if not is_pure(op) or found.finds(op) or read.intersection(op.out_vars):
+            read.update(op.in_vars)
     return read
 
 
