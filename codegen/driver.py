@@ -154,19 +154,24 @@ def _cached(found: _Interface, signature: Signature, target: Target, suffix: str
 
 def _emit(found: _Interface, signature: Signature, target: Target, suffix: str) -> _Code:
     program, plan = found.program, found.plan()
-    names = [*(symbol.name for symbol in signature.symbols), *signature.found]
-    places = {name: i for i, name in enumerate(names)}
+    shown = {symbol.name: i for i, symbol in enumerate(signature.symbols)}
+    found_at = {name: len(shown) + i for i, name in enumerate(signature.found)}
     machine = target.machine()
     with progress(f"compiling {signature.name} for {target.name}"):
         module = ModuleBuilder(
-            signature.name, machine.triple, str(machine.target_data), target.vectors, places
+            signature.name,
+            machine.triple,
+            str(machine.target_data),
+            target.vectors,
+            {**shown, **found_at},
         )
         plan_name, run_name = _symbols(signature.name, suffix)
         sizes = Found(program)
         emitter = RunEmitter(module, run_name, plan, weight_offsets(found.constants), sizes)
+        emitter.begin_sizes(shown)
         sites = emitter.run(program, found.outputs)
         shapes = [sizes.ceiling(dim) for var in found.outputs for dim in var.shape]
-        emit_plan(module, plan_name, program.guards, shapes, plan.arena_size, emitter.spare)
+        emit_plan(module, plan_name, shown, program.guards, shapes, plan.arena_size, emitter.spare)
         code = emit_object(str(module.module), target)
     numbers = {op: number for number, op in enumerate(program.all_ops())}
     return _Code(code, [numbers[op] for op in sites], module.kernel_count, module.is_shared)

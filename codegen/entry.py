@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llvmlite import ir
@@ -30,16 +30,17 @@ DIVISIONS = frozenset({"elementwise_floordiv", "elementwise_mod"})
 
 
 def emit_plan(
-    module: ModuleBuilder, name: str, guards: Sequence[Guard], sizes: Sequence[Dim],
-    arena: Dim, spare: Sequence[Dim],
+    module: ModuleBuilder, name: str, symbols: Mapping[str, int], guards: Sequence[Guard],
+    sizes: Sequence[Dim], arena: Dim, spare: Sequence[Dim],
 ) -> None:  # fmt: skip
     """`plan`: checks the guards, writes the outputs' `sizes`, the arena's, and a spare piece's.
 
-    `spare` are the sizes of what each further thread needs, in turn.
+    `symbols` are those that inputs show. `spare` are the sizes of what each further thread needs,
+    in turn.
     """
     function = module.export(name, PLAN_TYPE)
     dims, out_dims, memory = function.args
-    builder = IndexBuilder(function, dims, module.symbols)
+    builder = IndexBuilder(function, dims, symbols)
     for number, guard in enumerate(guards, 1):
         left, right = builder.dim(guard.left), builder.dim(guard.right)
         holds = _holds(builder, left, guard.relation, right)
@@ -78,9 +79,7 @@ class RunEmitter:
         self.module, self.plan, self.constants, self.found = module, plan, constants, found
         self.function = module.export(name, RUN_TYPE)
         (self.ctx_pointer,) = self.function.args
-        self.builder = IndexBuilder(
-            self.function, self.ctx_pointer, module.symbols, found.names
-        )
+        self.builder = IndexBuilder(self.function, self.ctx_pointer, module.symbols, found.names)
         self.ctx = CtxFields(self.builder, self.ctx_pointer)
         with self.builder.at_entry():
             self.inputs, self.outputs, self.dims, self.arena = (
@@ -95,8 +94,6 @@ class RunEmitter:
 
     def run(self, program: Program, outputs: Sequence[Variable]) -> list[OpDesc]:
         """Emit everything; gives the ops that the code names by number: those that may fail."""
-        for name in self.found.unknown:
-            self.builder.b.store(i64(0), self.builder.symbol_place(name))
         self.block(program.global_block)
         for index, var in enumerate(outputs):
             self.copy(self.plan.of(var), self._table_entry(self.outputs, index), byte_size(var))
@@ -104,6 +101,16 @@ class RunEmitter:
             self.write_sizes([dim for var in outputs for dim in var.shape])
         self.builder.b.ret(ir.Constant(I32, 0))
         return list(self.sites)
+
+    def begin_sizes(self, shown: Mapping[str, int]) -> None:
+        """Sizes that the run finds are 0 at first, or what an input shows of one."""
+        b = self.builder.b
+        for name in self.found.names:
+            value = i64(0)
+            if name in shown:
+                known = b.gep(self.dims, [i64(shown[name])], True, source_etype=I64)
+                value = b.load(known, typ=I64)
+            b.store(value, self.builder.symbol_place(name))
 
     def write_sizes(self, sizes: Sequence[Dim]) -> None:
         """Tell the caller what the outputs' sizes are."""

@@ -4,8 +4,9 @@ Values share a `Buffer` where they are the same bytes: views, a loop's carries, 
 written where they are wanted, outputs that take the memory of a dying input. Buffers live over an
 interval of positions (the ops counted depth first, so that a loop's interval covers its body);
 those that no caller provides lie in the arena. Sizes are Dims, and the plan holds for all values
-of the symbols (a size that the run finds has its bound): known sizes are packed closely, so are multiples of one symbol (of one product of
-symbols), and others lie in slots that disjoint intervals share.
+of the symbols (for a size that the run finds, its bound is planned): known sizes are packed
+closely, so are multiples of one symbol (of one product of symbols), and others lie in slots that
+disjoint intervals share.
 """
 
 from __future__ import annotations

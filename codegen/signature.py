@@ -15,7 +15,7 @@ def make_signature(
     program: Program, name: str, persistables: Sequence[Variable], assigned: Sequence[Variable]
 ) -> Signature:
     """The Signature without its sites, which the emission of code finds."""
-    found = Found(program).unknown
+    found = Found(program).names
     symbols = _symbols(program, [*program.inputs, *persistables], found)
     return Signature(
         name=name,

@@ -61,7 +61,7 @@ _NAMES = {
     ".ops.search": """
         argmax argmin argsort bincount gather gather_nd index_sample index_select masked_fill
         masked_select nonzero scatter scatter_nd scatter_nd_add searchsorted sort
-        take_along_axis topk unique where
+        take_along_axis topk unique unique_consecutive where
     """,
     ".ops.random": """
         bernoulli multinomial normal rand randint randint_like randn randperm standard_normal

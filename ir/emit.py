@@ -131,7 +131,9 @@ class BlockEmitter(Emitter):
         before = self.block.ops[: self.at]
         for left, relation, right, message, loc in late:
             attrs = {"left": left, "relation": relation, "right": right, "message": message}
-            if not any(op.type == CHECK and check_of(op) == (left, relation, right) for op in before):
+            if not any(
+                op.type == CHECK and check_of(op) == (left, relation, right) for op in before
+            ):
                 self._place(OpDesc(CHECK, {}, {}, {**attrs, **self.extra}, loc))
 
     def _place(self, op: OpDesc) -> None:

@@ -211,7 +211,7 @@ def _true_positions(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     if name is None:
         return run.reference(op, env)
     (mask,) = _arrays(op, "X", env)
-    run.dims[name] = np.count_nonzero(mask)
+    run.dims[name] = int(np.count_nonzero(mask))
     return {"Out": [np.flatnonzero(mask)]}
 
 

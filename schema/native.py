@@ -59,8 +59,8 @@ class Signature:
     `inputs` are the user's; `persistables` follow them in the table of pointers. `outputs` are the
     user's; the new values of the persistables named in `assigned` follow them. `hidden` are the
     inputs that the user does not give, the last ones: only their size is used, which the caller
-    guesses (see wherry.runtime.guesses). `found` are the sizes that the call finds: how many elements
-    of masks are true. Their values follow those of the symbols.
+    guesses (see wherry.runtime.guesses). `found` are the sizes that the call finds: how many
+    elements of masks are true. Their values follow those of the symbols.
     """
 
     name: str = "model"

@@ -12,7 +12,7 @@ from ..index import I8, I64, Cell, Index, Value, i64
 from ..operand import Operand
 from .registry import lowers
 
-# The elements that are looked at together: where all are false, as they mostly are, no more is done.
+# So many elements are looked at together: where all are false, as they mostly are, that is all.
 WORD = 8
 
 

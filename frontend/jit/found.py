@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wherry.ir.dims import Dim, symbol, symbols_of
 from wherry.ir.passes.base import is_pure, rule_attrs
@@ -10,11 +10,16 @@ from wherry.ir.program import Variable
 from wherry.ir.text import attr_key
 
 from ..traced import Traced
+from .state import flatten
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
 
 NAME: Final = "found"
+FOUND_ANEW: Final = (
+    "of a size that each round finds anew; keep all elements, with a mask of those that count "
+    "(paddle.where), or collect what each round gives in a list"
+)
 # How many ops back two masks are compared.
 _DEPTH: Final = 8
 
@@ -45,6 +50,13 @@ def is_found(build: ProgramTracer, dim: Dim) -> bool:
     return build.found.issuperset(symbols_of(dim))
 
 
+def has_size_of(value: Any, names: set[str]) -> bool:
+    """Whether a tensor in the value has one of these sizes."""
+    tensors = [leaf for leaf in flatten(value)[1] if isinstance(leaf, Traced)]
+    dims = [dim for tensor in tensors for dim in tensor.variable.shape]
+    return any(name in names for dim in dims for name in symbols_of(dim))
+
+
 def is_same(a: Variable, b: Variable, depth: int = _DEPTH) -> bool:
     """Whether the same ops compute both from the same values."""
     if a is b:
@@ -58,6 +70,9 @@ def is_same(a: Variable, b: Variable, depth: int = _DEPTH) -> bool:
     alike = all(attr_key(value) == attr_key(other[name]) for name, value in mine.items())
     slots = [[(name, len(found)) for name, found in op.inputs.items()] for op in (one, two)]
     placed = one.out_vars.index(a) == two.out_vars.index(b)
-    return alike and placed and slots[0] == slots[1] and all(
-        is_same(x, y, depth - 1) for x, y in zip(one.in_vars, two.in_vars, strict=True)
+    return (
+        alike
+        and placed
+        and slots[0] == slots[1]
+        and all(is_same(x, y, depth - 1) for x, y in zip(one.in_vars, two.in_vars, strict=True))
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from wherry.dispatch import tracer
-from wherry.ir.infer import TensorType
+from wherry.ir.infer import TensorType, show
 from wherry.schema.dtypes import DType, int64
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
@@ -187,7 +187,7 @@ class GrowingList(TracedList):
         for buffer, leaf in zip(stored.buffers, leaves, strict=True):
             like, wanted = dims_of_value(leaf), dims_of_value(buffer)[1:]
             if not (is_tensor(leaf) or isinstance(leaf, (int, float))) or like != wanted:
-                _refuse(f"elements of different shapes or kinds ({list(wanted)} and {list(like)})")
+                _refuse(f"elements of different shapes or kinds ({show(wanted)} and {show(like)})")
             buffers.append(_written(build, buffer, place, leaf))
         self.stored = Stored(stored.kind, length, buffers)
 

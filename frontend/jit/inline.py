@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wherry.ir.dims import Dim, SymDim, evaluate, never_equal, substitute
+from wherry.ir.found import CHECK, found_by
 from wherry.ir.infer import Guard, show
 from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, OpDesc, Program, Variable
@@ -14,6 +15,7 @@ from wherry.tensor import Tensor
 
 from ..location import user_location
 from ..traced import Traced
+from .found import new_size
 from .lists import CAPACITY
 from .state import at_line
 
@@ -112,12 +114,15 @@ class _Inlined:
             if op.type == "assign_persistable":
                 value, target = op.inputs["X"][0], op.inputs["Target"][0]
                 self.tracer.assign(self.tensors[target.name], self.value(value))
-            else:
+            elif op.type != CHECK:  # the ops that need it say so again
                 self.op(op)
 
     def op(self, op: OpDesc) -> None:
         opdef = get_op(op.type)
         slots = {slot: [self.value(var) for var in vars_] for slot, vars_ in op.inputs.items()}
+        size = found_by(op)
+        if size is not None:
+            self.sizes[size] = new_size(self.tracer)
         known = {name: value for name, value in op.attrs.items() if name in opdef.attrs}
         attrs = {name: self.attribute(value) for name, value in known.items()}
         if op.type == "assert" and attrs["error"] == "ResizeError":

@@ -22,6 +22,7 @@ from ..traced import Traced
 from .branch import active_tracer, decides, trace_branch
 from .either import Zeros
 from .explain import record
+from .found import FOUND_ANEW, has_size_of
 from .generators import run_loop
 from .iterate import Indexed, Pushed, indexed, opened
 from .logic import logical_and, logical_not
@@ -214,9 +215,10 @@ class _Slot:
             leaves.append(build.traced(arg))
         return unflatten(self.structure, iter(leaves))
 
-    def settle(self, end: Seen, local: bool) -> bool:
+    def settle(self, end: Seen, local: bool, anew: set[str]) -> bool:
         """Compare with the end of the round, which is fitted to the start; True if something must
-        be carried differently. `local` says that nobody reads the place outside of a round.
+        be carried differently. `local` says that nobody reads the place outside of a round; the
+        sizes in `anew` are those that the round finds.
         """
         self.end = end.copy
         if self.message or end.value is self.start or (end.value is UNSET and self.is_local):
@@ -225,6 +227,9 @@ class _Slot:
             return False
         if is_poison(end.value):
             self.refuse("changed in a way that no round can start from: " + poison_text(end.value))
+            return True
+        if has_size_of(end.copy, anew):
+            self.refuse(FOUND_ANEW)
             return True
         return self._settle(end.copy)
 
@@ -292,6 +297,7 @@ class Loop:
         self.slots = {place.key: _Slot(place) for place in places}
         # The names that nobody reads outside of the loop.
         self.inner = set(inner)
+        self.known_sizes = set(build.found)
 
     def record(self, going: Traced) -> None:
         """Find the carries' types, append the `while` op and set the places to its results."""
@@ -331,7 +337,7 @@ class Loop:
         # What this round has come to know says nothing of how the next one starts.
         with self.build.facts.ignored():
             changes = [
-                slot.settle(end, slot.place.label in inner)
+                slot.settle(end, slot.place.label in inner, self.build.found - self.known_sizes)
                 for slot, end in zip(self.slots.values(), ends, strict=True)
             ]
             if not any(changes):

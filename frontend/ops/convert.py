@@ -109,6 +109,11 @@ def to_tensor_like(value: Any) -> Tensor:
     return to_tensor(value)
 
 
+def same_sizes(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether two shapes are known to be equal; `==` on sizes may be an op of the Program."""
+    return [str(size) for size in a] == [str(size) for size in b]
+
+
 def need_tensor(value: Any, function: str, argument: str = "x") -> Tensor:
     """The value if it is a Tensor; else the error names function and argument."""
     if isinstance(value, Tensor):

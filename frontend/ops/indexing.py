@@ -2,7 +2,7 @@
 lists.
 
 Ints, slices and None are views. What a mask selects has a size that depends on data: in a trace the
-run finds it (`traced_select`). Axes of several index Tensors that stand side by side stay in their
+run finds it (`selection`). Axes of several index Tensors that stand side by side stay in their
 place; else they come first, as in numpy.
 """
 
@@ -23,7 +23,7 @@ from ..function_node import FunctionNode
 from ..location import user_location
 from ..tensor import Tensor
 from .convert import cast_to, is_number, scalar, to_tensor_like
-from .traced_select import masked_axes
+from .selection import masked_axes
 
 FAR = 2**31 - 1
 

@@ -57,7 +57,8 @@ FUNCTIONS: dict[Any, str] = {
     linalg: "matmul mm bmm mv dot inner outer addmm t norm dist trace tensordot",
     search: """
         argmax argmin argsort sort topk where nonzero masked_select masked_fill gather gather_nd
-        index_select index_sample take_along_axis scatter scatter_nd_add unique bincount
+        index_select index_sample take_along_axis scatter scatter_nd_add unique
+        unique_consecutive bincount
     """,
     creation: "clone diag tril triu",
     random: "bernoulli multinomial",

@@ -12,7 +12,7 @@ from wherry.schema.errors import OpError
 from ..dispatch import run_op, tracer
 from ..location import user_location
 from ..tensor import Tensor
-from . import traced_select
+from . import selection
 from .convert import cast_to, is_number, need_tensor, promote_floats, scalar
 
 
@@ -113,7 +113,7 @@ def nonzero(x: Tensor, as_tuple: bool = False) -> Any:
     [[1], [2]]
     """
     if tracer.get() is not None:
-        return traced_select.nonzero(x, as_tuple)
+        return selection.nonzero(x, as_tuple)
     positions = np.argwhere(need_tensor(x, "nonzero").array)
     if not as_tuple:
         return Tensor(positions.astype(np.int64))
@@ -131,8 +131,10 @@ def masked_select(x: Tensor, mask: Tensor, name: str | None = None) -> Tensor:
     from .shape import broadcast_tensors
 
     x, mask = broadcast_tensors([x, mask])
+    if not x.ndim:
+        x, mask = (run_op("reshape2", one, shape=[1]) for one in (x, mask))
     if tracer.get() is not None:
-        return traced_select.masked_select(x, mask)
+        return selection.masked_select(x, mask)
     return x[mask]
 
 
@@ -267,9 +269,7 @@ def unique(
     [1, 2]
     """
     if tracer.get() is not None:
-        return traced_select.unique(
-            x, return_index, return_inverse, return_counts, axis, dtype
-        )
+        return selection.unique(x, return_index, return_inverse, return_counts, axis, dtype)
     results: Any = np.unique(  # type: ignore[call-overload]
         x.array, return_index=return_index, return_inverse=return_inverse,
         return_counts=return_counts, axis=axis,
@@ -279,6 +279,25 @@ def unique(
     kind = as_dtype(dtype).numpy
     first, *rest = results
     return (Tensor(first), *(Tensor(np.asarray(r).astype(kind)) for r in rest))
+
+
+def unique_consecutive(
+    x: Tensor, return_inverse: bool = False, return_counts: bool = False,
+    axis: int | None = None, dtype: Any = "int64", name: str | None = None,
+) -> Any:  # fmt: skip
+    """The first element of each run of equal elements; on request the number of its run for each
+    element, and the runs' lengths.
+
+    >>> import wherry as paddle
+    >>> paddle.unique_consecutive(paddle.to_tensor([1, 1, 2, 2, 1])).tolist()
+    [1, 2, 1]
+    """
+    if axis is not None:
+        raise OpError(
+            "unique_consecutive with an axis is not supported; flatten x, or give each row one "
+            "number to compare", loc=user_location(),
+        )  # fmt: skip
+    return selection.unique_consecutive(x, return_inverse, return_counts, dtype)
 
 
 def searchsorted(

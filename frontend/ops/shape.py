@@ -16,7 +16,7 @@ from wherry.schema.errors import OpError
 from ..dispatch import constant, run_op
 from ..location import user_location
 from ..tensor import Tensor
-from .convert import axes_of, dims_of, need_tensor
+from .convert import axes_of, dims_of, need_tensor, same_sizes
 
 
 def reshape(x: Tensor, shape: Any, name: str | None = None) -> Tensor:
@@ -148,7 +148,7 @@ def broadcast_tensors(input: Any, name: str | None = None) -> list[Tensor]:
     [[2, 3], [2, 3]]
     """
     shape = _common("broadcast_tensors", [tensor.shape for tensor in input])
-    return [t if t.shape == shape else expand(t, shape) for t in input]
+    return [t if same_sizes(t.shape, shape) else expand(t, shape) for t in input]
 
 
 def tile(x: Tensor, repeat_times: Any, name: str | None = None) -> Tensor:

@@ -15,7 +15,7 @@ from ..dispatch import run_op, write
 from ..location import user_location
 from ..tensor import Tensor
 from .indexing import broadcast, getitem, items_of, make_plan, set_value, sliced, wrapped
-from .traced_select import masked_axes
+from .selection import masked_axes
 
 
 def set_traced(x: Tensor, index: Any, value: Tensor) -> None:
@@ -104,6 +104,10 @@ def _axes_before(given: list[Any], x: Tensor) -> int:
 def _with_rows(x: Tensor, mask: Tensor, axis: int, value: Tensor) -> Tensor:
     """x with the value's rows where the mask, which covers the axes from `axis` on, is true."""
     flat, rows = masked_axes(x, axis, mask)
+    count, wanted = value.shape[axis], rows.shape[0]
+    if str(count) != str(wanted):
+        message = "x[mask] = value needs as many values as the mask has True elements"
+        run_op("check_size", left=count, relation="==", right=wanted, message=message)
     value = run_op("expand_v2", value, shape=_in_place_of(flat.shape, axis, rows.shape))
     order = [axis, *range(axis), *range(axis + 1, flat.ndim)]
     if axis:

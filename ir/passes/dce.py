@@ -34,7 +34,7 @@ def _dce(block: Block, found: Found, sizes: set[str]) -> bool:
         if op.blocks:
             changed |= trim(op, block, needed, found, lambda inner: _dce(inner, found, sizes))
         needed.update(op.in_vars)
-        sizes |= found.uses(op)
+        sizes.update(found.uses(op))
         kept.append(op)
     block.ops[:] = reversed(kept)
     return changed

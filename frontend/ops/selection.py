@@ -1,11 +1,14 @@
-"""What a mask selects while a Program is built: its size is one that the run finds.
+"""What a mask selects, as indexing by the positions of its true elements.
 
-All of it is indexing by the positions of the mask's true elements.
+While a Program is built their number is a size that the run finds. (Dynamic mode has shorter ways
+for most of it.)
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from wherry.schema.dtypes import as_dtype, bool_, int64
 from wherry.schema.errors import OpError
@@ -13,19 +16,20 @@ from wherry.schema.errors import OpError
 from ..dispatch import run_op, tracer
 from ..location import user_location
 from ..tensor import Tensor
-from .convert import cast_to, need_tensor
+from .convert import cast_to, need_tensor, same_sizes
 
 
 def positions_of(mask: Tensor) -> Tensor:
     """The positions of the true elements in the flattened mask."""
     active = tracer.get()
-    assert active is not None, "dynamic mode has the data"
-    return active.true_positions(mask)
+    if active is not None:
+        return active.true_positions(mask)
+    return run_op("true_positions", mask, size=int(np.count_nonzero(mask.array)))  # type: ignore[no-any-return]
 
 
 def nonzero(x: Tensor, as_tuple: bool) -> Any:
     """[n, x.ndim], or a tuple of [n, 1] per axis."""
-    mask = x if need_tensor(x, "nonzero").dtype is bool_ else x != 0
+    mask = x if need_tensor(x, "nonzero").dtype is bool_ else cast_to(x, bool_)
     rest = positions_of(mask)
     count = rest.shape[0]
     if not x.ndim:
@@ -36,7 +40,9 @@ def nonzero(x: Tensor, as_tuple: bool) -> Any:
         columns.insert(0, run_op("elementwise_mod", rest, by))
         rest = run_op("elementwise_floordiv", rest, by)
     columns = [run_op("reshape2", one, shape=[count, 1]) for one in (rest, *columns)]
-    return tuple(columns) if as_tuple else run_op("concat", columns, axis=1)
+    if as_tuple:
+        return tuple(columns)
+    return columns[0] if x.ndim == 1 else run_op("concat", columns, axis=1)
 
 
 def masked_select(x: Tensor, mask: Tensor) -> Tensor:
@@ -57,15 +63,11 @@ def masked_axes(x: Tensor, axis: int, mask: Tensor) -> tuple[Tensor, Tensor]:
                 "(InvalidArgument) The dimension of bool index doesn't match indexed array along "
                 f"dimension {at}, the target dimension is {wanted}, but received {size}."
             )
-    if any(str(a) != str(b) for a, b in zip(_dims(mask), _dims(x)[axis:after], strict=True)):
+    if not same_sizes(mask.shape, covered):
         mask = run_op("reshape2", mask, shape=covered)
     if mask.ndim > 1:
         x = run_op("reshape2", x, shape=[*x.shape[:axis], mask.size, *x.shape[after:]])
     return x, positions_of(mask)
-
-
-def _dims(x: Any) -> Any:
-    return x.variable.shape if hasattr(x, "variable") else x.shape
 
 
 def unique(x: Tensor, index: bool, inverse: bool, counts: bool, axis: Any, dtype: Any) -> Any:
@@ -85,6 +87,19 @@ def unique(x: Tensor, index: bool, inverse: bool, counts: bool, axis: Any, dtype
     if inverse:
         places = run_op("fill_constant", shape=flat.shape, value=0, dtype=int64)
         found.append(cast_to(run_op("scatter", places, order, number, overwrite=True), kind))
+    if counts:
+        found.append(cast_to(_counted(firsts, number), kind))
+    return tuple(found) if len(found) > 1 else found[0]
+
+
+def unique_consecutive(x: Tensor, inverse: bool, counts: bool, dtype: Any) -> Any:
+    """The first elements of the runs of equal elements."""
+    flat = run_op("reshape2", x, shape=[-1])
+    firsts, number = _runs(flat)
+    found = [run_op("gather", flat, firsts, axis=0)]
+    kind = as_dtype(dtype)
+    if inverse:
+        found.append(cast_to(number, kind))
     if counts:
         found.append(cast_to(_counted(firsts, number), kind))
     return tuple(found) if len(found) > 1 else found[0]
