@@ -129,15 +129,17 @@ def broadcast_shape(x_shape: Any, y_shape: Any) -> list[int]:
 
 def _common(function: str, shapes: list[Any]) -> list[Any]:
     """The shape that all of these broadcast to; an error names the function and the user's line."""
+    from ..jit.sizes import plain, size_of
+
     common: Any = ()
     try:
         with inferring(function, None, []):
             for sizes in shapes:
-                common = broadcast_shapes(common, sizes)
+                common = broadcast_shapes(common, plain(list(sizes)))
     except OpError as error:
         error.loc = user_location()
         raise
-    return list(common)
+    return [size_of(dim) for dim in common]
 
 
 def broadcast_tensors(input: Any, name: str | None = None) -> list[Tensor]:
