@@ -24,6 +24,8 @@ from .source import is_converted_code
 ORIGINAL: Final = "_wherry_original"
 # These run outside of anything that a tensor decides.
 _LEFT_ALONE: Final = frozenset({"__del__", "__init_subclass__", "__class_getitem__"})
+# What a class cannot be given anew, since types have it themselves: `__name__` and the like.
+_OF_TYPES: Final = frozenset(name for name, own in vars(type).items() if hasattr(own, "__set__"))
 _lock = threading.Lock()
 _running = 0
 _replaced: list[tuple[type, str, Any]] = []
@@ -109,7 +111,7 @@ def _implicit(owner: type) -> dict[str, Any]:
     """The members that Python calls by itself."""
     return {
         name: member for name, member in vars(owner).items()
-        if isinstance(member, (property, functools.cached_property))
+        if (isinstance(member, (property, functools.cached_property)) and name not in _OF_TYPES)
         or (name.startswith("__") and name.endswith("__") and name not in _LEFT_ALONE
             and isinstance(member, (types.FunctionType, staticmethod)))
     }  # fmt: skip

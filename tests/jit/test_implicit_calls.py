@@ -267,3 +267,13 @@ def test_a_length_below_zero_ends_the_call() -> None:
     assert f(paddle.ones([2])).tolist() == [2.0, 2.0]
     with pytest.raises(ValueError, match="should return >= 0"):
         f(paddle.full([2], -1.0))
+
+
+def test_a_property_that_hides_one_of_types_is_left_alone() -> None:
+    class Named:
+        @property
+        def __name__(self) -> str:
+            return "named"
+
+    with classes.classes_converted():
+        assert Named().__name__ == "named"
