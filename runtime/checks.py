@@ -26,7 +26,7 @@ def check_inputs(
     symbol would have two values.
     """
     check_count(signature, arrays[: len(arrays) - len(signature.hidden)])
-    seen: dict[str, tuple[int, str]] = {}
+    seen: dict[str, tuple[int, str, int]] = {}
     for spec, array in zip(signature.inputs, arrays, strict=True):
         _check_one(spec, array)
         _collect(spec, array, seen)
@@ -100,10 +100,15 @@ def _check_one(spec: TensorSpec, array: Array) -> None:
             _refuse(spec, needs, f"{_shown(array.shape)}: size {axis} must be {dim}, not {size}")
 
 
-def _collect(spec: TensorSpec, array: Array, seen: dict[str, tuple[int, str]]) -> None:
-    for dim, size in zip(spec.dims, array.shape, strict=True):
+def _collect(spec: TensorSpec, array: Array, seen: dict[str, tuple[int, str, int]]) -> None:
+    for axis, (dim, size) in enumerate(zip(spec.dims, array.shape, strict=True)):
         if isinstance(dim, str):
-            value, where = seen.setdefault(dim, (size, spec.name))
+            value, where, at = seen.setdefault(dim, (size, spec.name, axis))
+            if value != size and where == spec.name:
+                raise InputError(
+                    f"input {where!r} needs one size {dim} twice: {dim} is {value} in size {at} of "
+                    f"{where} and {size} in size {axis} of {where}"
+                )
             if value != size:
                 raise InputError(
                     f"inputs {where!r} and {spec.name!r} need one size {dim}: "
