@@ -99,7 +99,8 @@ def test_one_name_twice_in_one_input_must_agree() -> None:
 
 
 def test_two_unknown_sizes_are_refused_while_tracing() -> None:
-    with pytest.raises(ValueError, match=r"test_named_sizes\.py(?s:.*)reshape2 needs at most one -1"):
+    text = r"test_named_sizes\.py(?s:.*)reshape2 needs at most one -1"
+    with pytest.raises(ValueError, match=text):
         _ = to_static(lambda x: x.reshape([-1, -1]), input_spec=[InputSpec(["B", 3])]).outputs
 
 

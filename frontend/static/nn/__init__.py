@@ -7,7 +7,7 @@ from typing import NoReturn
 from ..parameters import create_parameter
 from .common import embedding, fc, prelu
 from .control_flow import case, cond, switch_case, while_loop
-from .conv import conv2d, conv2d_transpose
+from .conv import conv2d, conv2d_transpose, conv3d, conv3d_transpose
 from .more import bilinear_tensor_product, row_conv, spectral_norm
 from .norm import batch_norm, group_norm, instance_norm, layer_norm
 from .print import py_func
@@ -19,6 +19,8 @@ __all__ = [
     "cond",
     "conv2d",
     "conv2d_transpose",
+    "conv3d",
+    "conv3d_transpose",
     "create_parameter",
     "embedding",
     "fc",
@@ -41,8 +43,6 @@ _PADDED = (
 )
 # What Paddle has here and wherry has not, and what to do instead.
 _AWAY = {
-    "conv3d": "is not there: there are no 3-d convolutions",
-    "conv3d_transpose": "is not there: there are no 3-d convolutions",
     "continuous_value_model": "is not there: it works on LoD tensors of a parameter server",
     "data_norm": "is not there: use paddle.static.nn.batch_norm",
     "deform_conv2d": "is not there",

@@ -1,8 +1,10 @@
-"""conv2d and conv2d_transpose with parameters of their own."""
+"""Convolutions of images and volumes, and transposed ones, with parameters of their own."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ...nn import functional
@@ -11,8 +13,9 @@ from ...nn.initializer import Normal
 from ...unique_name import generate
 from ..mode import building
 from ..parameters import make_parameter
+from ..tracer import StaticTracer
 from ..variable import Variable
-from .common import activated, known_size, need_variable
+from .common import activated, channel_axis, known_size, need_variable
 
 
 def conv2d(
@@ -43,25 +46,72 @@ def conv2d(
     (-1, 4, 6, 6)
     >>> paddle.disable_static()
     """
-    active = building("paddle.static.nn.conv2d")
-    x = need_variable(input, "conv2d")
-    channels = known_size(x, 3 if data_format == "NHWC" else 1, "conv2d")
-    groups = groups or 1
-    if channels % groups or num_filters % groups:
+    run = partial(
+        functional.conv2d, stride=stride, padding=padding, dilation=dilation,
+        groups=groups or 1, data_format=data_format,
+    )  # fmt: skip
+    return _conv("conv2d", run, input, num_filters, pair(filter_size, "filter_size"), groups or 1,
+                 param_attr, bias_attr, act, name, data_format)  # fmt: skip
+
+
+def conv3d(
+    input: Variable,
+    num_filters: int,
+    filter_size: Any,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int | None = None,
+    param_attr: Any = None,
+    bias_attr: Any = None,
+    use_cudnn: bool = True,
+    act: str | None = None,
+    name: str | None = None,
+    data_format: str = "NCDHW",
+) -> Any:
+    """The convolution of volumes [N, C, D, H, W] (or NDHWC), as `conv2d` is that of images."""
+    run = partial(
+        functional.conv3d, stride=stride, padding=padding, dilation=dilation,
+        groups=groups or 1, data_format=data_format,
+    )  # fmt: skip
+    return _conv("conv3d", run, input, num_filters, pair(filter_size, "filter_size", 3),
+                 groups or 1, param_attr, bias_attr, act, name, data_format)  # fmt: skip
+
+
+def _conv(
+    function: str, run: Callable[..., Any], x: Any, filters: int, window: list[int], groups: int,
+    param_attr: Any, bias_attr: Any, act: str | None, name: str | None, data_format: str,
+) -> Any:  # fmt: skip
+    active = building(f"paddle.static.nn.{function}")
+    x = need_variable(x, function)
+    channels = known_size(x, channel_axis(x, data_format), function)
+    if channels % groups or filters % groups:
         raise ValueError(
             "the channels of the input and the number of filters must be divisible by groups, got "
-            f"{channels}, {num_filters} and {groups}"
+            f"{channels}, {filters} and {groups}"
         )
-    layer = name or generate("conv2d")
-    window = pair(filter_size, "filter_size")
-    deviation = math.sqrt(2.0 / (math.prod(window) * channels))
-    weight = make_parameter(
-        active, layer, [num_filters, channels // groups, *window], x.dtype, param_attr,
-        default=Normal(0.0, deviation),
-    )  # fmt: skip
-    bias = make_parameter(active, layer, [num_filters], x.dtype, bias_attr, is_bias=True)
+    layer = name or generate(function)
+    first = Normal(0.0, math.sqrt(2.0 / (math.prod(window) * channels)))
+    shape = [filters, channels // groups, *window]
+    weight = make_parameter(active, layer, shape, x.dtype, param_attr, default=first)
+    bias = make_parameter(active, layer, [filters], x.dtype, bias_attr, is_bias=True)
+    return _named(active, layer, run, x, weight, bias, act, data_format)
+
+
+def _named(
+    active: StaticTracer, layer: str, run: Callable[..., Any], x: Variable, weight: Any, bias: Any,
+    act: str | None, data_format: str,
+) -> Any:  # fmt: skip
+    """The convolution with bias and activation, whose results are named `conv2d_0.tmp_0`, ..."""
     with active.naming(f"{layer}.tmp"):
-        out = functional.conv2d(x, weight, bias, stride, padding, dilation, groups, data_format)
+        if x.ndim == 4:
+            return activated(run(x, weight, bias), act)
+        # Volumes are made of images, whose convolutions take none of the layer's names.
+        with active.part(f"{layer}.planes"):
+            out = run(x, weight, None)
+        generate(f"{layer}.tmp")
+        if bias is not None:
+            out = active.emit("elementwise_add", out, bias, axis=channel_axis(x, data_format))
         return activated(out, act)
 
 
@@ -86,34 +136,71 @@ def conv2d_transpose(
     With `output_size` alone the filter has the size that gives it. Raises ValueError where neither
     is given.
     """
-    active = building("paddle.static.nn.conv2d_transpose")
-    x = need_variable(input, "conv2d_transpose")
-    channels = known_size(x, 3 if data_format == "NHWC" else 1, "conv2d_transpose")
+    return _transposed(
+        "conv2d_transpose", functional.conv2d_transpose, input, num_filters, output_size,
+        filter_size, padding, stride, dilation, groups or 1, param_attr, bias_attr, act, name,
+        data_format,
+    )  # fmt: skip
+
+
+def conv3d_transpose(
+    input: Variable,
+    num_filters: int,
+    output_size: Any = None,
+    filter_size: Any = None,
+    padding: Any = 0,
+    stride: Any = 1,
+    dilation: Any = 1,
+    groups: int | None = None,
+    param_attr: Any = None,
+    bias_attr: Any = None,
+    use_cudnn: bool = True,
+    act: str | None = None,
+    name: str | None = None,
+    data_format: str = "NCDHW",
+) -> Any:
+    """The transposed convolution of volumes, as `conv2d_transpose` is that of images."""
+    return _transposed(
+        "conv3d_transpose", functional.conv3d_transpose, input, num_filters, output_size,
+        filter_size, padding, stride, dilation, groups or 1, param_attr, bias_attr, act, name,
+        data_format,
+    )  # fmt: skip
+
+
+def _transposed(
+    function: str, run: Callable[..., Any], x: Any, filters: int, output_size: Any,
+    filter_size: Any, padding: Any, stride: Any, dilation: Any, groups: int, param_attr: Any,
+    bias_attr: Any, act: str | None, name: str | None, data_format: str,
+) -> Any:  # fmt: skip
+    active = building(f"paddle.static.nn.{function}")
+    x = need_variable(x, function)
+    axes = x.ndim - 2
+    channels = known_size(x, channel_axis(x, data_format), function)
     if filter_size is None:
-        filter_size = _window_for(x, output_size, stride, padding, dilation, data_format)
+        filter_size = _window_for(x, output_size, stride, padding, dilation, data_format, function)
         output_size = None
-    groups, layer = groups or 1, name or generate("conv2d_transpose")
-    shape = [channels, num_filters // groups, *pair(filter_size, "filter_size")]
+    layer = name or generate(function)
+    shape = [channels, filters // groups, *pair(filter_size, "filter_size", axes)]
     weight = make_parameter(active, layer, shape, x.dtype, param_attr)
-    bias = make_parameter(active, layer, [num_filters], x.dtype, bias_attr, is_bias=True)
-    with active.naming(f"{layer}.tmp"):
-        out = functional.conv2d_transpose(
-            x, weight, bias, stride, padding, 0, dilation, groups, output_size, data_format
-        )
-        return activated(out, act)
+    bias = make_parameter(active, layer, [filters], x.dtype, bias_attr, is_bias=True)
+    run = partial(
+        run, stride=stride, padding=padding, dilation=dilation, groups=groups,
+        output_size=output_size, data_format=data_format,
+    )  # fmt: skip
+    return _named(active, layer, run, x, weight, bias, act, data_format)
 
 
 def _window_for(x: Variable, output_size: Any, stride: Any, padding: Any, dilation: Any,
-                data_format: str) -> list[int]:  # fmt: skip
+                data_format: str, function: str) -> list[int]:  # fmt: skip
     """The filter size that gives an output of this size."""
     if output_size is None:
         raise ValueError("output_size must be set when filter_size is None")
-    first = 1 if data_format == "NHWC" else 2
+    axes, first = x.ndim - 2, 1 if data_format.endswith("C") else 2
     given = zip(
-        pair(output_size, "output_size"), pair(stride, "stride"), pair(padding, "padding"),
-        pair(dilation, "dilation"), strict=True,
+        pair(output_size, "output_size", axes), pair(stride, "stride", axes),
+        pair(padding, "padding", axes), pair(dilation, "dilation", axes), strict=True,
     )  # fmt: skip
     return [
-        (out - (known_size(x, first + i, "conv2d_transpose") - 1) * step + 2 * pad - 1) // wide + 1
+        (out - (known_size(x, first + i, function) - 1) * step + 2 * pad - 1) // wide + 1
         for i, (out, step, pad, wide) in enumerate(given)
     ]

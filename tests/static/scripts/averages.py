@@ -78,6 +78,14 @@ run("bilinear", bilinear, {"x": x, "y": y})
 run("row_conv", lambda: [nn.row_conv(data(None, 5, 2), 2, first(3, 2))], {"x": ramp(2, 5, 2)})
 run("spectral_norm", lambda: spectral(0, 4, 3), {})
 run("spectral_norm by columns", lambda: spectral(1, 4, 3, 2), {})
+for size in (3, [1, 2, 3]):
+    run("conv3d", lambda size=size: [nn.conv3d(
+        data(1, 2, 3, 4, 5), 2, size, padding=1, act="relu",
+        param_attr=paddle.nn.initializer.Constant(0.25),
+    )], {"x": ramp(1, 2, 3, 4, 5)})  # fmt: skip
+run("conv3d_transpose", lambda: [nn.conv3d_transpose(
+    data(1, 2, 2, 2, 3), 1, filter_size=2, stride=2, param_attr=first(2, 1, 2, 2, 2)
+)], {"x": ramp(1, 2, 2, 2, 3)})  # fmt: skip
 norm = {"param_attr": first(2), "bias_attr": first(2)}
 run("group_norm", lambda: [nn.group_norm(data(None, 2, 3), 2, **norm)], {"x": ramp(2, 2, 3)})
 run("instance_norm", lambda: [nn.instance_norm(data(None, 2, 3, 1), **norm)],

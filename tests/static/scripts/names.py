@@ -83,6 +83,8 @@ show("fc with a name", lambda: nn.fc(data(None, 4), 3, name="hidden", activation
 show("fc of two", lambda: nn.fc([data(None, 4), data(None, 2, name="y")], 3))
 show("conv2d", lambda: nn.conv2d(data(None, 3, 8, 8), 4, 3, act="relu"))
 show("conv2d_transpose", lambda: nn.conv2d_transpose(data(None, 3, 8, 8), 4, filter_size=3))
+show("conv3d", lambda: nn.conv3d(data(None, 3, 4, 8, 8), 4, 3, act="relu"))
+show("conv3d_transpose", lambda: nn.conv3d_transpose(data(1, 3, 4, 4, 4), 4, filter_size=3))
 show("batch_norm", lambda: nn.batch_norm(data(None, 3, 8, 8), act="relu"))
 show("layer_norm", lambda: nn.layer_norm(data(None, 3, 8)))
 show("prelu", lambda: nn.prelu(data(None, 3, 8, 8), "channel"))
