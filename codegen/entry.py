@@ -20,7 +20,8 @@ from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
 from .kernels.views import EFFECTS, VIEWS
 from .memory import Buffer, MemoryPlan, resolve
 from .module import ModuleBuilder
-from .parallel import spare_bytes, steps_of
+from .packing import aligned
+from .parallel import steps_of
 
 PLAN_TYPE = ir.FunctionType(I32, [POINTER] * 3)
 RUN_TYPE = ir.FunctionType(I32, [POINTER])
@@ -36,8 +37,9 @@ def emit_plan(
     """`plan`: checks the guards, writes the outputs' `sizes`, the arena's, and a spare piece's.
 
     `symbols` are those that inputs show. `spare` are the sizes of what each further thread needs,
-    in turn.
+    in turn; it lies behind the arena.
     """
+    arena = aligned(arena) if spare else arena
     function = module.export(name, PLAN_TYPE)
     dims, out_dims, memory = function.args
     builder = IndexBuilder(function, dims, symbols)
@@ -152,7 +154,7 @@ class RunEmitter:
             code = b.call(kernel.function, [*own, i64(0), i64(1)])
         else:
             if scratch is not None:
-                self.spare.append(spare_bytes(scratch.size))
+                self.spare.append(aligned(scratch.size))
             steps = i64(self.builder.dim(steps_of(op)))
             code = b.call(kernel.enter, [*own, self.pointer(self._end), steps])
         if kernel.can_fail:
@@ -256,7 +258,7 @@ class RunEmitter:
 
     def _address(self, buffer: Buffer) -> Value:
         if buffer is self._end:
-            return self._offset(self.arena, self.builder.dim(self.plan.arena_size))
+            return self._offset(self.arena, self.builder.dim(aligned(self.plan.arena_size)))
         if buffer.place == "arena":
             return self._offset(self.arena, self.builder.dim(buffer.offset))
         if buffer.place == "constant":

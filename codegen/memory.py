@@ -42,8 +42,17 @@ class Buffer:
     place: str = "arena"
     index: int = 0
     offset: Dim = 0  # in the arena
+    align: int = 1  # the least, in bytes
     merged: Buffer | None = None
     carried: bool = False  # from round to round of a loop
+
+    @property
+    def alignment(self) -> int:
+        """What its offset is a multiple of: a vector or cache line, less where it is smaller."""
+        if not isinstance(self.size, int):
+            return ARENA_ALIGNMENT
+        fitting = 1 << max(self.size - 1, 0).bit_length()
+        return max(min(fitting, ARENA_ALIGNMENT), self.align)
 
     def overlaps(self, other: Buffer) -> bool:
         """Whether both are live at some position."""
@@ -154,6 +163,7 @@ class _Planner:
         scratch = lowering.scratch(op)
         if scratch is not None:
             self.plan.scratch[op] = self.new(scratch)
+            self.plan.scratch[op].align = ARENA_ALIGNMENT
         if lowering.inplace(op):
             self.inplace.append((op, self.position))
 
@@ -261,33 +271,38 @@ class _Planner:
                 return
 
     def assign_offsets(self, found: Found) -> None:
-        """Lay out the buffers of the arena."""
+        """Lay out the buffers of the arena; those of known size last, as they end anywhere."""
         for buffer in self.buffers:
             buffer.size = found.ceiling(buffer.size)
         used = {resolve(b): None for b in self.buffers if resolve(b).place == "arena"}
         self.plan.arena = sorted(used, key=lambda b: b.start)
-        alike: dict[Dim, list[tuple[Buffer, int]]] = {}
+        alike: dict[Dim, list[tuple[Buffer, packing.Block]]] = {}
         slots: list[Slot] = []
+        known: list[tuple[Buffer, packing.Block]] = []
         for buffer in self.plan.arena:
             unit, count = _units(buffer.size)
-            if count:
-                alike.setdefault(unit, []).append((buffer, count))
+            if isinstance(buffer.size, int):
+                block = packing.Block(buffer.size, buffer.start, buffer.end, buffer.alignment)
+                known.append((buffer, block))
+            elif count:
+                block = packing.Block(count, buffer.start, buffer.end)
+                alike.setdefault(unit, []).append((buffer, block))
             else:
                 _take_slot(slots, buffer)
         for unit, members in alike.items():
-            self.pack(unit, members)
+            self.pack(members, ARENA_ALIGNMENT * unit)
         for slot in slots:
             for buffer in slot.buffers:
                 buffer.offset = self.plan.arena_size
-            self.plan.arena_size = self.plan.arena_size + _aligned(slot.size)
+            self.plan.arena_size = self.plan.arena_size + packing.aligned(slot.size)
+        self.pack(known, 1)
 
-    def pack(self, unit: Dim, members: Sequence[tuple[Buffer, int]]) -> None:
-        """Lay out, behind what there is, buffers of so many units of aligned bytes."""
-        blocks = [packing.Block(count, buffer.start, buffer.end) for buffer, count in members]
-        offsets, total = packing.pack(blocks)
+    def pack(self, members: Sequence[tuple[Buffer, packing.Block]], unit: Dim) -> None:
+        """Lay out buffers behind what there is; their blocks count so many bytes."""
+        offsets, total = packing.pack([block for _, block in members])
         for (buffer, _), offset in zip(members, offsets, strict=True):
-            buffer.offset = self.plan.arena_size + offset * ARENA_ALIGNMENT * unit
-        self.plan.arena_size = self.plan.arena_size + total * ARENA_ALIGNMENT * unit
+            buffer.offset = self.plan.arena_size + offset * unit
+        self.plan.arena_size = self.plan.arena_size + total * unit
 
 
 def merge(buffer: Buffer, into: Buffer) -> None:
@@ -295,22 +310,19 @@ def merge(buffer: Buffer, into: Buffer) -> None:
     assert buffer is not into
     buffer.merged, into.carried = into, into.carried or buffer.carried
     into.start, into.end = min(buffer.start, into.start), max(buffer.end, into.end)
-
-
-def _aligned(size: Dim) -> Dim:
-    return (size + ARENA_ALIGNMENT - 1) // ARENA_ALIGNMENT * ARENA_ALIGNMENT
+    into.align = max(into.align, buffer.align)
 
 
 def _units(size: Dim) -> tuple[Dim, int]:
-    """The size as a product of symbols (1 where it is known), and how many aligned bytes of it.
+    """The size as a product of symbols, and how many aligned bytes of it.
 
     0 where it is no such product, or so few bytes of it that rounding them up would be a waste.
     """
     if not isinstance(size, SymDim):
-        return 1, max(-(-size // ARENA_ALIGNMENT), 1)
+        return 1, 0
     ((monomial, factor), *more) = size.terms
-    aligned = factor % ARENA_ALIGNMENT == 0 or factor >= 16 * ARENA_ALIGNMENT
-    if more or not monomial or factor < 0 or not aligned:
+    whole = factor % ARENA_ALIGNMENT == 0 or factor >= 16 * ARENA_ALIGNMENT
+    if more or not monomial or factor < 0 or not whole:
         return 1, 0
     return SymDim({monomial: 1}), -(-factor // ARENA_ALIGNMENT)
 

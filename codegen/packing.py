@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from wherry.ir.dims import Dim
+from wherry.runtime.abi import ARENA_ALIGNMENT
+
 # Above so many blocks one order has to do: the time grows with the square.
 _MANY = 400
 
 
 class Block(NamedTuple):
-    """A size, and the first and the last position at which the block is needed."""
+    """A size, the first and the last position at which the block is needed, its alignment."""
 
     size: int
     start: int
     end: int
+    align: int = 1
 
 
 def largest_live_set(blocks: Sequence[Block]) -> int:
@@ -83,5 +87,15 @@ def _gap(blocks: Sequence[Block], offsets: Sequence[int], placed: Sequence[int],
         room = offsets[j] - free
         if room >= new.size and (best < 0 or room < tightest):
             best, tightest = free, room
-        free = max(free, offsets[j] + other.size)
+        free = max(free, round_up(offsets[j] + other.size, new.align))
     return best if best >= 0 else free
+
+
+def round_up(number: int, unit: int) -> int:
+    """The next multiple of the unit."""
+    return -(-number // unit) * unit
+
+
+def aligned(size: Dim) -> Dim:
+    """The size up to the next place where anything may lie."""
+    return (size + ARENA_ALIGNMENT - 1) // ARENA_ALIGNMENT * ARENA_ALIGNMENT

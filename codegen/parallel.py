@@ -19,10 +19,11 @@ from llvmlite import ir
 from wherry.ir.dims import Dim
 from wherry.ir.program import OpDesc
 from wherry.ir.work import work_of
-from wherry.runtime.abi import ARENA_ALIGNMENT, CTX_FIELDS, ERROR_FIELDS
+from wherry.runtime.abi import CTX_FIELDS, ERROR_FIELDS
 
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, IndexBuilder, Value, i64
+from .packing import aligned
 
 TASK_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64])
 FORK_JOIN_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, POINTER, POINTER, I64, I64])
@@ -43,11 +44,6 @@ def steps_of(op: OpDesc) -> Dim:
 def is_small(steps: Dim) -> bool:
     """Whether it is known that one thread does this work."""
     return isinstance(steps, int) and steps < 2 * SHARE_STEPS
-
-
-def spare_bytes(scratch: Dim) -> Dim:
-    """The scratch memory of one more thread."""
-    return (scratch + ARENA_ALIGNMENT - 1) // ARENA_ALIGNMENT * ARENA_ALIGNMENT
 
 
 class SharedKernel:
@@ -80,7 +76,7 @@ class SharedKernel:
         several = b.and_(builder.lt(1, threads), builder.lt(1, shares))
         with b.if_then(b.and_(several, b.icmp_unsigned("!=", pool, ir.Constant(POINTER, None)))):
             args = builder.alloca(I64, self.lock + 1)
-            piece = 0 if self.scratch is None else builder.dim(spare_bytes(self.scratch))
+            piece = 0 if self.scratch is None else builder.dim(aligned(self.scratch))
             for place, word in enumerate([*own, spare, i64(piece), i64(-1), i64(0), i64(0)]):
                 b.store(word, self._place(builder, args, place))
             fork_join = b.load(pool, typ=FORK_JOIN_TYPE.as_pointer())

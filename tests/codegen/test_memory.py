@@ -101,7 +101,7 @@ def check_plan(plan: MemoryPlan, rows: int) -> None:
     size = evaluate(plan.arena_size, {"B": rows})
     spans = [(buffer, *place(buffer, rows)) for buffer in plan.arena]
     for i, (buffer, first, last) in enumerate(spans):
-        assert first % 64 == 0 and last <= size
+        assert first % buffer.alignment == 0 and last <= size
         for other, start, stop in spans[:i]:
             apart = last <= start or stop <= first
             assert apart or not buffer.overlaps(other)

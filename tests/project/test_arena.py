@@ -14,7 +14,10 @@ from wherry.ir.serialize import load_program
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["mlp", "lenet", "bert-tiny", "resnet18"])
+NETWORKS = ["mlp", "lenet", "bert-tiny", "resnet18", "gelu_norm-1024", "newton"]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
 def test_the_arena_is_at_most_a_tenth_larger(name, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     backends, workloads = (importlib.import_module(m) for m in ("backends", "workloads"))
