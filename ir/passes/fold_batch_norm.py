@@ -20,6 +20,7 @@ from ..ops.norm import uses_given_stats
 from ..program import Block, OpDesc, Program, Variable
 from .base import rewrite, rule_attrs
 from .dce import Dce
+from .fusion import VIEWS
 from .hoist import steady
 
 
@@ -38,12 +39,16 @@ class FoldBatchNorm:
 
 @dataclass
 class _Product:
-    """A convolution or a matmul, and the biases that are added to it."""
+    """A convolution or a matmul, the biases that are added to it, and views of the result.
+
+    The views keep the channels' axis where it is, as a squeeze behind a convolution of one axis.
+    """
 
     op: OpDesc
     weight: Variable
     channel_axis: int
     biases: list[Variable] = field(default_factory=list)
+    views: list[OpDesc] = field(default_factory=list)
 
 
 class _Folder:
@@ -87,6 +92,13 @@ class _Folder:
                 return None
             found.biases.append(op.inputs["Y"][0])
             return found
+        if op.type in VIEWS:
+            source = op.in_vars[0]
+            kept = source.shape[: axis + 1] == var.shape[: axis + 1]
+            found = self.product(source, axis) if kept else None
+            if found is not None:
+                found.views.append(op)
+            return found
         return self.weighted(op, var, axis)
 
     def is_only_read_once(self, var: Variable) -> bool:
@@ -127,6 +139,8 @@ def _emit(F: BlockEmitter, norm: OpDesc, found: _Product, axis: int) -> Variable
     inputs = [scaled if var is weight else var for var in found.op.in_vars]
     product = getattr(F, found.op.type)(*inputs, **rule_attrs(found.op))
     out: Variable = F.elementwise_add(product, F.cast(shift.value, out_dtype=dtype), axis=axis)
+    for view in found.views:
+        out = F.reshape2(out, shape=list(view.out_vars[0].shape))
     return out
 
 

@@ -2,17 +2,22 @@
 
 y = tanh(x); v = reshape(y, [B, S, D]); out = v + bias[D]
 y = tanh(x); t = y + bias[D]; out = reshape(t, [B, S, D])          the elements lie where they lay
+
+A transpose moves behind an op without other operands, where what it moves is computed: a scale of
+heads joins the product before it.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from ..dims import product
 from ..emit import BlockEmitter
 from ..infer import Shape
 from ..opdef import get_op
-from ..program import OpDesc, Program, Variable
+from ..program import Block, OpDesc, Program, Variable
 from .base import each_block, rewrite, rule_attrs
-from .fusion import VIEWS, is_fusible
+from .fusion import VIEWS, Readers, is_fusible
 
 # Whose results, like those of pointwise ops, may meet the ops behind the view in one kernel.
 _HEADS = frozenset({"matmul_v2", "conv2d"})
@@ -24,7 +29,39 @@ class SinkViews:
     name = "sink_views"
 
     def run(self, program: Program) -> bool:
-        return each_block(program, lambda block: rewrite(block, _sink))
+        return each_block(program, _run)
+
+
+def _run(block: Block) -> bool:
+    changed = False
+    while rewrite(block, partial(_behind_op, Readers(block))):
+        changed = True
+    return rewrite(block, _sink) or changed
+
+
+def _behind_op(readers: Readers, F: BlockEmitter, op: OpDesc) -> list[Variable] | None:
+    """op(transpose(x)) as transpose(op(x)), where nothing else reads x or the transpose."""
+    if not is_fusible(op):
+        return None
+    moved = [var for var in op.in_vars if var.shape != ()]
+    if len(moved) != 1 or moved[0].op is None or moved[0].op.type != "transpose2":
+        return None
+    (var,), transpose = moved, moved[0].op
+    source = transpose.inputs["X"][0]
+    alone = readers.all_among(var, {op}) and readers.all_among(source, {transpose})
+    if not alone or not _is_computed(_behind_views(source)):
+        return None
+    slots = {slot: [source if one is var else one for one in vars_]
+             for slot, vars_ in op.inputs.items()}  # fmt: skip
+    opdef = get_op(op.type)
+    result = F.emit(opdef, opdef.pack(slots), rule_attrs(op))
+    return [F.transpose2(result, **rule_attrs(transpose))]
+
+
+def _behind_views(var: Variable) -> Variable:
+    while var.op is not None and var.op.type in VIEWS and var is var.op.out_vars[0]:
+        var = var.op.in_vars[0]
+    return var
 
 
 def _sink(F: BlockEmitter, op: OpDesc) -> list[Variable] | None:

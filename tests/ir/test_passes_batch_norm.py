@@ -81,6 +81,18 @@ def test_behind_a_convolution_with_a_bias(bias: str) -> None:
     assert not {"filter", "bias", "column", "mean"} & set(ready.values)
 
 
+@pytest.mark.parametrize("shape", ["B, 3, 25", "B, 3, 5, 1, 5"])
+def test_behind_a_view_that_keeps_the_channels(shape: str) -> None:
+    """As that of a convolution along one axis is."""
+    sizes = shape.replace("B", "-1")
+    view = f"""d: float32[{SHAPE}] = elementwise_add(X=c, Y=bias, axis=1)
+      v: float32[{shape}] = reshape2(X=d, shape=[{sizes}])
+      """
+    folded = check(program_of(CONV + view + norm("v", shape), IMAGE), image())
+    types = [op.type for op in folded.global_block.ops]
+    assert types == ["conv2d", "elementwise_add", "reshape2"]
+
+
 def test_behind_a_linear_layer() -> None:
     body = """
       h: float32[B, 3] = matmul_v2(X=x, Y=matrix)
@@ -104,6 +116,13 @@ def test_behind_a_linear_layer() -> None:
         (norm("y", SHAPE), "out"),
         # A bias along another axis.
         (CONV + f"d: float32[{SHAPE}] = elementwise_add(X=c, Y=row)\n  " + norm("d", SHAPE), "out"),
+        # A view that puts the channels elsewhere.
+        (
+            CONV
+            + "v: float32[B, 25, 1, 3] = reshape2(X=c, shape=[-1, 25, 1, 3])\n  "
+            + norm("v", "B, 25, 1, 3").replace("epsilon", 'data_layout="NHWC", epsilon'),
+            "out",
+        ),
         # Weights that are not known.
         (CONV.replace("Filter=filter", "Filter=w") + norm("c", SHAPE), "out"),
     ],

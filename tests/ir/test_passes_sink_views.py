@@ -2,7 +2,7 @@
 
 from passes_harness import body, check
 
-from wherry.ir.passes import Dce, Fuse, Simplify, SinkViews, run_passes
+from wherry.ir.passes import Dce, Fuse, FuseContract, Simplify, SinkViews, run_passes
 from wherry.ir.text import parse_text
 
 
@@ -53,3 +53,21 @@ def test_ops_around_views_become_one_loop() -> None:
         "x: float32[2, 3, 4], bias: float32[4]"))  # fmt: skip
     run_passes(program, [SinkViews(), Simplify(), Dce(), Fuse()])
     assert [op.type for op in program.global_block.ops] == ["fusion"]
+
+
+def test_a_transpose_moves_behind_an_op_without_other_operands() -> None:
+    """As a scale of heads: then it joins the product."""
+    lines = """
+        p: float32[2, 12] = matmul_v2(X=x, Y=y)
+        h: float32[2, 3, 4] = reshape2(X=p, shape=[2, 3, 4])
+        t: float32[3, 2, 4] = transpose2(X=h, axis=[1, 0, 2])"""
+    scaled = f"{lines}\n out: float32[3, 2, 4] = scale(X=t, scale=0.5)"
+    program = parse_text(body(scaled, "x: float32[2, 5], y: float32[5, 12]"))
+    run_passes(program, [SinkViews(), Simplify(), Dce(), FuseContract()])
+    types = [op.type for op in program.global_block.ops]
+    assert types == ["fusion", "reshape2", "transpose2"]
+    given = body(scaled.replace("matmul_v2(X=x, Y=y)", "cumsum(X=z, axis=0)"), "z: float32[2, 12]")
+    check(SinkViews(), given, given)
+    read_twice = f"{scaled}\n other: float32[3, 2, 4] = softmax(X=t)"
+    read_twice = body(read_twice, "x: float32[2, 5], y: float32[5, 12]", "out, other")
+    check(SinkViews(), read_twice, read_twice)
