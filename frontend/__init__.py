@@ -76,7 +76,7 @@ _NAMES = {
 }
 _MODULES = (
     "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn",
-    "optimizer", "regularizer", "static", "utils",
+    "optimizer", "regularizer", "static", "utils", "vision",
 )  # fmt: skip
 
 

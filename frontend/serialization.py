@@ -207,7 +207,9 @@ for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     _ALLOWED[_module, "scalar"] = _scalar
 
 
-class _Unpickler(pickle.Unpickler):
+class DataUnpickler(pickle.Unpickler):
+    """Reads numpy arrays and Python's containers; whatever else a file names is refused."""
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
             raise ModelFormatError(
@@ -248,7 +250,7 @@ def load(path: Any, **configs: Any) -> Any:
 
 def _unpickled(file: Any, name: str) -> Any:
     try:
-        return _Unpickler(file).load()
+        return DataUnpickler(file).load()
     except ModelFormatError as error:
         raise ModelFormatError(f"{name}: {error}") from None
     except Exception as error:

@@ -17,7 +17,12 @@ import training_cases
 from cases import CASES, Case
 
 # A file of cases, and the file in which their results are.
-FILES = {"cases": "api.npz", "cases_forms": "forms.npz", "cases_images": "images.npz"}
+FILES = {
+    "cases": "api.npz",
+    "cases_forms": "forms.npz",
+    "cases_images": "images.npz",
+    "cases_vision": "vision.npz",
+}
 
 
 def run(p: Any, one: Case) -> dict[str, np.ndarray]:
