@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from wherry.schema.errors import ConversionError
+
 from .grad_mode import (
     enable_grad,
     grad_enabled,
@@ -23,7 +25,7 @@ from .grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from .tensor import Array, Tensor
+from .tensor import Array, Tensor, traced_grads
 
 Grad = Any  # an array, or a Tensor when create_graph
 
@@ -218,8 +220,12 @@ def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool = False)
     `grad_tensors` are the gradients to start with, of the tensors' shapes; None stands for ones.
     Raises RuntimeError for a graph that was freed, or a saved value that was overwritten in place.
     """
-    roots: list[Tensor] = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    roots: list[Any] = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     given = grad_tensors if isinstance(grad_tensors, (list, tuple)) else [grad_tensors] * len(roots)
+    if roots and hasattr(roots[0], "tracer"):
+        for root, start in zip(roots, given, strict=True):
+            root.backward(start, retain_graph)
+        return
     engine = Engine(create_graph=False, retain_graph=retain_graph)
     engine.run(roots, [initial_grad(t, g, False) for t, g in zip(roots, given, strict=True)])
     for leaf, total in engine.leaves.items():
@@ -360,6 +366,11 @@ class HookHandle:
 
 def register_hook(tensor: Tensor, hook: Callable[[Tensor], Tensor | None]) -> HookHandle:
     """Call `hook(grad)` in backward; what it returns (if not None) replaces the gradient."""
+    if traced_grads.get() is not None:
+        raise ConversionError(
+            "register_hook on a parameter or other tensor from outside, in a function that "
+            "to_static converts, would be done once, while it is traced; register it outside of it"
+        )
     if tensor.stop_gradient:
         raise RuntimeError("Cannot register hook on a tensor that stop gradient.")
     if tensor.node is not None:

@@ -8,8 +8,9 @@ version counter that every write in place advances. Operators and most methods a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
 
@@ -79,6 +80,20 @@ class _LastWrite:
 # Numbers that come once: what one thread notes never looks like what another one saw.
 _stamps = count(1)
 LAST_WRITE: Final = _LastWrite()
+
+
+class TracedGrads(Protocol):
+    """What the gradients of leaves are in a function that is being traced."""
+
+    def get(self, leaf: Tensor) -> Tensor | None: ...
+
+    def set(self, leaf: Tensor, value: Tensor | None) -> None: ...
+
+    def clear(self, leaf: Tensor, set_to_zero: bool) -> None: ...
+
+
+# Set while a function is traced.
+traced_grads: ContextVar[TracedGrads | None] = ContextVar("traced_grads", default=None)
 
 
 class Tensor:
@@ -168,17 +183,26 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward` accumulated, or None."""
-        if self.grad_cleared:
-            self.grad_cleared = False
-            if self._grad is not None:
-                self._grad.array = np.zeros_like(self._grad.array)
-        return self._grad
+        traced = traced_grads.get()
+        return self.kept_grad() if traced is None else traced.get(self)
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None and value.shape != self.shape:
             raise ValueError(f"grad needs the shape {self.shape}, got {value.shape}")
+        traced = traced_grads.get()
+        if traced is not None:
+            traced.set(self, value)
+            return
         self._grad, self.grad_cleared = value, False
+
+    def kept_grad(self) -> Tensor | None:
+        """The gradient that the Tensor holds, whatever is being traced."""
+        if self.grad_cleared:
+            self.grad_cleared = False
+            if self._grad is not None:
+                self._grad.array = np.zeros_like(self._grad.array)
+        return self._grad
 
     # What it holds.
 

@@ -88,10 +88,6 @@ class Traced(Tensor):
     def persistable(self) -> bool:  # type: ignore[override]
         return self.variable.persistable
 
-    @property  # type: ignore[misc]
-    def grad(self) -> None:
-        return None
-
     @property
     def inplace_version(self) -> int:
         return 0
@@ -166,19 +162,22 @@ class Traced(Tensor):
         self.stop_gradient = True
         return self
 
-    def register_hook(self, hook: Any) -> NoReturn:
-        """Refused: the compiled backward calls no Python."""
-        raise ConversionError(
-            "register_hook on a tensor inside a function that to_static converts is not supported; "
-            f"register it on an argument or on the result{_at_line()}"
-        )
+    def register_hook(self, hook: Any) -> Any:
+        """Let the gradient become what `hook(gradient)` returns, if that is not None."""
+        return self._gradients("register_hook").register_hook(self, hook)
 
-    def backward(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused: only what is called outside can walk the tape."""
-        raise ConversionError(
-            "backward() inside a function that to_static converts is not supported; call it on the "
-            f"function's result, or use paddle.grad{_at_line()}"
-        )
+    def backward(self, grad_tensor: Tensor | None = None, retain_graph: bool = False) -> None:
+        """Add the gradients to the `.grad` of the leaves, as ops of the Program."""
+        self._gradients("backward").grads.backward(self, grad_tensor, retain_graph)
+
+    def _gradients(self, name: str) -> Any:
+        """The tracer, if it builds gradients where the code asks for them."""
+        if not self.tracer.converts:
+            raise ConversionError(
+                f"{name}() is not there in static mode; use paddle.static.append_backward or "
+                f"optimizer.minimize{_at_line()}"
+            )
+        return self.tracer
 
     def is_contiguous(self) -> bool:
         return True

@@ -25,15 +25,17 @@ def append_backward(
     target_grads: Sequence[Variable | None] | None = None,
     wrt: Sequence[Variable] = (),
     all_named: bool = False,
+    block: Block | None = None,
 ) -> list[Variable | None]:
-    """Append to the global block what computes the gradients of `targets` with respect to `wrt`.
+    """Append to the block (None: the global one) what computes the gradients of `targets` with
+    respect to `wrt`.
 
     `target_grads` are the gradients that come in, of the targets' types; None stands for ones.
     With `all_named` each Variable on the way has a gradient of its own name, also where an op hands
     one on as it is. Returns one Variable per Variable of `wrt`, None where no target depends on it.
     Raises OpError, with the user's line, where an op on the way has no gradient.
     """
-    return _Backward(program.global_block, wrt, all_named).run(targets, target_grads)
+    return _Backward(block or program.global_block, wrt, all_named).run(targets, target_grads)
 
 
 class _Backward:
@@ -45,6 +47,10 @@ class _Backward:
         self.active = _active(self.ops, wrt)
         self.parts: dict[Variable, list[Variable]] = {}
         self.named: dict[Variable, Variable] = {}
+        self.hooks: dict[Variable, list[OpDesc]] = {}
+        for op in self.ops:
+            if op.type == "gradient_hook":
+                self.hooks.setdefault(op.inputs["X"][0], []).append(op)
 
     def run(
         self, targets: Sequence[Variable], target_grads: Sequence[Variable | None] | None
@@ -82,9 +88,21 @@ class _Backward:
             total = F.elementwise_add(total, part)
         if self.all_named and self.named.get(total, var) is not var:
             total = F.assign(total)
+        for hook in self.hooks.pop(var, []):
+            total = self.hooked(hook, total)
         self.parts[var] = [total]
         self.name(total, var)
         return total
+
+    def hooked(self, hook: OpDesc, grad: Variable) -> Variable:
+        """What a hook makes of the whole gradient of its Variable: its block's ops, copied here."""
+        block, before = hook.attrs["block"], len(self.block.ops)
+        copy = BlockCopier(self.block, with_effects=True)
+        copy.vars.update(zip(block.args, [grad, *hook.inputs.get("Extra", [])], strict=True))
+        copy.ops(block.ops)
+        for op in self.block.ops[before:]:
+            op.attrs["op_role"] = BACKWARD_ROLE
+        return copy.vars[block.results[0]]
 
     def name(self, grad: Variable, var: Variable) -> None:
         """A gradient that an op here computed takes the name, if it has none of that kind yet."""
@@ -193,11 +211,11 @@ def branch_grad(
 class BlockCopier:
     """Copies ops into another block of the same Program, under new names.
 
-    Effects are left out: a `print` hands its input on, an `assert` goes.
+    Effects are left out, unless they are to stay: a `print` hands its input on, an `assert` goes.
     """
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, block: Block, with_effects: bool = False) -> None:
+        self.block, self.with_effects = block, with_effects
         self.vars: dict[Variable, Variable] = {}
 
     def argument(self, var: Variable) -> Variable:
@@ -212,9 +230,9 @@ class BlockCopier:
 
     def ops(self, ops: Iterable[OpDesc]) -> None:
         for op in ops:
-            if op.type == "print":
+            if op.type == "print" and not self.with_effects:
                 self.vars[op.output()] = self.vars[op.inputs["In"][0]]
-            elif op.type != "assert":
+            elif op.type != "assert" or self.with_effects:
                 self.block.append(self.op(op))
 
     def op(self, op: OpDesc) -> OpDesc:

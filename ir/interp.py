@@ -221,8 +221,14 @@ def _check_size(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     return {}
 
 
+def _gradient_hook(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
+    """The gradient's ops have taken it up, where there is one."""
+    return {}
+
+
 _HANDLERS: dict[str, Callable[[_Run, OpDesc, Env], dict[str, list[Array]]]] = {
     "cond": _cond, "while": _while, "fusion": _fusion, "assign_persistable": _assign_persistable,
     "true_positions": _true_positions, "check_size": _check_size, "print": _print,
-    "assert": _assert, "reshape2": _reshaped, "squeeze2": _reshaped,
+    "assert": _assert, "gradient_hook": _gradient_hook,
+    "reshape2": _reshaped, "squeeze2": _reshaped,
 }  # fmt: skip

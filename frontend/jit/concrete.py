@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from wherry.ir.dims import Dim, symbol
 from wherry.ir.program import Program, Variable
 from wherry.runtime.guesses import Guesses
 from wherry.schema.errors import ConversionError
-from wherry.tensor import Parameter, Tensor
+from wherry.tensor import Parameter, Tensor, traced_grads
 
 from ..autograd import grad_mode
 from ..traced import Traced
@@ -54,6 +55,13 @@ class ConcreteProgram:
         # After the function's results the Program gives the new values of the inputs `written`.
         self.n_outputs = len(program.outputs)
         self.written: list[int] = []
+        # The gradients that a call makes (True: takes away), of an input or of a leaf; then those
+        # that were looked at, as they were.
+        self.graded: list[tuple[int, Tensor, bool]] = []
+        self.grads: list[tuple[Tensor, Tensor | None]] = []
+        # The inputs that must have no gradient before a call.
+        self.ungraded: list[int] = []
+        self.before_call: list[Callable[[], None]] = []
         self.guesses = Guesses([var.name for var in program.inputs if var.is_hidden])
         # The Layers that the trace called.
         self.layers: list[Any] = []
@@ -78,6 +86,8 @@ class ConcreteProgram:
 
     def outdated(self) -> bool:
         """Whether a captured tensor wants a gradient that was cut off, or has another type."""
+        if self.grads and self._regraded():
+            return True
         for tensor, array, frozen in self._seen:
             # The usual case is told by identity alone.
             if tensor.array is not array or (frozen and not tensor.stop_gradient):
@@ -92,6 +102,10 @@ class ConcreteProgram:
     def _as_they_are(self) -> list[tuple[Tensor, Any, bool]]:
         arrays = [tensor.array for tensor in self.tensors]
         return list(zip(self.tensors, arrays, self.frozen, strict=True))
+
+    def _regraded(self) -> bool:
+        """Whether a leaf whose `.grad` was looked at has another one now."""
+        return any(leaf.grad is not grad for leaf, grad in self.grads)
 
     def _changed(self) -> bool:
         for was, (tensor, var) in zip(self.frozen, self.captured, strict=True):
@@ -152,23 +166,45 @@ def _traced(function: Callable[..., Any], arguments: Arguments, leaves: Sequence
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)
     # One Program serves calls with and without the tape.
-    modes = tracing(build), grad_mode(True), classes_converted()
-    with user_errors(), modes[0], modes[1], modes[2], build.undone_on_error() as journal:
+    build.inputs = inputs
+    with user_errors(), _modes(build), build.undone_on_error() as journal:
         result = convert_call(function)(*args, **kwargs)
         _keep_attributes(build, journal)
         structure, found = _results(build, result)
         results = [leaf for leaf in found if isinstance(leaf, Traced)]
-        written = _written_inputs(build, inputs)
-        build.finish([*results, *(value for _, value in written)])
+        results = [one.detach() if build.grads.released(one) else one for one in results]
+        written, graded = _written_inputs(build, inputs), build.grads.made()
+        made = [value for _, value in graded if value is not None]
+        build.finish([*results, *(value for _, value in written), *made])
     flat = [OUTPUT if isinstance(leaf, Traced) else leaf for leaf in found]
     captured = list(build.captured.values())
     concrete = ConcreteProgram(build.program, captured, (structure, flat), function)
     concrete.arguments = arguments
     concrete.n_outputs = len(results)
     concrete.written = [place for place, _ in written]
+    concrete.graded = [(_place(leaf, inputs), leaf, grad is None) for leaf, grad in graded]
+    concrete.grads = list(build.grads.before.values())
+    concrete.ungraded = [place for leaf in build.grads.read if (place := _place(leaf, inputs)) >= 0]
+    concrete.before_call = build.before_call
     concrete.layers = list(build.layers.values())
     concrete.decisions = build.decisions
     return concrete
+
+
+@contextmanager
+def _modes(build: ProgramTracer) -> Iterator[None]:
+    """What holds while a function is traced."""
+    token = traced_grads.set(build.grads)
+    try:
+        with tracing(build), grad_mode(True), classes_converted():
+            yield
+    finally:
+        traced_grads.reset(token)
+
+
+def _place(leaf: Tensor, inputs: Sequence[Traced]) -> int:
+    """The index of an input; -1 for a tensor that the function reads."""
+    return next((i for i, value in enumerate(inputs) if value is leaf), -1)
 
 
 def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:

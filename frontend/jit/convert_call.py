@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from wherry.schema.errors import ConversionError
 
+from ..optimizer.lr import LRScheduler
 from ..tensor import Tensor
 from .branch import active_tracer
 from .builtin_calls import BUILTINS
 from .classes import ORIGINAL, convert_class
 from .either import call_lifted, resolved
 from .source import convert_function, is_converted
-from .state import is_container, is_poison
+from .state import at_line, is_container, is_poison
 from .writes import will_write
 
 _LIBRARIES = {
@@ -151,6 +152,15 @@ def _method(method: types.MethodType) -> Any:
     build = active_tracer()
     if function is Tensor.item and build is not None:
         return build.as_traced(method.__self__).item
+    if (
+        build is not None
+        and isinstance(method.__self__, LRScheduler)
+        and function.__name__ == "step"
+    ):
+        raise ConversionError(
+            "scheduler.step() inside of a function that to_static converts would be done once, "
+            f"while it is traced; call it outside of it, after the step{at_line()}"
+        )
     if getattr(function, MARK, False):
         return method
     converted = convert_call(function)

@@ -31,6 +31,15 @@ class Runner:
 
     def __call__(self, inputs: Sequence[Any]) -> Any:
         """Run on Tensors and arrays; returns the function's result."""
+        for do in self.concrete.before_call:
+            do()
+        for place in self.concrete.ungraded:
+            if getattr(inputs[place], "grad", None) is not None:
+                raise RuntimeError(
+                    f"the static function reads {self.concrete.inputs[place].name}.grad of its "
+                    "argument, which has a gradient from before the call that the function does "
+                    "not know; call clear_gradient(False) on the argument first"
+                )
         return self.concrete.guesses.run(lambda hidden: self._run([*inputs, *hidden]))
 
     def _run(self, inputs: Sequence[Any]) -> Any:
@@ -42,16 +51,32 @@ class Runner:
             outputs = self._run_plain(inputs)
         if self.concrete.written:
             self._write_inputs(inputs, outputs)
+        if self.concrete.graded:
+            self._keep_gradients(inputs, outputs)
         return self.concrete.rebuild(outputs)
 
     def _write_inputs(self, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
         new = outputs[self.concrete.n_outputs :]
-        for place, value in zip(self.concrete.written, new, strict=True):
+        for place, value in zip(self.concrete.written, new, strict=False):
             target = inputs[place]
             if isinstance(target, Tensor):
                 write_back([target], [value.array])
             else:
                 target[...] = value.array
+
+    def _keep_gradients(self, inputs: Sequence[Any], outputs: Sequence[Tensor]) -> None:
+        """Give leaves the gradients that the call made of them."""
+        new = iter(outputs[self.concrete.n_outputs + len(self.concrete.written) :])
+        for place, leaf, is_gone in self.concrete.graded:
+            if is_gone:
+                leaf.grad = None
+                continue
+            grad = next(new)
+            if place < 0:
+                leaf.grad = Tensor(grad.array, False, name=leaf.name)
+            elif isinstance(inputs[place], Tensor):
+                held = inputs[place].grad
+                inputs[place].grad = grad if held is None else Tensor(held.array + grad.array)
 
     def _wants_gradient(self, inputs: Sequence[Any]) -> bool:
         if not grad_enabled.get() or not any(self.differentiable):

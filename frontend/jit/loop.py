@@ -212,6 +212,8 @@ class _Slot:
             base = leaf.variable.base_name if isinstance(leaf, Traced) else "carry"
             name = build.program.unique(base)
             arg = frame.block.add_arg(name, type_.shape, type_.dtype, stop_gradient=not grad)
+            if is_tensor(leaf):
+                frame.starts[arg] = build.as_traced(leaf).variable
             leaves.append(build.traced(arg))
         return unflatten(self.structure, iter(leaves))
 

@@ -8,7 +8,7 @@ what is written to them is kept in `current` and assigned at the end of the Prog
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from wherry.dispatch import VIEW_OPS
-from wherry.ir.backward import append_backward
 from wherry.ir.dims import Dim, symbol, symbols_of
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.infer import Guard
@@ -34,6 +33,7 @@ from .either import is_either, one_of
 from .explain import Decisions
 from .facts import Facts
 from .found import positions_of
+from .gradients import Grads, gradients, register_hook
 from .lists import CAPACITY
 from .sizes import Size, as_tensor, plain
 from .state import Journal, Place, TensorPlace, at_line, is_poison
@@ -48,6 +48,8 @@ class Frame:
         self.captured: dict[Variable, Variable] = {}
         # The positions of the true elements of masks that were asked for in this block.
         self.found: dict[Variable, Traced] = {}
+        # The arguments that a loop carries, with what they are in the first round.
+        self.starts: dict[Variable, Variable] = {}
         # What is known of bool Variables while the block is built.
         self.facts: dict[Variable, bool] = {}
 
@@ -71,6 +73,13 @@ class ProgramTracer:
         self.captured: dict[int, tuple[Tensor, Variable]] = {}
         self.current: dict[int, Traced] = {}
         self.journals: list[Journal] = []
+        self.inputs: list[Traced] = []
+        self.grads = Grads(self)
+        # The learning rates of optimizers that step, and what a call does first.
+        self.rates: dict[Any, Tensor] = {}
+        self.before_call: list[Callable[[], None]] = []
+        # Tensors that were made in the trace and want a gradient in `.grad`.
+        self.inner_leaves: list[Traced] = []
         self.facts = Facts(self)
         self.has_eithers = False
         # How many loops on tensors the code is in.
@@ -124,21 +133,11 @@ class ProgramTracer:
     def gradients(self, targets: Sequence[Tensor], sources: Sequence[Tensor],
                   target_grads: Sequence[Tensor | None]) -> list[Traced | None]:  # fmt: skip
         """`paddle.grad` while tracing: gradient ops, as a part of the forward Program."""
-        if self.in_branch:
-            raise ConversionError(
-                f"paddle.grad inside a branch or loop that depends on a tensor is not converted"
-                f"{at_line()}"
-            )
-        block = self.program.global_block
-        before = len(block.ops)
-        given = [None if grad is None else self.variable(grad) for grad in target_grads]
-        found = append_backward(
-            self.program, [self.variable(t) for t in targets], given,
-            [self.variable(s) for s in sources],
-        )  # fmt: skip
-        for op in block.ops[before:]:
-            op.attrs.pop("op_role", None)
-        return [None if var is None else self.traced(var) for var in found]
+        return gradients(self, targets, sources, target_grads)
+
+    def register_hook(self, traced: Traced, hook: Any) -> Any:
+        """Let a tensor's gradient become what the hook returns."""
+        return register_hook(self, traced, hook)
 
     def convert_call(self, function: Any) -> Any:
         """What a Layer calls instead of its own forward."""
@@ -263,6 +262,8 @@ class ProgramTracer:
             with_cut: Traced = self.emit("assign", traced)
             traced.variable = with_cut.variable
         traced.variable.stop_gradient = value or not traced.variable.dtype.is_float
+        if not traced.variable.stop_gradient:
+            self.inner_leaves.append(traced)
 
     def variable(self, value: Any) -> Variable:
         """The Variable of a value, as the innermost block sees it."""

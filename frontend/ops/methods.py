@@ -13,7 +13,7 @@ from wherry.schema.dtypes import as_dtype
 from .. import autograd
 from ..device import CPUPlace
 from ..dispatch import mark_written, tracer, update_buffer, write
-from ..tensor import Tensor
+from ..tensor import Tensor, traced_grads
 from . import (
     compare,
     compound,
@@ -118,7 +118,10 @@ def backward(self: Tensor, grad_tensor: Tensor | None = None, retain_graph: bool
 
 def clear_gradient(self: Tensor, set_to_zero: bool = True) -> None:
     """Forget the gradient; with `set_to_zero` (the default) an existing one becomes zeros."""
-    if set_to_zero and self._grad is not None:
+    traced = traced_grads.get()
+    if traced is not None:
+        traced.clear(self, set_to_zero)
+    elif set_to_zero and self._grad is not None:
         # The zeros are made when somebody looks; the next backward writes over them.
         self.grad_cleared = True
     else:
@@ -137,6 +140,10 @@ def gradient(self: Tensor) -> Any:
 
 def retain_grads(self: Tensor) -> None:
     """Keep the gradient of this result of ops in `.grad` when backward passes through it."""
+    leaves = getattr(tracer.get(), "inner_leaves", None)
+    if leaves is not None:
+        leaves.append(self)
+        return
     if self.node is None or self.keeps_grad:
         return
 

@@ -78,6 +78,7 @@ class Optimizer:
         self._decay, self._clip = _regularizer(weight_decay), grad_clip
         self._groups = [self._group(one) for one in _grouped(list(parameters or []))]
         self._state: dict[str, Array] = {}
+        self._tensors: dict[str, Tensor] = {}
 
     def _group(self, spec: Mapping[str, Any]) -> Group:
         options = dict(spec)
@@ -120,6 +121,9 @@ class Optimizer:
     @no_grad()
     def step(self) -> None:
         """Change each parameter that has a gradient, by its gradient."""
+        if tracer.get() is not None:
+            self._record()
+            return
         rate = self.get_lr()
         for group in self._groups:
             for param, grad in self._gradients(group):
@@ -127,6 +131,18 @@ class Optimizer:
                 self._ensure_state(param)
                 self.update(param, grad, rate * scale, group)
                 param.storage.version += 1
+
+    def _record(self) -> None:
+        """The step as a part of a function that is traced."""
+        from wherry.jit.branch import active_tracer
+        from wherry.jit.steps import traced_step
+
+        build = active_tracer()
+        if build is None or not build.converts:
+            raise RuntimeError(
+                "optimizer.step() is not there in static mode; use optimizer.minimize(loss)"
+            )
+        traced_step(self, build)
 
     def _gradients(self, group: Group) -> Iterator[tuple[Parameter, Array]]:
         """The gradients of a group, clipped, with the derivative of the penalty added."""
@@ -162,7 +178,7 @@ class Optimizer:
         In static mode: append the gradients and the step to the Program; returns the step's ops and
         the (parameter, gradient) pairs.
         """
-        if isinstance(loss, Traced):
+        if _is_static(loss):
             from wherry.static import optimize
 
             return optimize.minimize(self, loss, parameters, no_grad_set)
@@ -175,7 +191,7 @@ class Optimizer:
         no_grad_set: Any = None, callbacks: Any = None,
     ) -> list[Any]:  # fmt: skip
         """Compute the gradients of the loss; returns (parameter, gradient) pairs."""
-        if isinstance(loss, Traced):
+        if _is_static(loss):
             from wherry.static import append_backward
 
             variable: Any = loss
@@ -187,7 +203,7 @@ class Optimizer:
 
     def apply_gradients(self, params_grads: Sequence[Any]) -> list[Any]:
         """A step by the pairs that `backward` gave; in static mode its ops, which are appended."""
-        if any(isinstance(grad, Traced) for _, grad in params_grads):
+        if any(_is_static(grad) for _, grad in params_grads):
             from wherry.static import optimize
 
             return list(optimize.apply_gradients(self, params_grads))
@@ -222,6 +238,14 @@ class Optimizer:
         """The accumulator of a parameter, to be changed in place."""
         return self._state[_state_key(param, name)]
 
+    def state_tensor(self, param: Parameter, name: str) -> Tensor:
+        """The accumulator as the Tensor that traced functions read and write: of one memory."""
+        key = _state_key(param, name)
+        found = self._tensors.get(key)
+        if found is None or found.array is not self._state[key]:
+            found = self._tensors[key] = Tensor(self._state[key], name=key)
+        return found
+
     def state_dict(self) -> dict[str, Any]:
         """Accumulators by name (`linear_0.w_0_moment1_0`), and the scheduler's state."""
         found: dict[str, Any] = {name: Tensor(value) for name, value in self._state.items()}
@@ -240,7 +264,10 @@ class Optimizer:
             for name in self.accumulators:
                 key = _state_key(param, name)
                 if key in state_dict:
-                    self._state[key] = self._checked(param, name, state_dict[key])
+                    checked = self._checked(param, name, state_dict[key])
+                    self._ensure_state(param)
+                    # In place: static functions that step write to this memory.
+                    self._state[key][...] = checked
 
     def _checked(self, param: Parameter, name: str, value: Any) -> Array:
         array = np.array(value.array if isinstance(value, Tensor) else value, param.array.dtype)
@@ -253,6 +280,11 @@ class Optimizer:
         return array
 
     set_dict = set_state_dict
+
+
+def _is_static(value: Any) -> bool:
+    """Whether it is a Variable of static mode."""
+    return isinstance(value, Traced) and not value.tracer.converts
 
 
 def _state_key(param: Parameter, name: str) -> str:

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..jit.tracer import ProgramTracer
 from ..nn.clip import ClipGradBase, ClipGradByGlobalNorm, ClipGradByNorm, ClipGradByValue
 from ..regularizer import L1Decay, L2Decay, Regularizer
 from ..traced import Traced
-from .tracer import StaticTracer
-from .variable import Variable
 
-Pairs = list[tuple[Any, Variable]]
+Pairs = list[tuple[Any, Traced]]
 
 
-def clipped(tracer: StaticTracer, clip: ClipGradBase | None, pairs: Pairs) -> Pairs:
+def clipped(tracer: ProgramTracer, clip: ClipGradBase | None, pairs: Pairs) -> Pairs:
     """The (parameter, gradient) pairs with clipped gradients, where need_clip is True.
 
     Raises TypeError for a clip whose `clip` works on arrays: it cannot be a part of a Program.
@@ -39,7 +38,7 @@ def clipped(tracer: StaticTracer, clip: ClipGradBase | None, pairs: Pairs) -> Pa
     return [(param, new.get(param.name, grad)) for param, grad in pairs]
 
 
-def _by_global_norm(tracer: StaticTracer, clip_norm: float, grads: list[Variable]) -> list[Any]:
+def _by_global_norm(tracer: ProgramTracer, clip_norm: float, grads: list[Traced]) -> list[Any]:
     emit = tracer.emit
     squares = emit("sum", [emit("squared_l2_norm", grad) for grad in grads])
     limit = emit("fill_constant", shape=[1], value=clip_norm, dtype=squares.dtype)
@@ -47,15 +46,13 @@ def _by_global_norm(tracer: StaticTracer, clip_norm: float, grads: list[Variable
     return [_scaled(tracer, grad, factor) for grad in grads]
 
 
-def _scaled(tracer: StaticTracer, grad: Variable, factor: Variable) -> Any:
+def _scaled(tracer: ProgramTracer, grad: Traced, factor: Traced) -> Any:
     if not grad.ndim:
         factor = tracer.emit("reshape2", factor, shape=[])
     return tracer.emit("elementwise_mul", grad, factor)
 
 
-def decayed(
-    tracer: StaticTracer, penalty: Regularizer | None, param: Traced, grad: Variable
-) -> Any:
+def decayed(tracer: ProgramTracer, penalty: Regularizer | None, param: Traced, grad: Traced) -> Any:
     """The gradient plus the derivative of the penalty. TypeError for a penalty on arrays."""
     if penalty is None:
         return grad

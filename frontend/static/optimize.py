@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wherry.ir.emit import BlockEmitter
-from wherry.ir.opdef import get_op
+from wherry.ir.opdef import OpDef, get_op
 from wherry.schema.dtypes import float32
 
 from ..location import user_location
@@ -26,6 +26,7 @@ from .training import Pairs, append_backward
 from .variable import Variable
 
 if TYPE_CHECKING:
+    from ..jit.tracer import ProgramTracer
     from ..optimizer.optimizer import Optimizer
 
 
@@ -130,34 +131,39 @@ def apply_gradients(optimizer: Optimizer, pairs: Sequence[Any]) -> list[Operator
             "an optimizer's step needs (parameter, gradient) pairs, but there are none: does the "
             "loss depend on a parameter that is trained?"
         )
-    return _Step(optimizer, found[0][1].tracer).append(found)
+    return _StaticStep(optimizer, found[0][1].tracer).ops(found)
 
 
-class _Step:
-    """One step of an optimizer being appended."""
+class Step:
+    """One step of an optimizer being appended; where its state is kept the subclasses know."""
 
-    def __init__(self, optimizer: Optimizer, tracer: StaticTracer) -> None:
-        self.optimizer, self.tracer, self.program = optimizer, tracer, tracer.owner
+    def __init__(self, optimizer: Optimizer, tracer: ProgramTracer) -> None:
+        self.optimizer, self.tracer = optimizer, tracer
         self.update = _update_of(optimizer)
-        self.tensors = self.program.tensors()
 
-    def append(self, pairs: Sequence[Any]) -> list[Operator]:
-        block = self.tracer.program.global_block
-        before = len(block.ops)
-        with self.tracer.role(OPTIMIZE_ROLE):
-            for group in self.optimizer._groups:
-                mine = [
-                    (self.tensors.get(param.name, param), grad)
-                    for param, grad in pairs if self._group_of(param) is group
-                ]  # fmt: skip
-                changed = [
-                    (param, self._decayed(param, grad, group))
-                    for param, grad in clipped(self.tracer, group.grad_clip, mine)
-                ]
-                for param, grad in changed:
-                    self._one(param, grad, group)
-        made = [Operator(op, self.program.global_block()) for op in block.ops[before:]]
-        return [op for op in made if op.type == self.update.type]
+    def append(self, pairs: Sequence[Any]) -> None:
+        """Append the updates of the parameters in these (parameter, gradient) pairs."""
+        for group in self.optimizer._groups:
+            mine = [(param, grad) for param, grad in pairs if self._group_of(param) is group]
+            changed = [
+                (param, self._decayed(param, grad, group))
+                for param, grad in clipped(self.tracer, group.grad_clip, mine)
+            ]
+            for param, grad in changed:
+                self._one(param, grad, group)
+
+    def emitted(self, opdef: OpDef, inputs: list[Any], attrs: dict[str, Any],
+                targets: dict[str, Any]) -> Any:  # fmt: skip
+        """Append the update's op, whose outputs are the new values of the targets."""
+        raise NotImplementedError
+
+    def state(self, param: Any, name: str) -> Any:
+        """What the optimizer keeps for a parameter."""
+        raise NotImplementedError
+
+    def common_rate(self) -> Any:
+        """The learning rate of all parameters."""
+        raise NotImplementedError
 
     def _group_of(self, param: Any) -> Group:
         """The settings for a parameter; those of the first group for what no group names."""
@@ -165,37 +171,65 @@ class _Step:
         named = (g for g in groups if any(one.name == param.name for one in g.params))
         return next(named, groups[0])
 
-    def _decayed(self, param: Any, grad: Variable, group: Group) -> Variable:
+    def _decayed(self, param: Any, grad: Any, group: Group) -> Any:
         """The gradient with the penalty's, unless the update itself adds it."""
         if "regularization_method" in self.update.attrs(self.optimizer, param, group):
             return grad
         penalty, value = self.optimizer.penalty(param, group), self.tracer.as_traced(param)
-        found: Variable = decayed(self.tracer, penalty, value, grad)
-        return found
+        return decayed(self.tracer, penalty, value, grad)
 
-    def _one(self, param: Any, grad: Variable, group: Group) -> None:
+    def _one(self, param: Any, grad: Any, group: Group) -> None:
         """Append the update of one parameter, and store what it gives."""
         optimizer, opdef = self.optimizer, get_op(self.update.type)
         attrs = self.update.attrs(optimizer, param, group)
-        state = {slot: self._state(param, name) for slot, name in self.update.state.items()}
+        state = {slot: self.state(param, name) for slot, name in self.update.state.items()}
         values = {"Param": param, "Grad": grad, "LearningRate": self._rate(param, group), **state}
         targets = {slot.name: values[slot.name.removesuffix("Out")] for slot in opdef.outputs}
-        role = {"op_role": OPTIMIZE_ROLE, "op_role_var": [param.name, grad.name]}
-        emitter = BlockEmitter(self.tracer.program.global_block, user_location(), extra=role)
-        results = emitter.emit(
-            opdef, [self.tracer.variable(values[slot.name]) for slot in opdef.inputs], attrs,
-            {slot: [self._next_name(target.name)] for slot, target in targets.items()},
-        )  # fmt: skip
-        made = opdef.result_slots(results)
+        inputs = [self.tracer.variable(values[slot.name]) for slot in opdef.inputs]
+        made = opdef.result_slots(self.emitted(opdef, inputs, attrs, {**targets, "Grad": grad}))
         for slot, target in targets.items():
             self._store(target, self.tracer.traced(made[slot][0]))
         if self.update.type == "adamax":
             power = state["Beta1Pow"]
             self._store(power, self.tracer.emit("scale", power, scale=attrs["beta1"], bias=0.0))
 
-    def _store(self, target: Any, value: Variable) -> None:
+    def _store(self, target: Any, value: Any) -> None:
         value.variable.stop_gradient = target.stop_gradient
         self.tracer.assign(target, value)
+
+    def _rate(self, param: Any, group: Group) -> Any:
+        """The learning rate of a parameter."""
+        own = group.learning_rate * param.optimize_attr.get("learning_rate", 1.0)
+        rate = self.common_rate()
+        return rate if own == 1.0 else self.tracer.emit("scale", rate, scale=own, bias=0.0)
+
+
+class _StaticStep(Step):
+    """A step whose state are persistables of a static Program."""
+
+    tracer: StaticTracer
+
+    def __init__(self, optimizer: Optimizer, tracer: StaticTracer) -> None:
+        super().__init__(optimizer, tracer)
+        self.program = tracer.owner
+        self.tensors = self.program.tensors()
+
+    def ops(self, pairs: Sequence[Any]) -> list[Operator]:
+        """Append the step; returns the ops of its updates."""
+        block = self.tracer.program.global_block
+        before = len(block.ops)
+        with self.tracer.role(OPTIMIZE_ROLE):
+            self.append([(self.tensors.get(param.name, param), grad) for param, grad in pairs])
+        made = [Operator(op, self.program.global_block()) for op in block.ops[before:]]
+        return [op for op in made if op.type == self.update.type]
+
+    def emitted(self, opdef: OpDef, inputs: list[Any], attrs: dict[str, Any],
+                targets: dict[str, Any]) -> Any:  # fmt: skip
+        pair = [targets["ParamOut"].name, targets.pop("Grad").name]
+        role = {"op_role": OPTIMIZE_ROLE, "op_role_var": pair}
+        emitter = BlockEmitter(self.tracer.program.global_block, user_location(), extra=role)
+        names = {slot: [self._next_name(target.name)] for slot, target in targets.items()}
+        return emitter.emit(opdef, inputs, attrs, names)
 
     def _next_name(self, name: str) -> str:
         """`w@1`: what prints as `w`, as the value of the parameter w after the step."""
@@ -204,21 +238,14 @@ class _Step:
             version += 1
         return f"{name}@{version}"
 
-    def _state(self, param: Any, name: str) -> Variable:
-        """A persistable of the optimizer for a parameter."""
+    def state(self, param: Any, name: str) -> Variable:
         shape = [1] if name in self.optimizer.scalars else [int(size) for size in param.shape]
         value = self.optimizer.accumulators[name]
         full = generate(f"{param.name}_{name}")
         return make_state(self.tracer, full, shape, param.dtype, value)
 
-    def _rate(self, param: Any, group: Group) -> Any:
-        """The learning rate of a parameter."""
-        own = group.learning_rate * param.optimize_attr.get("learning_rate", 1.0)
-        rate = self._common_rate()
-        return rate if own == 1.0 else self.tracer.emit("scale", rate, scale=own, bias=0.0)
-
-    def _common_rate(self) -> Variable:
-        """The learning rate of all: one persistable for each optimizer and Program."""
+    def common_rate(self) -> Variable:
+        """One persistable for each optimizer and Program."""
         rates = self.program.rates
         name = next((name for name, owner in rates.items() if owner is self.optimizer), None)
         if name is None:

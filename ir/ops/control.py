@@ -1,4 +1,4 @@
-"""Control flow and effects: cond, while, print, assert.
+"""Control flow and effects: cond, while, print, assert; what is done to a gradient.
 
 Their sub-blocks are isolated: what a block reads comes in through its arguments. What they do is
 the interpreter's and codegen's business; here stand their types.
@@ -171,4 +171,19 @@ assert_ = op(
     infer=_assert_infer,
     side_effect=True,
     no_samples="it has no result: tests/ir/test_control.py",
+)  # fmt: skip
+
+
+def _hook_infer(x: TensorType, extra: list[TensorType], *, block: Block) -> None:
+    _need_arguments([x, *extra], block, "the hook")
+    if len(block.results) != 1:
+        fail(f"needs a block that gives one gradient, got {len(block.results)} results")
+    _need_type(block.results[0].type, block.args[0], "from the hook")
+
+
+gradient_hook = op(
+    "gradient_hook", "X Extra*", "",
+    attrs={"block": REQUIRED},
+    infer=_hook_infer,
+    no_samples="it acts in the gradient only: tests/ir/test_gradient_hook.py",
 )  # fmt: skip

@@ -39,6 +39,8 @@ def each_block(program: Program, visit: Callable[[Block], bool]) -> bool:
 
 def is_pure(op: OpDesc) -> bool:
     """Whether the op does nothing but compute its outputs from its inputs."""
+    if op.type == "gradient_hook":  # its block runs in the gradient only
+        return True
     opdef = get_op(op.type)
     return not opdef.side_effect and all(map(is_pure_block, op.blocks))
 

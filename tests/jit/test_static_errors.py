@@ -162,21 +162,6 @@ def test_a_function_without_source_says_so() -> None:
             to_static(function)(paddle.ones([2]))
 
 
-def test_hooks_and_backward_inside_are_refused() -> None:
-    def hooked(x: Any) -> Any:
-        y = x * 2
-        y.register_hook(lambda g: g * 2)
-        return y
-
-    def backward(x: Any) -> Any:
-        x.sum().backward()
-        return x
-
-    for function, text in ((hooked, "register_hook"), (backward, r"backward\(\) inside")):
-        with pytest.raises(ConversionError, match=text):
-            to_static(function)(paddle.ones([2]))
-
-
 def test_calls_that_do_not_fit() -> None:
     @to_static
     def f(x: Any, y: Any) -> Any:
