@@ -75,7 +75,7 @@ _NAMES = {
     """,
 }
 _MODULES = (
-    "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn",
+    "amp", "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn",
     "optimizer", "regularizer", "static", "utils", "vision",
 )  # fmt: skip
 
