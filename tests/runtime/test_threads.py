@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -162,3 +164,84 @@ def test_the_count_may_change_between_calls(tmp_path: Path) -> None:
     for count in (4, 2, 7, 1, 3):
         set_num_threads(count)
         assert model(x).tobytes() == wanted
+
+
+def fork() -> int:
+    with warnings.catch_warnings():  # newer Pythons warn of what is tested here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+@pytest.mark.usefixtures("several")
+@pytest.mark.parametrize("pause", [0.0, 0.05])
+def test_a_forked_child_computes_what_its_parent_does(tmp_path: Path, pause: float) -> None:
+    """Also where the parent's threads are asleep; and the parent goes on."""
+    model = network(tmp_path, "net")
+    x = np.random.default_rng(1).normal(size=(3000, 200)).astype(np.float32)
+    wanted = model(x).tobytes()
+    time.sleep(pause)
+    child = fork()
+    if not child:
+        right = all(model(x).tobytes() == wanted for _ in range(3))
+        threads_ = len(os.listdir("/proc/self/task"))
+        os._exit(0 if right and threads_ == num_threads() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert model(x).tobytes() == wanted
+
+
+# A process of its own: `model` and `x` are there, on four threads, and `alone` is what one gives.
+PROCESS = """
+import ctypes, os, sys, threading
+import numpy as np
+import wherry.runtime
+model = wherry.runtime.load(sys.argv[1])
+x = np.random.default_rng(1).normal(size=(3000, 200)).astype(np.float32)
+wherry.runtime.set_num_threads(1)
+alone = model(x).tobytes()
+wherry.runtime.set_num_threads(4)
+"""
+
+
+def run_process(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    network(folder, "net")
+    command = [sys.executable, "-c", PROCESS + code, str(folder / "net.so")]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, timeout=600
+    )
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "os._exit(3)"])
+def test_a_process_ends_while_a_thread_of_it_calls(tmp_path: Path, end: str) -> None:
+    ended = run_process(tmp_path, f"""
+begun = threading.Event()
+def call():
+    while True:
+        model(x)
+        begun.set()
+threading.Thread(target=call, daemon=True).start()
+assert begun.wait(600)
+{end}
+""")  # fmt: skip
+    assert ended.returncode == (3 if end else 0), ended.stderr
+
+
+def test_a_system_that_gives_no_more_threads(tmp_path: Path) -> None:
+    """The threads that there are do the work. Here a thread's stack has no room in any memory."""
+    ended = run_process(tmp_path, """
+before = len(os.listdir("/proc/self/task"))
+c, attributes = ctypes.CDLL(None), ctypes.create_string_buffer(128)
+assert c.pthread_attr_init(attributes) == 0
+assert c.pthread_attr_setstacksize(attributes, ctypes.c_size_t(1 << 47)) == 0
+assert c.pthread_setattr_default_np(attributes) == 0
+print(model(x).tobytes() == alone, len(os.listdir("/proc/self/task")) - before)
+""")  # fmt: skip
+    assert ended.stdout == "True 0\n", ended
+
+
+def test_a_process_takes_the_count_from_its_environment(tmp_path: Path) -> None:
+    code = "import wherry.runtime; print(wherry.runtime.num_threads())"
+    for count in (1, len(os.sched_getaffinity(0))):
+        environment = os.environ | {"OMP_NUM_THREADS": "4096", "WHERRY_NUM_THREADS": str(count)}
+        shown = subprocess.run([sys.executable, "-c", code], env=environment, text=True,
+                               capture_output=True, check=True)  # fmt: skip
+        assert shown.stdout == f"{count}\n"
