@@ -128,6 +128,27 @@ def test_processes_share_the_cache(folder: Path) -> None:
     assert cache.get(key_of("ab", "")) is None
 
 
+def test_processes_may_compile_the_same_at_once(folder: Path) -> None:
+    """One of them may find what another one wrote; each has code that runs, and one entry stays."""
+    code = (
+        "import sys, numpy as np\n"
+        "from wherry.codegen import jit\n"
+        "from wherry.ir.text import parse_text\n"
+        "text = 'program(x: float32[3]) { y: float32[3] = exp(X=x)  yield y }'\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
+        "print(jit(parse_text(text))([np.zeros(3, np.float32)])[0].tolist())\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers: list[Any] = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(4)]
+    assert [writer.stdout.readline() for writer in writers] == ["ready\n"] * 4
+    for writer in writers:
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    assert [writer.communicate(timeout=600)[0] for writer in writers] == ["[1.0, 1.0, 1.0]\n"] * 4
+    (entry,) = folder.iterdir()
+    assert CodeCache(folder).get(entry.name) is not None
+
+
 def test_the_oldest_entries_go(folder: Path) -> None:
     cache = CodeCache(folder, limit=10_000)
     for number in range(9):
