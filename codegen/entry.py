@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 
 from wherry.ir.dims import Dim
-from wherry.ir.found import Found, check_of
+from wherry.ir.found import Found, check_of, loop_sizes
 from wherry.ir.infer import Guard
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
@@ -114,6 +114,12 @@ class RunEmitter:
                 value = b.load(known, typ=I64)
             b.store(value, self.builder.symbol_place(name))
 
+    def set_sizes(self, values: Mapping[str, Dim]) -> None:
+        """Give sizes new values, all at once."""
+        found = {name: self.builder.dim(value) for name, value in values.items()}
+        for name, value in found.items():
+            self.builder.b.store(i64(value), self.builder.symbol_place(name))
+
     def write_sizes(self, sizes: Sequence[Dim]) -> None:
         """Tell the caller what the outputs' sizes are."""
         b, table = self.builder.b, self.ctx.load("sizes", POINTER)
@@ -180,6 +186,8 @@ class RunEmitter:
         condition, *spare = (resolve(buffer) for buffer in self.plan.carried[op])
         results = list(zip(block.results[1:], spare, op.out_vars, strict=True))
         self.copy(self.plan.of(op.inputs["Condition"][0]), self.pointer(condition), 1)
+        carried = loop_sizes(op)
+        self.set_sizes({name: start for name, (start, _) in carried.items()})
         for var, out in zip(op.inputs.get("X", []), op.out_vars, strict=True):
             self.move(var, out)
 
@@ -190,6 +198,7 @@ class RunEmitter:
                 self.copy(self.plan.of(result), self.pointer(buffer), byte_size(result))
             for result, buffer, out in results:
                 self.copy(buffer, self.pointer(self.plan.of(out)), byte_size(result))
+            self.set_sizes({name: end for name, (_, end) in carried.items()})
 
         self.builder.while_loop(lambda: self.truth(condition), body)
 

@@ -124,8 +124,22 @@ def upper(dim: Dim) -> int | None:
 
 def always_le(a: Dim, b: Dim) -> bool:
     """True if a <= b is certain."""
+    one = _single(a)
+    if one is not None and one.fn in ("min", "max"):
+        sides = [always_le(arg, b) for arg in one.args]
+        if all(sides) or (one.fn == "min" and any(sides)):
+            return True
     low = lower(b - a)
     return low is not None and low >= 0
+
+
+def _single(dim: Dim) -> Atom | None:
+    """The atom that the dim is, if it is nothing more."""
+    if isinstance(dim, SymDim) and len(dim.terms) == 1:
+        ((monomial, factor),) = dim.terms
+        if len(monomial) == 1 and factor == 1:
+            return monomial[0]
+    return None
 
 
 def never_equal(a: Dim, b: Dim) -> bool:

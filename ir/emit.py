@@ -18,7 +18,7 @@ from wherry.schema.dtypes import DType, as_dtype
 from wherry.schema.errors import Loc
 
 from .dims import Dim
-from .found import CHECK, Found, check_of
+from .found import CHECK, bounds_by, check_of, mentions
 from .infer import TensorType, inferring
 from .opdef import OpDef, get_op
 from .program import Block, OpDesc, Variable
@@ -120,13 +120,14 @@ class BlockEmitter(Emitter):
             for slot, found in opdef.result_slots(result).items()
         }  # fmt: skip
         op = OpDesc(opdef.type, slots, outputs, {**opdef.bind(attrs), **self.extra}, self.loc)
+        program.found.update(bounds_by(op, program.found))
         self._place(op)
         return opdef.pack_results(outputs)
 
     def _check_found(self, known: int) -> None:
         """Let new guards on sizes that the run finds be checks in front of the op."""
-        guards, found = self.block.program.guards, Found(self.block.program)
-        late = [one for one in guards[known:] if found.mentions(one.left, one.right)]
+        guards, found = self.block.program.guards, self.block.program.found
+        late = [one for one in guards[known:] if mentions(found, one.left, one.right)]
         guards[known:] = [one for one in guards[known:] if one not in late]
         before = self.block.ops[: self.at]
         for left, relation, right, message, loc in late:

@@ -8,12 +8,14 @@ on such a size is an op, `check_size`, in front of the op that needs it.
 
 A branch of `cond` may find a size, for ops behind the `cond` too. In a run that does not take the
 branch the size is some number within its bound, and nobody looks at what has it. What a round of
-`while` finds stays in the round.
+`while` finds stays in the round, but for the sizes that the loop carries: its attribute `sizes`
+names symbols that are dims of its block's arguments, and become what a round makes of them. They
+never grow, so that the memory of what comes in has room for all rounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final
 
 from .dims import Dim, SymDim, always_le, dim_max, dim_min, product, symbol, symbols_of
@@ -26,9 +28,28 @@ Range = tuple[Dim, Dim]
 
 
 def found_by(op: OpDesc) -> str | None:
-    """The name of the size that the op finds."""
+    """The name of the size that a `true_positions` finds."""
     size = op.attrs["size"] if op.type == FINDER else None
     return str(size) if isinstance(size, SymDim) else None
+
+
+def loop_sizes(op: OpDesc) -> dict[str, tuple[Dim, Dim]]:
+    """The sizes that a `while` carries: what each is before the first round, and after a round."""
+    if op.type != "while" or not op.attrs.get("sizes"):
+        return {}
+    block: Block = op.attrs["block"]
+    places = [
+        (str(size), index, axis)
+        for size in op.attrs["sizes"]
+        for index, arg in enumerate(block.args)
+        for axis, dim in enumerate(arg.shape)
+        if dim == size
+    ]
+    carries = op.inputs.get("X", [])
+    return {
+        name: (carries[i].shape[axis], block.results[1 + i].shape[axis])
+        for name, i, axis in reversed(places)
+    }
 
 
 def check_of(op: OpDesc) -> tuple[Dim, str, Dim]:
@@ -42,6 +63,7 @@ def found_in(block: Block) -> list[str]:
     for op in block.ops:
         own = found_by(op)
         names.update({own: None} if own else {})
+        names.update(dict.fromkeys(loop_sizes(op)))
         for sub in op.blocks:
             names.update(dict.fromkeys(found_in(sub)))
     return list(names)
@@ -70,6 +92,20 @@ def mentioned(op: OpDesc) -> Iterator[str]:
             yield from mentioned(inner)
 
 
+def bounds_by(op: OpDesc, bounds: Mapping[str, Dim]) -> dict[str, Dim]:
+    """What the sizes that the op itself finds are at most, where others are at most `bounds`."""
+    found = {name: ceiling(start, bounds) for name, (start, _) in loop_sizes(op).items()}
+    name = found_by(op)
+    if name is not None:
+        found[name] = ceiling(product(op.in_vars[0].shape), bounds)
+    return found
+
+
+def mentions(found: Container[str], *dims: Dim) -> bool:
+    """Whether one of the sizes occurs in one of the dims."""
+    return any(name in found for dim in dims for name in symbols_of(dim))
+
+
 class Found:
     """The sizes that a Program's run finds, and at most how large they are."""
 
@@ -78,9 +114,7 @@ class Found:
         shapes = [var.shape for var in program.inputs]
         self._shown = {name for shape in shapes for dim in shape for name in symbols_of(dim)}
         for op in program.all_ops():
-            name = found_by(op)
-            if name is not None:
-                self.bounds[name] = self.ceiling(product(op.in_vars[0].shape))
+            self.bounds.update(bounds_by(op, self.bounds))
 
     def __bool__(self) -> bool:
         return bool(self.bounds)
@@ -106,7 +140,7 @@ class Found:
             return set()
         own = found_by(op)
         inner = (name for block in op.blocks for name in found_in(block))
-        return {*inner, *([own] if own else [])}
+        return {*inner, *loop_sizes(op), *([own] if own else [])}
 
     def needs(self, op: OpDesc) -> list[Variable | str]:
         """What the op depends on: its inputs, and the names of the sizes that it mentions."""
@@ -116,13 +150,14 @@ class Found:
         """What may depend on the op: its outputs, and the names of the sizes that it finds."""
         return [*op.out_vars, *self.finds(op)]
 
-    def mentions(self, *dims: Dim) -> bool:
-        """Whether a size that is found occurs in one of these."""
-        return any(name in self.bounds for dim in dims for name in symbols_of(dim))
-
     def ceiling(self, dim: Dim) -> Dim:
         """What the dim is at most, in sizes that are known before the run."""
-        return _range(dim, self.bounds)[1] if self.mentions(dim) else dim
+        return ceiling(dim, self.bounds)
+
+
+def ceiling(dim: Dim, bounds: Mapping[str, Dim]) -> Dim:
+    """What the dim is at most, where the symbols in `bounds` are at most that."""
+    return _range(dim, bounds)[1] if mentions(bounds, dim) else dim
 
 
 def _range(dim: Dim, bounds: Mapping[str, Dim]) -> Range:

@@ -145,6 +145,13 @@ class _Run:
             return evaluate(value, self.dims)
         return [self.attr(one) for one in value] if isinstance(value, list) else value
 
+    def carry_sizes(self, op: OpDesc, carries: Sequence[Array]) -> None:
+        """Give the sizes that a loop carries what they are now."""
+        for arg, array in zip(op.attrs["block"].args, carries, strict=False):
+            for dim, size in zip(arg.shape, array.shape, strict=True):
+                if dim in op.attrs["sizes"]:
+                    self.dims[str(dim)] = size
+
     def sub_block(self, block: Block, arrays: Sequence[Array]) -> list[Array]:
         return self.block(block, dict(zip(block.args, arrays, strict=True)))
 
@@ -169,8 +176,11 @@ def _cond(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
 def _while(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     condition = _arrays(op, "Condition", env)[0]
     carries, extra = _arrays(op, "X", env), _arrays(op, "Extra", env)
+    block: Block = op.attrs["block"]
+    run.carry_sizes(op, carries)
     while condition.item():
-        condition, *carries = run.sub_block(op.attrs["block"], [*carries, *extra])
+        condition, *carries = run.sub_block(block, [*carries, *extra])
+        run.carry_sizes(op, carries)
     return {"Out": carries}
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from wherry.schema.dtypes import DType
 from wherry.schema.errors import Loc
 
+from .dims import Dim
 from .infer import Guard, Shape, TensorType
 
 Slots = dict[str, list["Variable"]]
@@ -190,13 +191,15 @@ class Program:
 
     The inputs are `global_block.args`, the outputs `global_block.results`; persistables are
     Variables of the global block that no op defines. `values` holds their arrays by name: for
-    parameters of a model that is saved or loaded, and for constants that a pass folded.
+    parameters of a model that is saved or loaded, and for constants that a pass folded. `found` are
+    the sizes that a run finds, with what they are at most (see `ir/found.py`).
     """
 
     def __init__(self) -> None:
         self.names: set[str] = set()
         self._counters: dict[str, int] = {}
         self.guards: list[Guard] = []
+        self.found: dict[str, Dim] = {}
         self.values: dict[str, np.ndarray[Any, Any]] = {}
         self.blocks: list[Block] = [Block(self, 0)]
 
@@ -280,6 +283,7 @@ class _Cloner:
     def run(self) -> Program:
         copy, source = self.copy, self.source
         copy.guards, copy.values = list(source.guards), dict(source.values)
+        copy.found = dict(source.found)
         copy._counters = dict(source._counters)
         for block in source.blocks[1:]:
             self.blocks[block.idx] = copy.create_block(None)

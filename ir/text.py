@@ -31,6 +31,7 @@ from wherry.schema.dtypes import DTYPES, DType
 from wherry.schema.errors import Loc
 
 from .dims import SymDim
+from .found import Found
 from .infer import Guard
 from .opdef import OPS, REQUIRED, get_op
 from .program import Block, OpDesc, Program, Variable
@@ -56,7 +57,9 @@ def parse_text(text: str) -> Program:
     from .text_parse import Parser
 
     get_op("fusion")  # fills the table of ops, so that defaults are known
-    return Parser(text).program()
+    program = Parser(text).program()
+    program.found.update(Found(program).bounds)
+    return program
 
 
 def name_text(name: str) -> str:

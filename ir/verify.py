@@ -23,9 +23,9 @@ import numpy as np
 from wherry.schema.dtypes import DType
 from wherry.schema.errors import OpError, UnknownOpError, VerifyError
 
-from .dims import SymDim, is_dim, lower
+from .dims import SymDim, always_le, is_dim, lower
 from .emit import infer_types
-from .found import CHECK, Found, check_of, found_by, found_in, mentioned
+from .found import CHECK, Found, check_of, found_by, found_in, loop_sizes, mentioned
 from .infer import Guard, TensorType, inferring
 from .opdef import REQUIRED, OpDef, Slot, get_op
 from .program import Block, OpDesc, Program, Variable
@@ -73,7 +73,8 @@ class _Checker:
 
     def run(self) -> None:
         get_op("fusion")  # fills the table of ops
-        self.found = set(Found(self.program).unknown)
+        sizes = Found(self.program)
+        self.found, self.ceiling = set(sizes.unknown), sizes.ceiling
         self.late = set(self.found)
         for guard in self.program.guards:
             self.guard(guard)
@@ -136,6 +137,7 @@ class _Checker:
         self.slots(opdef.inputs, op.inputs, "input")
         self.slots(opdef.outputs, op.outputs, "output")
         self.attrs(opdef, op)
+        self.late -= loop_sizes(op).keys()
         if op.type == "cond":
             self.late -= {name for sub in op.blocks for name in found_in(sub)}
         for sub in op.blocks:
@@ -192,6 +194,9 @@ class _Checker:
         self.need(not early, f"it uses {sorted(early)} before an op that finds it")
         if op.type == "while":  # what a round finds stays in the round
             self.late |= self.found.intersection(*map(found_in, op.blocks))
+        for name, (start, end) in loop_sizes(op).items():
+            fits = always_le(self.ceiling(end), self.ceiling(start))
+            self.need(fits, f"the size {name} may grow from {start} to {end}")
 
     def persistable_target(self, op: OpDesc, block: Block) -> None:
         if op.type != "assign_persistable":

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from wherry.ir.dims import Dim, symbol, symbols_of
+from wherry.ir.dims import Dim, SymDim, symbol, symbols_of
+from wherry.ir.found import ceiling
 from wherry.ir.passes.base import is_pure, rule_attrs
 from wherry.ir.program import Variable
 from wherry.ir.text import attr_key
 
 from ..traced import Traced
-from .state import flatten
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
 
 NAME: Final = "found"
-FOUND_ANEW: Final = (
-    "of a size that each round finds anew; keep all elements, with a mask of those that count "
-    "(paddle.where), or collect what each round gives in a list"
-)
 # How many ops back two masks are compared.
 _DEPTH: Final = 8
 
@@ -33,28 +29,22 @@ def positions_of(build: ProgramTracer, mask: Traced) -> Traced:
         for known, positions in frame.found.items():
             if is_same(known, mask.variable):
                 return positions
-    made: Traced = build.emit("true_positions", mask, size=new_size(build))
+    size = symbol(build.free_size(NAME))
+    made: Traced = build.emit("true_positions", mask, size=size)
     build.frames[-1].found[mask.variable] = made
     return made
 
 
-def new_size(build: ProgramTracer) -> Dim:
-    """A size that the run will find."""
-    name = build.free_size(NAME)
-    build.found.add(name)
+def new_size(build: ProgramTracer, bound: Dim) -> SymDim:
+    """A size that the run will find, and that is at most the bound."""
+    name, found = build.free_size(NAME), build.program.found
+    found[name] = ceiling(bound, found)
     return symbol(name)
 
 
 def is_found(build: ProgramTracer, dim: Dim) -> bool:
     """Whether the run finds the dim, whatever the sizes of the inputs are known to be."""
-    return build.found.issuperset(symbols_of(dim))
-
-
-def has_size_of(value: Any, names: set[str]) -> bool:
-    """Whether a tensor in the value has one of these sizes."""
-    tensors = [leaf for leaf in flatten(value)[1] if isinstance(leaf, Traced)]
-    dims = [dim for tensor in tensors for dim in tensor.variable.shape]
-    return any(name in names for dim in dims for name in symbols_of(dim))
+    return all(name in build.program.found for name in symbols_of(dim))
 
 
 def is_same(a: Variable, b: Variable, depth: int = _DEPTH) -> bool:

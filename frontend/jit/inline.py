@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wherry.ir.dims import Dim, SymDim, evaluate, never_equal, substitute
-from wherry.ir.found import CHECK, found_by
+from wherry.ir.dims import Dim, SymDim, evaluate, never_equal, product, substitute
+from wherry.ir.found import CHECK, found_by, loop_sizes
 from wherry.ir.infer import Guard, show
 from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, OpDesc, Program, Variable
@@ -120,9 +120,7 @@ class _Inlined:
     def op(self, op: OpDesc) -> None:
         opdef = get_op(op.type)
         slots = {slot: [self.value(var) for var in vars_] for slot, vars_ in op.inputs.items()}
-        size = found_by(op)
-        if size is not None:
-            self.sizes[size] = new_size(self.tracer)
+        self.find_sizes(op, slots)
         known = {name: value for name, value in op.attrs.items() if name in opdef.attrs}
         attrs = {name: self.attribute(value) for name, value in known.items()}
         if op.type == "assert" and attrs["error"] == "ResizeError":
@@ -130,6 +128,14 @@ class _Inlined:
         result = self.tracer.run_op(opdef, opdef.pack(slots), attrs)
         for slot, found in opdef.result_slots(result).items():
             self.values.update(zip(op.outputs.get(slot, []), found, strict=True))
+
+    def find_sizes(self, op: OpDesc, slots: Mapping[str, Sequence[Traced]]) -> None:
+        """Let the sizes that the op finds be new ones of the Program that is traced."""
+        name = found_by(op)
+        if name is not None:
+            self.sizes[name] = new_size(self.tracer, product(slots["X"][0].variable.shape))
+        for carried, (start, _) in loop_sizes(op).items():
+            self.sizes[carried] = new_size(self.tracer, self.dim(start))
 
     def attribute(self, value: Any) -> Any:
         if isinstance(value, Block):

@@ -14,44 +14,28 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 
-from wherry.ir.infer import TensorType
 from wherry.ir.program import Variable
 from wherry.schema.errors import ConversionError
 
 from ..traced import Traced
 from .branch import active_tracer, decides, trace_branch
-from .either import Zeros
 from .explain import record
-from .found import FOUND_ANEW, has_size_of
 from .generators import run_loop
 from .iterate import Indexed, Pushed, indexed, opened
 from .logic import logical_and, logical_not
+from .loop_sizes import LoopSizes
+from .loop_slot import LoopSlot
 from .merge import (
-    NUMBERS,
-    RETURNED,
-    Unlike,
     as_tensor_of,
-    blank,
-    dtype_of_value,
-    fits,
-    or_missing,
-    same,
-    together,
-    type_of,
 )  # fmt: skip
 from .state import (
-    UNSET,
     Journal,
     Place,
     Poison,
-    Seen,
     at_line,
     cells_of,
     flatten,
     is_orphan,
-    is_poison,
-    is_tensor,
-    poison_text,
     seen,
     unflatten,
 )  # fmt: skip
@@ -164,130 +148,6 @@ class _Counter:
         self.value = value
 
 
-class _Slot:
-    """A place during the search for carry types: how a round starts, leaf by leaf."""
-
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.before = place.get()
-        self.message = ""
-        self.start_from(self.before)
-
-    def start_from(self, value: Any) -> None:
-        """Let a round start from this value; tensors in it are carried."""
-        self.start = value
-        self.structure, self.leaves = flatten(value)
-        self.types: list[TensorType | None] = [
-            type_of(x) if is_tensor(x) else x.type if isinstance(x, Zeros) else None
-            for x in self.leaves
-        ]
-        self.grads = [
-            (is_tensor(x) or isinstance(x, Zeros)) and not x.stop_gradient for x in self.leaves
-        ]
-
-    @property
-    def is_local(self) -> bool:
-        """Unset before the loop and not read behind it: it lives within a round."""
-        return self.start is UNSET
-
-    @property
-    def carries(self) -> bool:
-        return not self.message and not self.is_local and any(self.types)
-
-    def refuse(self, what: str) -> None:
-        """It cannot be carried; whoever reads it in the loop is told."""
-        self.message = f"in a loop whose condition is a tensor, `{self.place.label}` is {what}"
-
-    def round_start(self, build: ProgramTracer, frame: Frame) -> Any:
-        """What the place holds when a round starts: block arguments for what is carried."""
-        if self.message:
-            return Poison(self.message)
-        if not any(self.types):
-            return self.start
-        leaves: list[Any] = []
-        for leaf, type_, grad in zip(self.leaves, self.types, self.grads, strict=True):
-            if type_ is None:
-                leaves.append(leaf)
-                continue
-            base = leaf.variable.base_name if isinstance(leaf, Traced) else "carry"
-            name = build.program.unique(base)
-            arg = frame.block.add_arg(name, type_.shape, type_.dtype, stop_gradient=not grad)
-            if is_tensor(leaf):
-                frame.starts[arg] = build.as_traced(leaf).variable
-            leaves.append(build.traced(arg))
-        return unflatten(self.structure, iter(leaves))
-
-    def settle(self, end: Seen, local: bool, anew: set[str]) -> bool:
-        """Compare with the end of the round, which is fitted to the start; True if something must
-        be carried differently. `local` says that nobody reads the place outside of a round; the
-        sizes in `anew` are those that the round finds.
-        """
-        self.end = end.copy
-        if self.message or end.value is self.start or (end.value is UNSET and self.is_local):
-            return False
-        if self.is_local and local:
-            return False
-        if is_poison(end.value):
-            self.refuse("changed in a way that no round can start from: " + poison_text(end.value))
-            return True
-        if has_size_of(end.copy, anew):
-            self.refuse(FOUND_ANEW)
-            return True
-        return self._settle(end.copy)
-
-    def _settle(self, value: Any) -> bool:
-        unread = self.place.label.startswith(RETURNED) and self.is_local
-        start = blank(value) if unread else or_missing(self.start, self.place.label)
-        try:
-            start, self.end = together(start, or_missing(value, self.place.label), strict=True)
-        except Unlike as error:
-            one, other = error.args
-            self.refuse(
-                f"{one} before a round and {other} after it; give it its final shape and dtype "
-                "before the loop, or collect the parts in a list"
-            )
-            return True
-        if flatten(start)[0] != self.structure or self.is_local:
-            self.start_from(start)
-            self._settle_leaves()
-            return True
-        return self._settle_leaves()
-
-    def _settle_leaves(self) -> bool:
-        changed = [self._settle_leaf(i, leaf) for i, leaf in enumerate(flatten(self.end)[1])]
-        return any(changed)
-
-    def _settle_leaf(self, index: int, end: Any) -> bool:
-        start, carried = self.leaves[index], self.types[index]
-        if carried is None:
-            return self._settle_fixed(index, start, end)
-        wanted = dtype_of_value(end)
-        if wanted is not carried.dtype and not (
-            isinstance(end, NUMBERS) and fits(end, carried.dtype)
-        ):
-            if isinstance(start, NUMBERS) and fits(start, wanted):
-                self.types[index] = TensorType((), wanted)
-            else:
-                self.refuse(
-                    f"of dtype {carried.dtype.name} before a round and {wanted.name} after it; "
-                    "cast it, so that every round has one dtype"
-                )
-            return True
-        grad = is_tensor(end) and not end.stop_gradient
-        if grad and not self.grads[index]:
-            self.grads[index] = True
-            return True
-        return False
-
-    def _settle_fixed(self, index: int, start: Any, end: Any) -> bool:
-        if same(start, end):
-            return False
-        wanted, own = dtype_of_value(end), dtype_of_value(start)
-        dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
-        self.types[index] = TensorType((), dtype)
-        return True
-
-
 class Loop:
     """One tensor-dependent loop being recorded."""
 
@@ -296,10 +156,10 @@ class Loop:
         inner: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.build, self.test, self.body = build, test, body
-        self.slots = {place.key: _Slot(place) for place in places}
+        self.sizes = LoopSizes(build)
+        self.slots = {place.key: LoopSlot(place, self.sizes) for place in places}
         # The names that nobody reads outside of the loop.
         self.inner = set(inner)
-        self.known_sizes = set(build.found)
 
     def record(self, going: Traced) -> None:
         """Find the carries' types, append the `while` op and set the places to its results."""
@@ -339,9 +199,10 @@ class Loop:
         # What this round has come to know says nothing of how the next one starts.
         with self.build.facts.ignored():
             changes = [
-                slot.settle(end, slot.place.label in inner, self.build.found - self.known_sizes)
+                slot.settle(end, slot.place.label in inner)
                 for slot, end in zip(self.slots.values(), ends, strict=True)
             ]
+            changes.append(self.sizes.settle())
             if not any(changes):
                 frame.block.results = [self.build.variable(going), *self._carried()]
         return not any(changes)
@@ -352,7 +213,7 @@ class Loop:
         while journal.first:
             key, (place, _) = journal.first.popitem()
             if key not in self.slots and not is_orphan(place):
-                self.slots[key] = _Slot(place)
+                self.slots[key] = LoopSlot(place, self.sizes)
                 found = True
         return found
 
@@ -373,7 +234,8 @@ class Loop:
                 if type_ is not None:
                     starts.append(as_tensor_of(self.build, leaf, type_.dtype))
         extra = [self.build.traced(var) for var in frame.captured]
-        outs = iter(self.build.emit("while", going, starts, extra, block=frame.block))
+        sizes = self.sizes.carried([slot.place.key for slot in self._carrying()])
+        outs = iter(self.build.emit("while", going, starts, extra, block=frame.block, sizes=sizes))
         for slot in self.slots.values():
             if slot.message:
                 self._set(slot, Poison(slot.message))
@@ -386,10 +248,10 @@ class Loop:
             elif slot.start is not slot.before:
                 self._set(slot, slot.start)
 
-    def _carrying(self) -> list[_Slot]:
+    def _carrying(self) -> list[LoopSlot]:
         return [slot for slot in self.slots.values() if slot.carries]
 
-    def _set(self, slot: _Slot, value: Any) -> None:
+    def _set(self, slot: LoopSlot, value: Any) -> None:
         if not isinstance(slot.place, _Counter):
             self.build.note(slot.place)
         slot.place.set(value)

@@ -182,7 +182,7 @@ def _decide(name: str, left: Any, right: Any) -> bool | None:
     active: Any = tracer.get()
     if known is None and active is not None and active.open_sizes:
         # Decided for sizes of 2 and more: the Program is used for those only.
-        shown = {*symbols_of(left), *symbols_of(right)} - active.found
+        shown = {*symbols_of(left), *symbols_of(right)} - active.program.found.keys()
         known = _certain(name, _at_least_two(left, shown), _at_least_two(right, shown))
         if known is not None:
             active.need_two(shown)

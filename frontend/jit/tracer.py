@@ -86,8 +86,6 @@ class ProgramTracer:
         self.loops = 0
         # The room for elements, where a list needs it.
         self.room: Dim | None = None
-        # The names of the sizes that the run finds.
-        self.found: set[str] = set()
         # The variables that a branch read while they had no value.
         self.unset_reads: set[str] = set()
         self.layers: dict[int, Layer] = {}
@@ -224,7 +222,7 @@ class ProgramTracer:
         """The name of a size that is new in the Program."""
         shapes = [var.shape for var in self.program.inputs]
         shown = {name for shape in shapes for dim in shape for name in symbols_of(dim)}
-        taken = self.program.names | shown | self.found
+        taken = self.program.names | shown | self.program.found.keys()
         return next(name for i in count() if (name := f"{base}_{i}") not in taken)
 
     def true_positions(self, mask: Tensor) -> Traced:

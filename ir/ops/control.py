@@ -13,7 +13,7 @@ from wherry.schema.dtypes import bool_
 from ..dims import SymDim
 from ..emit import BlockEmitter, Emitter, GradContext
 from ..gradients import branch_grad
-from ..infer import TensorType, fail, fail_type, require, show
+from ..infer import Shape, TensorType, fail, fail_type, require, show
 from ..loop_gradient import while_grad
 from ..opdef import REQUIRED, op
 from ..program import Block, Variable
@@ -104,10 +104,11 @@ cond = op(
 
 
 def _while_infer(
-    condition: TensorType, xs: list[TensorType], extra: list[TensorType], *, block: Block
-) -> list[TensorType]:
+    condition: TensorType, xs: list[TensorType], extra: list[TensorType], *, block: Block,
+    sizes: list[SymDim],
+) -> list[TensorType]:  # fmt: skip
     _need_condition(condition, "Condition")
-    _need_arguments([*xs, *extra], block, "the loop")
+    _need_arguments([*_as_carried(xs, block, sizes), *extra], block, "the loop")
     if len(block.results) != 1 + len(xs):
         fail(
             f"needs a block that gives the next condition and {len(xs)} carries,"
@@ -115,14 +116,45 @@ def _while_infer(
         )
     _need_condition(block.results[0].type, "the next condition")
     for arg, result in zip(block.args, block.results[1:], strict=False):
-        _need_carry(arg, result)
+        _need_carry(arg, _as_carried([result.type], block, sizes, [arg])[0], result.base_name)
+    _need_one_size(xs, block, sizes)
     return [var.type for var in block.args[: len(xs)]]
 
 
-def _need_carry(arg: Variable, result: Variable) -> None:
+def _need_one_size(xs: list[TensorType], block: Block, sizes: list[SymDim]) -> None:
+    """What a carried size is at the start, and after a round, must be one, whichever carry shows it."""
+    for size in sizes:
+        places = [
+            (index, axis)
+            for index in range(len(xs))
+            for axis, dim in enumerate(block.args[index].shape) if dim == size
+        ]  # fmt: skip
+        starts = {str(xs[index].shape[axis]) for index, axis in places}
+        ends = {str(block.results[1 + index].shape[axis]) for index, axis in places}
+        if len(starts) != 1 or len(ends) != 1:
+            fail(f"needs one value of the size {size} at the start and after a round of the loop")
+
+
+def _as_carried(
+    types: list[TensorType], block: Block, sizes: list[SymDim], args: list[Variable] | None = None
+) -> list[TensorType]:
+    """The types with the sizes that the loop carries in the place of what they are here."""
+    pairs = zip(types, block.args if args is None else args, strict=False)
+    return [
+        TensorType(_with_sizes(type.shape, arg.shape, sizes), type.dtype) for type, arg in pairs
+    ]
+
+
+def _with_sizes(shape: Shape, like: Shape, sizes: list[SymDim]) -> Shape:
+    if not sizes or len(shape) != len(like):
+        return shape
+    return tuple(to if to in sizes else dim for dim, to in zip(shape, like, strict=True))
+
+
+def _need_carry(arg: Variable, result: TensorType, name: str) -> None:
     """What a round leaves must have the type of what it found."""
-    found = f"'{result.base_name}' with one dtype and shape in every round of the loop"
-    got = f"{_text(arg.type)} before a round and {_text(result.type)} after it"
+    found = f"'{name}' with one dtype and shape in every round of the loop"
+    got = f"{_text(arg.type)} before a round and {_text(result)} after it"
     message = f"needs {found}, got {got}"
     if arg.dtype is not result.dtype:
         fail(message)
@@ -131,12 +163,17 @@ def _need_carry(arg: Variable, result: Variable) -> None:
 
 def _while_grad(F: Emitter, c: GradContext) -> tuple[None, list[Any], list[Any]]:
     assert isinstance(F, BlockEmitter), "eager code runs its loops and records none"
+    if c["sizes"]:
+        fail(
+            "has no gradient where a variable's size changes from round to round; keep all elements "
+            "with a mask of those that count, or call the loop under paddle.no_grad()"
+        )
     return while_grad(F, c)
 
 
 while_ = op(
     "while", "Condition X* Extra*", "Out*",
-    attrs={"block": REQUIRED},
+    attrs={"block": REQUIRED, "sizes": []},
     infer=_while_infer,
     grad=_while_grad,
     no_samples="its meaning is its block's: tests/ir/test_control.py",

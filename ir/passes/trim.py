@@ -33,9 +33,13 @@ def trim(
 
 
 def _carries(op: OpDesc, needed: set[Variable], found: Found) -> list[bool]:
-    """The carries that the outside, the condition, an effect or another such carry needs."""
-    sub = op.attrs["block"]
-    keep = [var in needed for var in op.outputs["Out"]]
+    """The carries that the outside, the condition, an effect or another such carry needs.
+
+    One that shows a size that the loop carries stays.
+    """
+    sub, sizes = op.attrs["block"], op.attrs.get("sizes", [])
+    shown = [any(dim in sizes for dim in var.shape) for var in op.outputs["Out"]]
+    keep = [shows or var in needed for shows, var in zip(shown, op.outputs["Out"], strict=True)]
     while True:
         read = _read(sub, [sub.results[0], *_selected(sub.results[1:], keep)], found)
         more = [kept or arg in read for kept, arg in zip(keep, sub.args, strict=False)]

@@ -1,0 +1,187 @@
+"""A place that the rounds of a loop on a tensor write, while what they carry in it is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wherry.ir.infer import TensorType
+
+from ..traced import Traced
+from .either import Zeros
+from .loop_sizes import UNLIKE, LoopSizes
+from .merge import (
+    NUMBERS,
+    RETURNED,
+    Unlike,
+    blank,
+    dims_of_value,
+    dtype_of_value,
+    fits,
+    or_missing,
+    same,
+    together,
+    type_of,
+)  # fmt: skip
+from .state import (
+    UNSET,
+    Place,
+    Poison,
+    Seen,
+    flatten,
+    is_poison,
+    is_tensor,
+    poison_text,
+    unflatten,
+)  # fmt: skip
+from .tracer import Frame, ProgramTracer
+
+
+class LoopSlot:
+    """A place during the search for carry types: how a round starts, leaf by leaf."""
+
+    def __init__(self, place: Place, sizes: LoopSizes) -> None:
+        self.place, self.sizes = place, sizes
+        self.before = place.get()
+        self.message = ""
+        self.start_from(self.before)
+
+    def start_from(self, value: Any) -> None:
+        """Let a round start from this value; tensors in it are carried."""
+        self.start = value
+        self.structure, self.leaves = flatten(value)
+        self.types: list[TensorType | None] = [
+            type_of(x) if is_tensor(x) else x.type if isinstance(x, Zeros) else None
+            for x in self.leaves
+        ]
+        self.grads = [
+            (is_tensor(x) or isinstance(x, Zeros)) and not x.stop_gradient for x in self.leaves
+        ]
+
+    @property
+    def is_local(self) -> bool:
+        """Unset before the loop and not read behind it: it lives within a round."""
+        return self.start is UNSET
+
+    @property
+    def carries(self) -> bool:
+        return not self.message and not self.is_local and any(self.types)
+
+    def refuse(self, what: str) -> None:
+        """It cannot be carried; whoever reads it in the loop is told."""
+        self.message = f"in a loop whose condition is a tensor, `{self.place.label}` is {what}"
+
+    def round_start(self, build: ProgramTracer, frame: Frame) -> Any:
+        """What the place holds when a round starts: block arguments for what is carried."""
+        if self.message:
+            return Poison(self.message)
+        if not any(self.types):
+            return self.start
+        leaves: list[Any] = []
+        rows = zip(self.leaves, self.types, self.grads, strict=True)
+        for number, (leaf, type_, grad) in enumerate(rows):
+            if type_ is None:
+                leaves.append(leaf)
+                continue
+            shape = self.sizes.shape(self.place.key, number, type_.shape)
+            base = leaf.variable.base_name if isinstance(leaf, Traced) else "carry"
+            name = build.program.unique(base)
+            arg = frame.block.add_arg(name, shape, type_.dtype, stop_gradient=not grad)
+            if is_tensor(leaf):
+                frame.starts[arg] = build.as_traced(leaf).variable
+            leaves.append(build.traced(arg))
+        return unflatten(self.structure, iter(leaves))
+
+    def settle(self, end: Seen, local: bool) -> bool:
+        """Compare with the end of the round, which is fitted to the start; True if something must
+        be carried differently. `local` says that nobody reads the place outside of a round.
+        """
+        self.end = end.copy
+        if self.message or end.value is self.start or (end.value is UNSET and self.is_local):
+            return False
+        if self.is_local and local:
+            return False
+        if is_poison(end.value):
+            self.refuse("changed in a way that no round can start from: " + poison_text(end.value))
+            return True
+        reason = self._loosen(end.copy)
+        if reason:
+            self.refuse(reason)
+        return bool(reason) or self.sizes.has_new(self.place.key) or self._settle(end.copy)
+
+    def _loosen(self, value: Any) -> str | None:
+        """Let sizes that the round finds change from round to round; why that cannot be."""
+        structure, leaves = flatten(value)
+        if not any(map(self.sizes.is_anew, leaves)):
+            return None
+        if structure != self.structure:
+            return UNLIKE
+        for number, (start, end) in enumerate(zip(self.leaves, leaves, strict=True)):
+            if is_tensor(start) and is_tensor(end):
+                dims = dims_of_value(start), dims_of_value(end)
+                reason = self.sizes.loosen(self.place.key, number, *dims)
+                if reason:
+                    return reason
+        return None
+
+    def _start_like(self, value: Any) -> Any:
+        """What was before the loop, with sizes that change as they are now."""
+        structure, leaves = flatten(value)
+        if structure != self.structure:
+            return self.start
+        pairs = enumerate(zip(self.leaves, leaves, strict=True))
+        key = self.place.key
+        return unflatten(
+            structure, iter([self.sizes.start_like(key, number, *pair) for number, pair in pairs])
+        )
+
+    def _settle(self, value: Any) -> bool:
+        unread = self.place.label.startswith(RETURNED) and self.is_local
+        start = blank(value) if unread else or_missing(self._start_like(value), self.place.label)
+        try:
+            start, self.end = together(start, or_missing(value, self.place.label), strict=True)
+        except Unlike as error:
+            one, other = error.args
+            self.refuse(
+                f"{one} before a round and {other} after it; give it its final shape and dtype "
+                "before the loop, or collect the parts in a list"
+            )
+            return True
+        if flatten(start)[0] != self.structure or self.is_local:
+            self.start_from(start)
+            self._settle_leaves()
+            return True
+        return self._settle_leaves()
+
+    def _settle_leaves(self) -> bool:
+        changed = [self._settle_leaf(i, leaf) for i, leaf in enumerate(flatten(self.end)[1])]
+        return any(changed)
+
+    def _settle_leaf(self, index: int, end: Any) -> bool:
+        start, carried = self.leaves[index], self.types[index]
+        if carried is None:
+            return self._settle_fixed(index, start, end)
+        wanted = dtype_of_value(end)
+        if wanted is not carried.dtype and not (
+            isinstance(end, NUMBERS) and fits(end, carried.dtype)
+        ):
+            if isinstance(start, NUMBERS) and fits(start, wanted):
+                self.types[index] = TensorType((), wanted)
+            else:
+                self.refuse(
+                    f"of dtype {carried.dtype.name} before a round and {wanted.name} after it; "
+                    "cast it, so that every round has one dtype"
+                )
+            return True
+        grad = is_tensor(end) and not end.stop_gradient
+        if grad and not self.grads[index]:
+            self.grads[index] = True
+            return True
+        return False
+
+    def _settle_fixed(self, index: int, start: Any, end: Any) -> bool:
+        if same(start, end):
+            return False
+        wanted, own = dtype_of_value(end), dtype_of_value(start)
+        dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
+        self.types[index] = TensorType((), dtype)
+        return True
