@@ -1,6 +1,6 @@
-"""Sizes that change from round to round of a loop on a tensor, as that of x in `x = x[mask]`.
+"""Sizes that shrink from round to round of a loop on a tensor, as that of x in `x = x[mask]`.
 
-A dim of a carry that a round finds anew becomes a symbol, which the `while` carries (see
+A dim of a carry that a round changes becomes a symbol, which the `while` carries (see
 `wherry.ir.found`). Dims that are equal before the loop, and after each round, share one.
 """
 
@@ -65,20 +65,16 @@ class LoopSizes:
         like.stop_gradient = start.stop_gradient
         return like
 
-    def loosen(self, key: Any, number: int, start: Sequence[Dim], end: Sequence[Dim]) -> str | None:
-        """Let what a round finds anew change. Says why where it cannot; None where it can."""
-        if len(start) != len(end):
-            return UNLIKE
+    def loosen(self, key: Any, number: int, start: Sequence[Dim], end: Sequence[Dim]) -> bool:
+        """Let sizes change that shrink from round to round; False if one may grow."""
         found = self.build.program.found
         for axis, (first, last) in enumerate(zip(start, end, strict=True)):
             place = key, number, axis
-            own = [name for name in symbols_of(last) if name in found and name not in self.known]
-            if place not in self.of and not own:
-                continue
-            if not always_le(ceiling(last, found), ceiling(first, found)):
-                return MAY_GROW
-            self.starts[place], self.ends[place] = first, last
-        return None
+            if place in self.of or first != last:
+                if not always_le(ceiling(last, found), ceiling(first, found)):
+                    return False
+                self.starts[place], self.ends[place] = first, last
+        return True
 
     def has_new(self, key: Any) -> bool:
         """Whether a place of this slot waits for its symbol."""

@@ -8,7 +8,7 @@ from wherry.ir.infer import TensorType
 
 from ..traced import Traced
 from .either import Zeros
-from .loop_sizes import UNLIKE, LoopSizes
+from .loop_sizes import MAY_GROW, UNLIKE, LoopSizes
 from .merge import (
     NUMBERS,
     RETURNED,
@@ -109,18 +109,17 @@ class LoopSlot:
         return bool(reason) or self.sizes.has_new(self.place.key) or self._settle(end.copy)
 
     def _loosen(self, value: Any) -> str | None:
-        """Let sizes that the round finds change from round to round; why that cannot be."""
+        """Let sizes shrink from round to round; why a size that the round finds cannot."""
         structure, leaves = flatten(value)
-        if not any(map(self.sizes.is_anew, leaves)):
-            return None
         if structure != self.structure:
-            return UNLIKE
+            return UNLIKE if any(map(self.sizes.is_anew, leaves)) else None
         for number, (start, end) in enumerate(zip(self.leaves, leaves, strict=True)):
-            if is_tensor(start) and is_tensor(end):
+            if _is_sized(start) and _is_sized(end):
                 dims = dims_of_value(start), dims_of_value(end)
-                reason = self.sizes.loosen(self.place.key, number, *dims)
-                if reason:
-                    return reason
+                alike = len(dims[0]) == len(dims[1])
+                fits = alike and self.sizes.loosen(self.place.key, number, *dims)
+                if not fits and self.sizes.is_anew(end):
+                    return MAY_GROW if alike else UNLIKE
         return None
 
     def _start_like(self, value: Any) -> Any:
@@ -185,3 +184,7 @@ class LoopSlot:
         dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
         self.types[index] = TensorType((), dtype)
         return True
+
+
+def _is_sized(value: Any) -> bool:
+    return is_tensor(value) or isinstance(value, Zeros)

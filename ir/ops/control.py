@@ -122,7 +122,7 @@ def _while_infer(
 
 
 def _need_one_size(xs: list[TensorType], block: Block, sizes: list[SymDim]) -> None:
-    """What a carried size is at the start, and after a round, must be one, whichever carry shows it."""
+    """A carried size is the same in all carries that show it, at the start and after a round."""
     for size in sizes:
         places = [
             (index, axis)
@@ -165,8 +165,8 @@ def _while_grad(F: Emitter, c: GradContext) -> tuple[None, list[Any], list[Any]]
     assert isinstance(F, BlockEmitter), "eager code runs its loops and records none"
     if c["sizes"]:
         fail(
-            "has no gradient where a variable's size changes from round to round; keep all elements "
-            "with a mask of those that count, or call the loop under paddle.no_grad()"
+            "has no gradient where the size of a variable changes from round to round; keep all "
+            "elements, with a mask of those that count, or run the loop under paddle.no_grad()"
         )
     return while_grad(F, c)
 

@@ -168,6 +168,52 @@ def test_a_branch_finds_a_size_for_what_follows() -> None:
         assert out.shape == (0,)
 
 
+SHRINKING = """
+program(x: float32[B], go: bool[]) {
+  [end: float32[s], rounds: int64[]] = while(Condition=go, X=[x, zero], sizes=[<s>],
+    block=block(a: float32[s], i: int64[]) {
+      sum: float32[] = reduce_sum(X=a, dim=[0])
+      size: float32[] = fill_constant(shape=[], value=<s>, dtype=float32)
+      mean: float32[] = elementwise_div(X=sum, Y=size)
+      mask: bool[s] = greater_than(X=a, Y=mean)
+      at: int64[n] = true_positions(X=mask, size=<n>)
+      kept: float32[n] = index_select(X=a, Index=at)
+      j: int64[] = scale(X=i, bias=1.0)
+      one: int64[] = fill_constant(shape=[], value=1, dtype=int64)
+      left: int64[] = fill_constant(shape=[], value=<n>, dtype=int64)
+      more: bool[] = less_than(X=one, Y=left)
+      yield more, kept, j
+    })
+  out: float32[s] = scale(X=end, scale=10.0)
+  yield out, rounds
+}
+""".replace("{\n", "{\n  zero: int64[] = fill_constant(shape=[], value=0, dtype=int64)\n", 1)
+
+
+def test_a_loop_carries_a_size_that_shrinks() -> None:
+    program = parse_text(SHRINKING)
+    verify(program)
+    assert equal(parse_text(to_text(program)), program)
+    for count in (1, 2, 5, 100):
+        x = np.random.default_rng(count).normal(size=count).astype(np.float32)
+        kept, rounds = x, 0
+        while len(kept) > 1 or rounds == 0:
+            kept, rounds = kept[kept > kept.mean()], rounds + 1
+        for out, counted in run_both(program, x, np.array(True)):
+            np.testing.assert_allclose(out, kept * 10, rtol=1e-6)
+            assert counted.item() == rounds
+        for out, _ in run_both(program, x, np.array(False)):
+            np.testing.assert_allclose(out, x * 10, rtol=1e-6)
+
+
+def test_a_loop_refuses_a_size_that_may_grow() -> None:
+    text = SHRINKING.replace(
+        "Index=at)", "Index=at)\n      big: float32[2*n] = concat(X=[kept, kept])"
+    )
+    with pytest.raises(VerifyError, match="the size s may grow from B to 2"):
+        verify(parse_text(text.replace("yield more, kept", "yield more, big")))
+
+
 sizes = st.integers(0, 7)
 
 
