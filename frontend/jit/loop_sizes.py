@@ -82,19 +82,16 @@ class LoopSizes:
 
     def settle(self) -> bool:
         """Give the places their symbols; True if one has a new one."""
+        before = dict(self.of)
         groups: dict[tuple[SymDim | None, str, str], SymDim] = {}
-        taken: set[SymDim] = set()
-        changed = False
         for place, end in self.ends.items():
-            old = self.of.get(place)
-            group = old, str(self.starts[place]), str(end)
+            old, start = before.get(place), self.starts[place]
+            group = old, str(start), str(end)
             if group not in groups:
-                fresh = old is None or old in taken
-                groups[group] = new_size(self.build, self.starts[place]) if fresh else old  # type: ignore[assignment]
-                taken.add(groups[group])
-            changed |= groups[group] != old
+                kept = old is not None and old not in groups.values()
+                groups[group] = old if kept and old is not None else new_size(self.build, start)
             self.of[place] = groups[group]
-        return changed
+        return self.of != before
 
     def carried(self, keys: Sequence[Any]) -> list[SymDim]:
         """The symbols of these slots, each once."""
