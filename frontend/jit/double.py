@@ -11,23 +11,18 @@ from .concrete import OUTPUT, ConcreteProgram
 
 
 def gradient_program(concrete: ConcreteProgram, wrt: Sequence[str]) -> ConcreteProgram:
-    """From the inputs and the gradients of the float outputs to the gradients of `wrt`.
+    """From the inputs, what forward wrote as it was before, and the gradients of the float outputs
+    to the gradients of `wrt`.
 
-    It computes the forward again. RuntimeError for one that must not be run twice: it writes a
-    buffer, or draws random numbers.
+    It computes the forward again: with the same random numbers and statistics, and without writing.
     """
-    if any(op.type == "assign_persistable" for op in concrete.main_program.all_ops()):
-        raise RuntimeError(
-            "create_graph=True computes a static function again, which this one does not allow: it "
-            "writes a buffer or draws random numbers (batch_norm and dropout in training mode do); "
-            "call the dynamic function there (net.forward.rollback(), or "
-            "paddle.jit.enable_to_static(False))"
-        )
     program = concrete.main_program.clone()
     for var in program.inputs:
         var.is_hidden = False  # the call whose gradient this is knows the sizes
+    _read_only(program)
     given = {i: _incoming(program, i) for i in differentiable(program.outputs)}
     known = {var.name: var for var in [*program.inputs, *program.persistables]}
+    written = set(assigned(concrete.main_program))
     grads = append_backward(
         program, [program.outputs[i] for i in given], list(given.values()),
         [known[name] for name in wrt],
@@ -35,10 +30,27 @@ def gradient_program(concrete: ConcreteProgram, wrt: Sequence[str]) -> ConcreteP
     for op in program.all_ops():
         op.attrs.pop("op_role", None)
     program.outputs[:] = [_known(grad) for grad in grads]
-    captured = [(tensor, known[var.name]) for tensor, var in concrete.captured]
+    captured = [(t, known[var.name]) for t, var in concrete.captured if var.name not in written]
     leaves = [OUTPUT] * len(wrt)
     structure = list, (None,) * len(wrt)
     return ConcreteProgram(program, captured, (structure, leaves), concrete.function)
+
+
+def assigned(program: Program) -> list[str]:
+    """The persistables that a Program writes (buffers, a random state), in order."""
+    ops = program.global_block.ops
+    found = [op.inputs["Target"][0].name for op in ops if op.type == "assign_persistable"]
+    return list(dict.fromkeys(found))
+
+
+def _read_only(program: Program) -> None:
+    """What the Program writes becomes an input of it, after the others, and is not written."""
+    block, names = program.global_block, assigned(program)
+    block.ops[:] = [op for op in block.ops if op.type != "assign_persistable"]
+    for name in names:
+        var = block.vars[name]
+        var.persistable, var.trainable, var.stop_gradient = False, False, True
+        block.args.append(var)
 
 
 def differentiable(outputs: Sequence[Variable]) -> list[int]:

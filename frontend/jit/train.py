@@ -14,7 +14,7 @@ from wherry.tensor import Tensor
 
 from ..autograd import Grad, GradNode, attach
 from .concrete import ConcreteProgram
-from .double import differentiable, gradient_program
+from .double import assigned, differentiable, gradient_program
 from .native import Interpreted, Native, native_code
 from .reached import add_reached
 
@@ -40,6 +40,7 @@ class TrainingPair:
         self.forward = native_code(self.pair.forward, interpret_if_missing)
         self.forward_state: Callable[[], list[Array]] = self.forward.binder(by_name.__getitem__)
         self.written = [by_name[name] for name in self.forward.assigned]
+        assert self.forward.assigned == assigned(program), "in the order of the gradient's inputs"
         names = [var.name for var in self.pair.backward.persistables]
         self.may_read_again = [(name, by_name[name]) for name in names if name in by_name]
         places = {var.name: i for i, var in enumerate(concrete.inputs)}
@@ -71,13 +72,14 @@ class TrainingPair:
     def run(self, inputs: Sequence[Any]) -> list[Tensor]:
         """Forward on Tensors and arrays; the outputs are on the tape."""
         arrays = [value.array if isinstance(value, Tensor) else value for value in inputs]
-        results, assigned = self.forward(arrays, self.forward_state())
-        for tensor, value in zip(self.written, assigned, strict=True):
+        before = [tensor.array.copy() for tensor in self.written]
+        results, values = self.forward(arrays, self.forward_state())
+        for tensor, value in zip(self.written, values, strict=True):
             tensor.array[...] = value
             tensor.storage.version += 1
         outputs = [Tensor(array) for array in results[: self.n_outputs]]
         wanted = [self._tensor(inputs, place, captured) for place, captured in self.wrt]
-        node = CompiledNode(self, wanted, inputs, arrays, results)
+        node = CompiledNode(self, wanted, [*inputs, *before], arrays, results)
         if any(node.needs):
             pairs = zip(outputs, self.differentiable, strict=True)
             attach(node, [tensor if wants else None for tensor, wants in pairs])
@@ -103,6 +105,7 @@ class CompiledNode(GradNode):
     def __init__(self, owner: TrainingPair, wanted: Sequence[Tensor | None], inputs: Sequence[Any],
                  arrays: list[Any], results: list[Array]) -> None:  # fmt: skip
         super().__init__("static_function", wanted, owner.n_outputs)
+        # The inputs, and what the call wrote as it was before: what a second run would take.
         self.owner, self.inputs = owner, inputs
         self.shapes = [(a.shape, a.dtype) for a in results[: owner.n_outputs]]
         self.unused = {name for name, place in owner.reached.items() if not results[place].item()}
