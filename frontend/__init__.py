@@ -22,6 +22,8 @@ _NAMES = {
     ".tensor": "Tensor Parameter EagerParamBase=Parameter ParamBase=Parameter",
     ".device": "CPUPlace get_device is_compiled_with_cuda set_device",
     ".autograd": "enable_grad grad is_grad_enabled no_grad set_grad_enabled",
+    ".hapi.model": "Model",
+    ".hapi.summary": "summary",
     ".framework": "get_default_dtype get_flags in_dynamic_mode set_default_dtype set_flags",
     ".number_limits": "finfo iinfo",
     ".param_attr": "ParamAttr",
@@ -75,8 +77,8 @@ _NAMES = {
     """,
 }
 _MODULES = (
-    "amp", "autograd", "device", "framework", "inference", "io", "jit", "linalg", "metric", "nn",
-    "optimizer", "regularizer", "static", "utils", "vision",
+    "amp", "autograd", "callbacks", "device", "framework", "hapi", "inference", "io", "jit",
+    "linalg", "metric", "nn", "optimizer", "regularizer", "static", "utils", "vision",
 )  # fmt: skip
 
 
