@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..amp import auto_cast
 from ..framework import in_dynamic_mode
 from ..grad_mode import no_grad
 from ..io import DataLoader, Dataset
@@ -62,6 +63,7 @@ class Model:
         self._loss: Any = None
         self._optimizer: Any = None
         self._metrics: list[Metric] = []
+        self._amp_level = "O0"
 
     def _taken(self) -> int:
         """How many parts of a batch are inputs of the net."""
@@ -75,11 +77,9 @@ class Model:
     ) -> None:  # fmt: skip
         """Say what trains and judges the net; `metrics` is a Metric or a list of them."""
         level = amp_configs.get("level", "O1") if isinstance(amp_configs, dict) else amp_configs
-        if level not in (None, "O0"):
-            raise ValueError(
-                f"Model.prepare computes in the net's dtype, got amp_configs={amp_configs!r}; "
-                'leave it out, or pass "O0"'
-            )
+        if level not in (None, "O0", "O1", "O2"):
+            raise ValueError(f"amp level should be O0, O1 or O2, got amp_configs={amp_configs!r}")
+        self._amp_level = level or "O0"
         if loss is not None and not callable(loss):
             raise TypeError(
                 "'loss' must be sub classes of `paddle.nn.Layer` or any callable function."
@@ -117,8 +117,9 @@ class Model:
         self.network.train()
         self.mode = "train"
         given = _tensors(labels)
-        outputs = _as_list(self.network(*_tensors(inputs)))
-        losses = self._losses(outputs, given)
+        with auto_cast(enable=self._amp_level != "O0", level=self._amp_level):
+            outputs = _as_list(self.network(*_tensors(inputs)))
+            losses = self._losses(outputs, given)
         total = losses[0]
         for loss in losses[1:]:
             total = total + loss
@@ -314,7 +315,7 @@ class Model:
             if problem:
                 warnings.warn(f"Skip loading for {key}. {problem}", stacklevel=2)
                 state.pop(key, None)
-        self.network.set_state_dict({key: state[key] for key in own if key in state})
+        self.network.set_state_dict({key: state.get(key, value) for key, value in own.items()})
         if self._optimizer is not None and not reset_optimizer and os.path.exists(path + ".pdopt"):
             self._optimizer.set_state_dict(load(path + ".pdopt"))
 

@@ -218,7 +218,7 @@ def test_a_model_is_saved_for_inference(tmp_path):
     (lambda: paddle.Model(3), "needs a paddle.nn.Layer, got int"),
     (lambda: paddle.Model(net()).prepare(loss=3), "any callable function"),
     (lambda: paddle.Model(net()).prepare(metrics=3), "int is not sub class of Metric"),
-    (lambda: paddle.Model(net()).prepare(amp_configs="O1"), "amp_configs='O1'"),
+    (lambda: paddle.Model(net()).prepare(amp_configs="O3"), "amp_configs='O3'"),
     (lambda: paddle.Model(net()).train_batch([Data().x], [Data().y]), "call `model.prepare"),
     (lambda: paddle.Model(net()).save("x", training=False), "needs 'inputs'"),
     (lambda: model().fit(3, verbose=0), "needs a Dataset or an iterable"),
