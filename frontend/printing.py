@@ -34,7 +34,7 @@ def set_printoptions(
 
     >>> import wherry as paddle
     >>> paddle.set_printoptions(precision=2); print(paddle.to_tensor([0.125]))
-    Tensor(shape=[1], dtype=float32, place=Place(cpu), stop_gradient=True,
+    Tensor(shape=[1], dtype=float32, place=CPUPlace, stop_gradient=True,
            [0.12])
     >>> paddle.set_printoptions(precision=8)
     """
@@ -60,7 +60,7 @@ def tensor_to_string(tensor: Tensor, prefix: str = "Tensor") -> str:
     width, signed = _widest(_edges(array))
     data = _format(array, indent, _Style(width, signed, summary))
     return (
-        f"{prefix}(shape={tensor.shape}, dtype={tensor.dtype.name}, place={tensor.place}, "
+        f"{prefix}(shape={tensor.shape}, dtype={tensor.dtype.name}, place=CPUPlace, "
         f"stop_gradient={tensor.stop_gradient},\n{' ' * indent}{data})"
     )
 

@@ -202,6 +202,7 @@ class Tensor:
             self.grad_cleared = False
             if self._grad is not None:
                 self._grad.array = np.zeros_like(self._grad.array)
+                self._grad.storage.version += 1
         return self._grad
 
     # What it holds.

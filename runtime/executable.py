@@ -292,6 +292,8 @@ class Executable:
     def _bind(self, persistables: Sequence[Array]) -> _Binding:
         """The binding of these arrays: the one at hand if they are the same objects."""
         binding = self._binding
+        if persistables is binding.arrays:
+            return binding
         if len(persistables) == len(binding.arrays):
             for new, old in zip(persistables, binding.arrays, strict=True):
                 if new is not old:

@@ -14,7 +14,7 @@ from wherry.ir.dims import Dim, symbol
 from wherry.ir.program import Program, Variable
 from wherry.runtime.guesses import Guesses
 from wherry.schema.errors import ConversionError
-from wherry.tensor import Parameter, Tensor, traced_grads
+from wherry.tensor import LAST_WRITE, Parameter, Tensor, traced_grads
 
 from ..autograd import grad_mode
 from ..traced import Traced
@@ -47,10 +47,13 @@ class ConcreteProgram:
         self.main_program = program
         self.captured = captured
         self.structure, self.leaves = result
+        self._is_single = self.structure is None and self.leaves[0] is OUTPUT
         self.function = function
         self.tensors = [tensor for tensor, _ in captured]
         # A parameter that was frozen while tracing has no gradient in the Program.
         self.frozen = [tensor.stop_gradient for tensor in self.tensors]
+        self._frozen = [t for t, was in zip(self.tensors, self.frozen, strict=True) if was]
+        self._stamp = -1
         self._seen = self._as_they_are()
         # After the function's results the Program gives the new values of the inputs `written`.
         self.n_outputs = len(program.outputs)
@@ -88,20 +91,27 @@ class ConcreteProgram:
         """Whether a captured tensor wants a gradient that was cut off, or has another type."""
         if self.grads and self._regraded():
             return True
-        for tensor, array, frozen in self._seen:
-            # The usual case is told by identity alone.
-            if tensor.array is not array or (frozen and not tensor.stop_gradient):
-                break
-        else:
-            return False
+        stamp = LAST_WRITE.stamp
+        # The usual case is told by identity alone, and without any write by one number.
+        if self._stamp != stamp:
+            for tensor, array in self._seen:
+                if tensor.array is not array:
+                    return self._look_closely()
+            self._stamp = stamp
+        for tensor in self._frozen:
+            if not tensor.stop_gradient:
+                return self._look_closely()
+        return False
+
+    def _look_closely(self) -> bool:
         if self._changed():
             return True
         self._seen = self._as_they_are()
         return False
 
-    def _as_they_are(self) -> list[tuple[Tensor, Any, bool]]:
-        arrays = [tensor.array for tensor in self.tensors]
-        return list(zip(self.tensors, arrays, self.frozen, strict=True))
+    def _as_they_are(self) -> list[tuple[Tensor, Any]]:
+        self._stamp = LAST_WRITE.stamp
+        return [(tensor, tensor.array) for tensor in self.tensors]
 
     def _regraded(self) -> bool:
         """Whether a leaf whose `.grad` was looked at has another one now."""
@@ -117,6 +127,8 @@ class ConcreteProgram:
 
     def rebuild(self, values: Sequence[Any]) -> Any:
         """The function's result from the values of `outputs`."""
+        if self._is_single:
+            return values[0]
         found = iter(values)
         leaves = [next(found) if leaf is OUTPUT else leaf for leaf in self.leaves]
         return chosen(unflatten(self.structure, iter(leaves)))

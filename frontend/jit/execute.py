@@ -23,6 +23,7 @@ class Runner:
     def __init__(self, concrete: ConcreteProgram, interpret_if_missing: bool = False) -> None:
         self.concrete = concrete
         self.interprets = interpret_if_missing
+        self.guesses = any(var.is_hidden for var in concrete.main_program.inputs)
         self.by_name = {var.name: tensor for tensor, var in concrete.captured}
         self.differentiable = [not var.stop_gradient for var in concrete.outputs]
         self.input_grads = [not var.stop_gradient for var in concrete.main_program.inputs]
@@ -40,10 +41,12 @@ class Runner:
                     "argument, which has a gradient from before the call that the function does "
                     "not know; call clear_gradient(False) on the argument first"
                 )
+        if not self.guesses:
+            return self._run(inputs)
         return self.concrete.guesses.run(lambda hidden: self._run([*inputs, *hidden]))
 
     def _run(self, inputs: Sequence[Any]) -> Any:
-        if self._wants_gradient(inputs):
+        if grad_enabled.get() and self._wants_gradient(inputs):
             if self.training is None:
                 self.training = TrainingPair(self.concrete, self.interprets)
             outputs = self.training.run(inputs)
@@ -79,7 +82,7 @@ class Runner:
                 inputs[place].grad = grad if held is None else Tensor(held.array + grad.array)
 
     def _wants_gradient(self, inputs: Sequence[Any]) -> bool:
-        if not grad_enabled.get() or not any(self.differentiable):
+        if not any(self.differentiable):
             return False
         if any(not tensor.stop_gradient for tensor in self.concrete.tensors):
             return True
@@ -95,8 +98,9 @@ class Runner:
             targets = [self.by_name[name] for name in native.assigned]
             self.plain = native, native.binder(self.by_name.__getitem__), targets
         native, arrays, targets = self.plain
-        results, assigned = native(arrays_of(inputs), arrays())
-        write_back(targets, assigned)
+        results, assigned = native.call(arrays_of(inputs), arrays())
+        if targets:
+            write_back(targets, assigned)
         return [Tensor(array) for array in results]
 
 

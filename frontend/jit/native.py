@@ -13,6 +13,7 @@ from wherry.ir.interp import run_program
 from wherry.ir.program import Program
 from wherry.ir.text import to_text
 from wherry.schema.errors import CompilerMissingError
+from wherry.tensor import LAST_WRITE
 
 from .prepared import Prepared
 
@@ -33,14 +34,19 @@ class Native:
         self, executable: Any, own: dict[str, Array], prepare: Native | None = None
     ) -> None:
         self.executable, self.prepare = executable, prepare
+        # The outputs, and the new values of the assigned persistables, for inputs and persistables.
+        self.call: Callable[..., tuple[list[Array], list[Array]]] = executable.call
         names = [spec.name for spec in executable.signature.persistables]
         self.constants: list[Array | None] = [own.get(name) for name in names]
         self.persistables = names
         self.outputs = [spec.name for spec in executable.signature.outputs]
         self.assigned: list[str] = list(executable.signature.assigned)
 
-    def binder(self, find: Callable[[str], Any]) -> Callable[[], list[Array]]:
-        """A function that gives the persistables' arrays as they are; `find(name)` is a Tensor."""
+    def binder(self, find: Callable[[str], Any]) -> Callable[[], Sequence[Array]]:
+        """A function that gives the persistables' arrays as they are; `find(name)` is a Tensor.
+
+        As long as nothing is written it gives the same object, which the executable knows again.
+        """
         made = [] if self.prepare is None else self.prepare.outputs
         tensors = [
             (place, find(name))
@@ -50,11 +56,18 @@ class Native:
         prepared = None if self.prepare is None else self._prepared(self.prepare, find)
         fixed: list[Any] = self.constants
 
-        def arrays() -> list[Array]:
-            found = list(fixed if prepared is None else prepared())
-            for place, tensor in tensors:
-                found[place] = tensor.array
-            return found
+        state: tuple[int, tuple[Array, ...]] = -1, ()
+
+        def arrays() -> tuple[Array, ...]:
+            nonlocal state
+            # Read first: what is written from here on is seen by the next call.
+            stamp = LAST_WRITE.stamp
+            if state[0] != stamp:
+                found = list(fixed if prepared is None else prepared())
+                for place, tensor in tensors:
+                    found[place] = tensor.array
+                state = stamp, tuple(found)
+            return state[1]
 
         return arrays
 
@@ -77,15 +90,14 @@ class Native:
         self, inputs: Sequence[Array], persistables: Sequence[Array]
     ) -> tuple[list[Array], list[Array]]:
         """The outputs, and the new values of the assigned persistables."""
-        outputs, assigned = self.executable.call(inputs, persistables)
-        return outputs, assigned
+        return self.call(inputs, persistables)
 
 
 class Interpreted:
     """The numpy interpreter in the place of `Native`, where no compiler is installed."""
 
     def __init__(self, program: Program) -> None:
-        self.program = program
+        self.program, self.call = program, self
         self.constants: list[Array | None] = []
         self.persistables = [v.name for v in program.persistables if v.name not in program.values]
         self.assigned = [

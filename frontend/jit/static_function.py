@@ -59,7 +59,6 @@ class StaticFunction:
         self._bound: weakref.WeakKeyDictionary[Any, StaticFunction] = weakref.WeakKeyDictionary()
         self._is_method = instance is not None
         self._spec: FunctionSpec | None = None
-        self._cache: ProgramCache | None = None
         self._quick: dict[Any, Entry] = {}
         self._replaced = Layer.replaced
         self._mode = Mode(instance)
@@ -83,21 +82,30 @@ class StaticFunction:
         if not _enabled:
             return self.dynamic(*args, **kwargs)
         try:
-            return self._run(args, kwargs)
+            entry = self._known(args, kwargs)
+            return self._run(args, kwargs) if entry is None else entry.runner(args)
         except Exception as error:
             show_users_lines(error)
             raise
+
+    def _known(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Entry | None:
+        """The entry of a call like an earlier one, which need not be taken apart.
+
+        This is done at each call: it is short, and calls little.
+        """
+        if kwargs or self._replaced != Layer.replaced:
+            return None
+        entry = self._quick.get(self._quick_key(args))
+        if entry is None or entry.concrete.outdated():
+            return None
+        self._programs.last = entry
+        return entry
 
     def _run(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         if self._replaced != Layer.replaced:
             self._programs.clear()
             self._quick.clear()
             self._replaced = Layer.replaced
-        quick = None if kwargs else self._quick_key(args)
-        entry = self._quick.get(quick)
-        if entry is not None and not entry.concrete.outdated():
-            self._programs.last = entry
-            return entry.runner(args)
         arguments = Arguments(self._bind(args, kwargs))
         entry = self._programs.find(arguments, self._mode, self.dynamic)
         if not kwargs and (quick := self._quick_key(args)) is not None:
@@ -113,13 +121,13 @@ class StaticFunction:
 
     def _quick_key(self, args: Sequence[Any]) -> Any:
         """A key for calls with plain tensors only, which need not be taken apart; else None."""
-        key: list[Any] = []
+        key: list[Any] = [self._mode.key]
         for value in args:
             if type(value) is not Tensor:
                 return None
             array = value.array
             key += array.shape, array.dtype, value.stop_gradient
-        return self._mode.key, *key
+        return tuple(key)
 
     def _inside_a_trace(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         active = active_tracer()
@@ -149,11 +157,9 @@ class StaticFunction:
             self._spec = FunctionSpec(self._function, self._input_spec, self._is_method)
         return self._spec
 
-    @property
+    @functools.cached_property
     def _programs(self) -> ProgramCache:
-        if self._cache is None:
-            self._cache = ProgramCache(self.function_spec)
-        return self._cache
+        return ProgramCache(self.function_spec)
 
     # Windows into what was traced.
 

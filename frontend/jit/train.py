@@ -38,7 +38,7 @@ class TrainingPair:
         by_name = {var.name: tensor for tensor, var in concrete.captured}
         self.by_name: dict[str, Tensor] = by_name
         self.forward = native_code(self.pair.forward, interpret_if_missing)
-        self.forward_state: Callable[[], list[Array]] = self.forward.binder(by_name.__getitem__)
+        self.forward_state: Callable[[], Sequence[Array]] = self.forward.binder(by_name.__getitem__)
         self.written = [by_name[name] for name in self.forward.assigned]
         assert self.forward.assigned == assigned(program), "in the order of the gradient's inputs"
         names = [var.name for var in self.pair.backward.persistables]
@@ -57,7 +57,7 @@ class TrainingPair:
         return native_code(self.pair.backward, self.interprets)
 
     @cached_property
-    def backward_state(self) -> Callable[[], list[Array]]:
+    def backward_state(self) -> Callable[[], Sequence[Array]]:
         return self.backward.binder(self.by_name.__getitem__)
 
     def gradient_runner(self) -> Callable[[Sequence[Any]], Any]:

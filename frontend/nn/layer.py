@@ -81,7 +81,16 @@ class Layer(LayerState):
 
     def __call__(self, *inputs: Any, **kwargs: Any) -> Any:
         active = tracer.get()
-        called = _as_it_is if active is None else active.convert_call
+        if active is not None or self._forward_pre_hooks or self._forward_post_hooks:
+            return self._call(_as_it_is if active is None else active.convert_call, inputs, kwargs)
+        try:
+            return self.forward(*inputs, **kwargs)
+        except OpError as error:
+            name_layer(error, self)
+            raise
+
+    def _call(self, called: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Forward between the hooks; `called` makes of each function the one to call."""
         for hook in list(self._forward_pre_hooks.values()):
             changed = called(hook)(self, inputs)
             if changed is not None:

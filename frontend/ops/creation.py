@@ -117,7 +117,7 @@ def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Tensor:
 
     >>> import wherry as paddle
     >>> print(paddle.zeros([1, 2]))
-    Tensor(shape=[1, 2], dtype=float32, place=Place(cpu), stop_gradient=True,
+    Tensor(shape=[1, 2], dtype=float32, place=CPUPlace, stop_gradient=True,
            [[0., 0.]])
     """
     return full(shape, 0, dtype_or_default(dtype))

@@ -223,34 +223,34 @@ def test_copies_of_tensors():
 # The texts of real Paddle 2.6.2, with the specification's place.
 PRINTED = {
     "zeros": (lambda: paddle.zeros([1, 2]), """\
-Tensor(shape=[1, 2], dtype=float32, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[1, 2], dtype=float32, place=CPUPlace, stop_gradient=True,
        [[0., 0.]])"""),
     "signed": (lambda: paddle.to_tensor([[1.5, -2.25], [100.0, 0.1]]), """\
-Tensor(shape=[2, 2], dtype=float32, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[2, 2], dtype=float32, place=CPUPlace, stop_gradient=True,
        [[ 1.50000000, -2.25000000],
         [ 100.      ,  0.10000000]])"""),
     "scalar": (lambda: paddle.to_tensor(3), """\
-Tensor(shape=[], dtype=int64, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[], dtype=int64, place=CPUPlace, stop_gradient=True,
        3)"""),
     "cube": (lambda: paddle.arange(8).reshape([2, 2, 2]), """\
-Tensor(shape=[2, 2, 2], dtype=int64, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[2, 2, 2], dtype=int64, place=CPUPlace, stop_gradient=True,
        [[[0, 1],
          [2, 3]],
 
         [[4, 5],
          [6, 7]]])"""),
     "empty": (lambda: paddle.zeros([0, 2]), """\
-Tensor(shape=[0, 2], dtype=float32, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[0, 2], dtype=float32, place=CPUPlace, stop_gradient=True,
        [])"""),
     "bools": (lambda: paddle.to_tensor([True, False]), """\
-Tensor(shape=[2], dtype=bool, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[2], dtype=bool, place=CPUPlace, stop_gradient=True,
        [True , False])"""),
     "long": (lambda: paddle.arange(2000).reshape([2, 1000]), """\
-Tensor(shape=[2, 1000], dtype=int64, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[2, 1000], dtype=int64, place=CPUPlace, stop_gradient=True,
        [[0   , 1   , 2   , ..., 997 , 998 , 999 ],
         [1000, 1001, 1002, ..., 1997, 1998, 1999]])"""),
     "special": (lambda: paddle.to_tensor([float("nan"), float("inf"), 1.0]), """\
-Tensor(shape=[3], dtype=float32, place=Place(cpu), stop_gradient=True,
+Tensor(shape=[3], dtype=float32, place=CPUPlace, stop_gradient=True,
        [nan , inf., 1.  ])"""),
 }  # fmt: skip
 
