@@ -12,7 +12,8 @@ class Machine:
     """The vectors of a target, and the tiles of registers that contractions work in.
 
     A tile is `tile_rows` broadcast numbers by `tile_vectors` vectors: its sums, the vectors and one
-    broadcast fit into the registers without a spill. A direct convolution shapes its tile by the
+    broadcast fit into the registers without a spill; at most `tile_steps` of its steps stand in the
+    innermost loop, for a scheduler mixes them. A direct convolution shapes its tile by the
     image, and has at most `conv_sums` vectors of sums; a reduction along rows has at most
     `row_sums` vectors of partial results at a time. `masked_bytes` is the size of the smallest
     element of which some of a vector can be loaded and stored in one instruction; 0 if none can.
@@ -24,6 +25,7 @@ class Machine:
     registers: int
     tile_rows: int
     tile_vectors: int
+    tile_steps: int
     conv_sums: int
     row_sums: int
     masked_bytes: int = 0
@@ -38,20 +40,20 @@ MACHINES = {
     machine.name: machine
     for machine in (
         Machine(
-            "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, conv_sums=28,
-            row_sums=16, masked_bytes=1, scales=True,
+            "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, tile_steps=4,
+            conv_sums=28, row_sums=16, masked_bytes=1, scales=True,
         ),
         Machine(
-            "avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, conv_sums=12,
-            row_sums=8, masked_bytes=4,
+            "avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, tile_steps=4,
+            conv_sums=12, row_sums=8, masked_bytes=4,
         ),
         Machine(
-            "sse", vector_bytes=16, registers=16, tile_rows=4, tile_vectors=2, conv_sums=10,
-            row_sums=4,
+            "sse", vector_bytes=16, registers=16, tile_rows=4, tile_vectors=2, tile_steps=1,
+            conv_sums=10, row_sums=4,
         ),
         Machine(
-            "neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3, conv_sums=24,
-            row_sums=8,
+            "neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3, tile_steps=4,
+            conv_sums=24, row_sums=8,
         ),
     )
 }  # fmt: skip

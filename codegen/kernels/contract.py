@@ -28,8 +28,9 @@ from .tile import Strip
 
 # A right matrix of so many bytes is read where it lies.
 SMALL = 1 << 14
-# So many rows are few beside a matrix that the second-level cache holds, and beside a larger one.
-NEAR, FEW_NEAR, FEW_FAR = 3 << 18, 32, 8
+# So many rows are few: for more the first tile packs what it reads. Where the call tells how many
+# there are, packing is a pass, and more are few beside a matrix that the second-level cache holds.
+FEW, NEAR, FEW_NEAR = 8, 3 << 18, 32
 # So many rows are few beside a matrix that would be transposed to be packed.
 FEW_TRANSPOSED = 8
 
@@ -124,7 +125,8 @@ class _Versions:
         size = self.right.rows * self.right.columns * self.dtype.itemsize
         if _is_small(self.right):
             return rows_at_once(self.kb)
-        return FEW_NEAR if isinstance(size, int) and size <= NEAR else FEW_FAR
+        is_near = isinstance(size, int) and size <= NEAR
+        return FEW_NEAR if is_near and not isinstance(self.left.rows, int) else FEW
 
     @cached_property
     def many(self) -> Product | None:
@@ -134,7 +136,7 @@ class _Versions:
         return Product(
             kb, kb.dim(left.rows), kb.dim(right.columns), 1, kb.dim(left.columns),
             Left(left.operand, left.base, kb.dim(left.row), 0, kb.dim(left.column)),
-            Right(self.fill, self.place if self.reads_runs and _is_small(right) else None),
+            Right(self.fill, self.place if self.reads_runs else None, _is_small(right)),
             self.store, self.surface.result.is_long,
             left if must_pack_rows(left, left.rows) else None,
         )  # fmt: skip

@@ -29,6 +29,9 @@ _SHARES = 4
 _SHARE_TILES = 16
 # Tiles for the rows that are left where it is not known how many: few, for each is code.
 _REST = (4, 1)
+# Up to so many tiles of rows the first one packs the panels: a pass of its own would take long
+# beside them, and more code would not pay beside more.
+_FEW_TILES = 24
 # Rows so many bytes apart lie in few sets of the first-level cache.
 _CONFLICT = 4096
 
@@ -61,12 +64,13 @@ class Left:
 class Right:
     """The right matrix, by panels.
 
-    `fill(start, count, slots)` packs some columns. With `place` full panels are read where they
-    lie in memory: at `place(start)`.
+    `fill(start, count, slots)` packs some columns. With `place` full panels can be read where they
+    lie in memory: at `place(start)`; `is_near` says that they lie in the first-level cache.
     """
 
     fill: Callable[[Index, Index, Slots], None]
     place: Callable[[Index], Strip] | None = None
+    is_near: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,23 @@ class Product:
         return -(-self.rows // -(-self.rows // most))
 
     @cached_property
+    def row_tiles(self) -> int | None:
+        """How many tiles there are below each other, where it is known."""
+        return -(-self.rows // self.tile_rows) if isinstance(self.rows, int) else None
+
+    @cached_property
+    def in_place(self) -> bool:
+        """Whether full panels are always read where they lie."""
+        return self.right.place is not None and (self.right.is_near or self.row_tiles == 1)
+
+    @cached_property
+    def copies(self) -> bool:
+        """Whether the first tile of rows reads them where they lie, and copies them for others."""
+        few = self.row_tiles is not None and self.row_tiles <= _FEW_TILES
+        whole = self.rows_of_block is self.rows
+        return self.right.place is not None and not self.in_place and few and whole
+
+    @cached_property
     def rows_of_block(self) -> Index:
         """All rows, but where there are few blocks of columns and many rows."""
         narrow = isinstance(self.column_blocks, int) and self.column_blocks < _SHARES
@@ -148,7 +169,8 @@ class Product:
             return self.rows
         if not isinstance(self.rows, int):
             return self.tile_rows * _SHARE_TILES
-        tiles = -(-self.rows // self.tile_rows)
+        tiles = self.row_tiles
+        assert tiles is not None
         return self.rows if tiles < 2 * _SHARES else -(-tiles // _SHARES) * self.tile_rows
 
     @cached_property
@@ -180,21 +202,30 @@ class Product:
         self._pack(first, last)
         for size, start, stop in self._runs():
             from_, to = self._within(start, stop, top, bottom)
+            if self.copies and start == 0:
+                self._tiles(0, size, first, last, True)
+                from_ = size
             with kb.loop(to, from_, size) as i:
-                left = self._left(i, size)
-                with kb.loop(last, first) as number:
-                    self._tile(i, size, left, number, first)
+                self._tiles(i, size, first, last, False)
 
     def _within(self, start: Index, stop: Index, top: Index, bottom: Index) -> tuple[Index, Index]:
         if bottom is self.rows:
             return start, stop
         return self.kb.maximum(start, top), self.kb.minimum(stop, bottom)
 
-    def _tile(self, i: Index, size: int, left: Strip, number: Index, first: Index) -> None:
-        start = self.kb.mul(number, self.width)
-        right = self._right(start, self._count(start), self.kb.sub(number, first))
-        tile = Tile(self.kb, self.dtype, size, self.vectors, self.outer, self.inner, left, right)
-        tile.emit(i, start, self._count(start), self.store, self.in_loops)
+    def _tiles(self, i: Index, size: int, first: Index, last: Index, copying: bool) -> None:
+        """The tiles of some rows from i on, for the panels of a block."""
+        kb, left = self.kb, self._left(i, size)
+        with kb.loop(last, first) as number:
+            start, packed = kb.mul(number, self.width), self._packed(kb.sub(number, first))
+            count = self._count(start)
+            reads = self.in_place or copying
+            right = self._right(start, count, packed) if reads else packed
+            tile = Tile(
+                kb, self.dtype, size, self.vectors, self.outer, self.inner, left, right,
+                packed if copying else None, reads and not self.right.is_near,
+            )  # fmt: skip
+            tile.emit(i, start, count, self.store, self.in_loops)
 
     def _count(self, start: Index) -> Index:
         """The columns of the panel from `start` on."""
@@ -231,27 +262,28 @@ class Product:
         kb, right = self.kb, self.right
         start, stop = kb.mul(first, self.width), kb.minimum(kb.mul(last, self.width), self.columns)
         count = kb.sub(stop, start)
-        if right.place is None:
+        if not (self.in_place or self.copies):
             right.fill(start, count, self._slots)
             return
         rest = kb.rem(count, self.width)
         if not (isinstance(rest, int) and rest == 0):
             with kb.when(kb.ne(rest, 0)):
-                right.fill(kb.sub(stop, rest), rest, self._slots)
+                memory = self._slots.panel(kb.sub(kb.sub(last, first), 1))
+                right.fill(kb.sub(stop, rest), rest, Slots(kb, memory, self.depth, self.width))
 
     def _packed(self, slot: Index) -> Strip:
         """The panel in a slot of the block's memory."""
         each, outer = lanes(self.kb.machine, self.dtype), self.kb.mul(self.inner, self.width)
         return Strip(self._slots.panel(slot), each, outer, self.width)
 
-    def _right(self, start: Index, count: Index, slot: Index) -> Strip:
-        kb, right, packed = self.kb, self.right, self._packed(slot)
-        if right.place is None:
-            return packed
-        here = right.place(start)
+    def _right(self, start: Index, count: Index, packed: Strip) -> Strip:
+        """The panel in place; what was packed of it where it is not full."""
+        kb, place = self.kb, self.right.place
+        assert place is not None
+        here = place(start)
         if isinstance(count, int) and count == self.width:
             return here
-        full, packed = kb.eq(count, self.width), self._packed(0)
+        full = kb.eq(count, self.width)
         pointer = kb.b.select(full, here.operand.pointer, packed.operand.pointer)
         return Strip(
             Operand(kb, pointer, self.dtype, ()), packed.each,

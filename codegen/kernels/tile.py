@@ -16,8 +16,12 @@ from .panels import lanes
 
 # Stores a vector of sums: store(i, j, vector, lanes) for the elements (i, j), (i, j + 1), ...
 Store = Callable[[Index, Index, Value, Lanes], None]
-# So many multiplications stand in the innermost loop, at least.
+# So many multiplications stand in the innermost loop, at least, where that many steps may.
 _UNROLLED = 24
+# So many steps ahead a tile asks for vectors that lie in the rows of a matrix: those no machine
+# guesses.
+_AHEAD = 16
+_LINE = 64
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,9 @@ class Tile:
     """Some rows of the left matrix times some vectors of the right one's columns.
 
     The first element is (`row`, `start`), `count` columns are stored. The sum runs over `outer`
-    times `inner` steps, in that order, for every element.
+    times `inner` steps, in that order, for every element. With `copy` the right vectors are stored
+    there as they are read. `is_far` says that they lie in the rows of a matrix, those of the next
+    tile beside them.
     """
 
     kb: KernelBuilder
@@ -49,6 +55,8 @@ class Tile:
     inner: Index
     left: Strip
     right: Strip
+    copy: Strip | None = None
+    is_far: bool = False
 
     def emit(self, row: Index, start: Index, count: Index, store: Store, in_loops: bool) -> None:
         """Compute the sums and store them; in loops, where the code of `store` is long."""
@@ -71,18 +79,35 @@ class Tile:
         kb, width = self.kb, lanes(self.kb.machine, self.dtype)
         zero = LLVMScalars(kb.b, width).const(0, self.dtype).value
         sums = [[kb.cell(zero) for _ in range(self.vectors)] for _ in range(self.rows)]
-        unroll = min(4, max(1, _UNROLLED // (self.rows * self.vectors)))
+        steps = max(1, _UNROLLED // (self.rows * self.vectors))
+        unroll = min(kb.machine.tile_steps, steps)
         with kb.loop(self.outer) as k1, kb.loop(self.inner, unroll=unroll, plain=True) as k2:
             vectors = [
                 self.right.operand.load_vector(self._at(self.right, u, k1, k2), width)
                 for u in range(self.vectors)
             ]
+            if self.is_far:
+                self._ask_ahead(k2)
+            if self.copy is not None:
+                for u, vector in enumerate(vectors):
+                    self.copy.operand.store_vector(vector, self._at(self.copy, u, k1, k2))
             for r, cells in enumerate(sums):
                 number = self.left.operand.load_at(self._at(self.left, r, k1, k2))
                 left = splat(kb, kb.scalars.cast(number, self.dtype).value, width)
                 for cell, vector in zip(cells, vectors, strict=True):
                     cell.set(multiply_add(kb, self.dtype, left, vector, cell.get(), width))
         return sums
+
+    def _ask_ahead(self, k: Index) -> None:
+        """Ask for the vectors some steps ahead, at the end for the next tile's first ones."""
+        kb, right, width = self.kb, self.right, lanes(self.kb.machine, self.dtype)
+        later = kb.add(k, _AHEAD)
+        is_next = kb.compare(">=", later, self.inner)
+        step = kb.select(is_next, kb.sub(later, self.inner), later)
+        beside = kb.select(is_next, self.vectors * width, 0)
+        at = kb.add(kb.mul(step, right.inner), beside)
+        for first in range(0, self.vectors * width * self.dtype.itemsize, _LINE):
+            right.operand.prefetch(kb.add(at, first // self.dtype.itemsize))
 
     def _at(self, strip: Strip, number: int, k1: Index, k2: Index) -> Index:
         kb = self.kb

@@ -72,3 +72,16 @@ def test_dot_products_stay_in_registers(level: str, rows: int) -> None:
     assert loop.vectors == {VECTORS[level]}
     assert loop.on_stack == []
     assert len(loop.lines) < 80
+
+
+@pytest.mark.parametrize("level", VECTORS)
+@pytest.mark.parametrize("rows", [12, 32])
+def test_a_large_matrix_is_packed_by_the_first_tile(level: str, rows: int) -> None:
+    """It asks for the rows ahead; nothing is spilled, there and in the tiles that follow."""
+    loops = innermost_loops(assembly_of(product(rows, 3072, 768), level))
+    tiles = [loop for loop in loops if loop.multiply_adds >= 8]
+    ahead = [any("prefetch" in line or "prfm" in line for line in loop.lines) for loop in tiles]
+    assert sum(ahead) == 1
+    one_tile = rows <= Target.named(level).vectors.tile_rows
+    assert len(tiles) == 1 if one_tile else len(tiles) >= 2
+    assert not any(loop.spills for loop in tiles)
