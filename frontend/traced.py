@@ -240,6 +240,22 @@ class ViewOf:
         self.source, self.op_type, self.attrs = source, op_type, attrs
 
 
+def refuse_foreign(value: Traced, converting: bool) -> NoReturn:
+    """Say of which other Program a tensor is, and what to do; `converting` in a static function."""
+    if not value.tracer.converts and converting:
+        raise ConversionError(
+            f"{value.name} is a Variable of a static Program, which has no value of its own. "
+            "`paddle.jit.to_static` is only available in dynamic mode. Please call "
+            "`paddle.disable_static()` before initializing your Layer class; a net that was built "
+            "in static mode is saved by paddle.static.save_inference_model, or by paddle.save of "
+            f"its Program's state_dict(){_at_line()}"
+        )
+    raise ConversionError(
+        f"{value!r} belongs to another Program: it was kept from an earlier trace. A traced tensor "
+        f"is valid only while its Program is built; return it instead{_at_line()}"
+    )
+
+
 def _at_line() -> str:
     loc = user_location()
     return f"\n  at {loc}" if loc else ""

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from wherry.ir.dims import SymDim, evaluate, symbol, symbols_of
-from wherry.schema.errors import WherryError
+from wherry.schema.errors import InputError, WherryError
 from wherry.tensor import Tensor
 
 from ..static.input_spec import InputSpec
@@ -160,6 +160,7 @@ class ProgramCache:
                 if not isinstance(one, InputSpec):
                     return None
                 made = leaf_for_spec(one, names[len(leaves)])
+                _need_dtype(one, made, leaf)
                 if not _accepts(made, leaf):
                     return None
                 stop_gradient = leaf_of_value(leaf)[2]
@@ -190,6 +191,18 @@ def static_leaves(arguments: Arguments) -> list[Leaf]:
     ):
         leaves.append(Leaf(f"_jst.{position}.{name}.{number}", *leaf_of_value(value)))
     return leaves
+
+
+def _need_dtype(spec: InputSpec, wanted: Leaf, value: Any) -> None:
+    dtype = leaf_of_value(value)[1]
+    if dtype is not wanted.dtype:
+        error = InputError(
+            f"the argument '{wanted.name}' needs {wanted.dtype.name}, as its {spec} says, got "
+            f"{dtype.name}; {wanted.name}.astype('{wanted.dtype.name}') converts it, or let the "
+            f"InputSpec say '{dtype.name}'"
+        )
+        mark_users(error)
+        raise error
 
 
 def _accepts(leaf: Leaf, value: Any) -> bool:

@@ -116,7 +116,11 @@ def _without_source(function: types.FunctionType) -> Any:
         except ConversionError as error:
             text = f"{function.__name__} was not converted: its source is not in a file"
             if text not in str(error):
-                error.args = (f"{error}\n{text} (exec, or a prompt); put it into one",)
+                error.args = (
+                    f"{error}\n{text} (exec, or a prompt); put it into one, or tell of it before "
+                    "it is called: linecache.cache[filename] = (len(text), None, "
+                    "text.splitlines(True), filename), with exec(compile(text, filename, 'exec'))",
+                )
             raise
 
     return call

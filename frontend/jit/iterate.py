@@ -14,7 +14,7 @@ from ..traced import Traced
 from .branch import end_unless
 from .classes import own_method
 from .lists import is_stored
-from .sizes import Size, as_tensor
+from .sizes import Size, as_tensor, plain
 from .state import at_line
 
 
@@ -153,7 +153,7 @@ def _zip_open(iterables: Any, found: list[Indexed | None], strict: bool) -> Inde
 def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return a is b
-    return str(a) == str(b)
+    return bool(plain(a) == plain(b))
 
 
 def of_reversed(value: Any) -> Any:

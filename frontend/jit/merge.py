@@ -21,7 +21,7 @@ from ..framework import default_dtype
 from ..traced import Traced
 from .either import Either, Missing, Zeros, is_either, parts
 from .lists import TracedList
-from .sizes import NeedsSizes, Size
+from .sizes import NeedsSizes, Size, plain
 from .state import UNSET, Seen, flatten, is_poison, is_tensor, unflatten
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ def same(yes: Any, no: Any) -> bool:
     if isinstance(yes, np.ndarray):
         return yes.dtype == no.dtype and np.array_equal(yes, no)
     if isinstance(yes, Size):
-        return str(yes) == str(no)
+        return bool(plain(yes) == plain(no))
     if isinstance(yes, Missing):
         return True
     try:

@@ -53,6 +53,8 @@ class Step(NamedTuple):
 
 def describe(error: BaseException) -> None:
     """Put the user's lines into the message, once, and take our frames out of the traceback."""
+    if unprocessed():
+        return
     steps = _users(error.__traceback__)
     if steps and not getattr(error, "_wherry_described", False):
         _prepend(error, _text(steps), steps[-1])
@@ -63,10 +65,17 @@ def show_users_lines(error: BaseException) -> None:
     """For what leaves a static function: the user's lines and frames, where the error is of the
     user's code or data. One of ours keeps its frames.
     """
+    if unprocessed():
+        return
     if isinstance(error, WherryError):
         _describe_run(error)
     if isinstance(error, WherryError) or getattr(error, "_wherry_described", False):
         hide_frames(error)
+
+
+def unprocessed() -> bool:
+    """Whether errors are to be left as they are raised: TRANSLATOR_DISABLE_NEW_ERROR=1."""
+    return os.environ.get("TRANSLATOR_DISABLE_NEW_ERROR", "0") not in ("", "0")
 
 
 def mark_users(error: BaseException) -> None:
@@ -76,7 +85,7 @@ def mark_users(error: BaseException) -> None:
 
 def hide_frames(error: BaseException) -> None:
     """Take our frames out of the traceback, unless WHERRY_DEBUG is set."""
-    if not os.environ.get("WHERRY_DEBUG"):
+    if not os.environ.get("WHERRY_DEBUG") and not unprocessed():
         error.with_traceback(_only_users(error.__traceback__))
 
 

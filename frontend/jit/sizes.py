@@ -113,6 +113,11 @@ class Size(SymDim):
             raise NeedsSizes("text")
         return "-1"
 
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return format(int(repr(self)), spec)
+
     def __neg__(self) -> Any:
         return size_of(SymDim.__neg__(plain(self)))
 

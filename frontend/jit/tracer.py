@@ -28,7 +28,7 @@ from wherry.tensor import Parameter, Tensor
 from ..autograd import grad_enabled
 from ..location import user_location
 from ..nn.layer import Layer
-from ..traced import Traced, ViewOf
+from ..traced import Traced, ViewOf, refuse_foreign
 from .either import is_either, one_of
 from .explain import Decisions
 from .facts import Facts
@@ -175,10 +175,7 @@ class ProgramTracer:
             value = one_of(value, "a tensor")
         if isinstance(value, Traced):
             if value.tracer is not self:
-                raise ConversionError(
-                    f"{value!r} belongs to another Program: it was kept from an earlier trace. A "
-                    "traced tensor is valid only while its Program is built; return it instead"
-                )
+                refuse_foreign(value, self.converts)
             return value
         if isinstance(value, Tensor):
             return self.current_value(value)

@@ -111,7 +111,9 @@ def to_tensor_like(value: Any) -> Tensor:
 
 def same_sizes(a: Sequence[Any], b: Sequence[Any]) -> bool:
     """Whether two shapes are known to be equal; `==` on sizes may be an op of the Program."""
-    return [str(size) for size in a] == [str(size) for size in b]
+    from ..jit.sizes import plain
+
+    return bool(plain(list(a)) == plain(list(b)))
 
 
 def need_tensor(value: Any, function: str, argument: str = "x") -> Tensor:

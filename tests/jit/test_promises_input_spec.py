@@ -9,7 +9,7 @@ import pytest
 
 import wherry as paddle
 from wherry.jit import to_static
-from wherry.schema.errors import InputError, OpError
+from wherry.schema.errors import InputError
 from wherry.static import InputSpec
 
 
@@ -130,8 +130,14 @@ def test_a_call_that_does_not_fit_the_spec_gets_a_program_of_its_own() -> None:
     assert net(paddle.ones([2, 10])).shape == [2, 3]
     assert net(paddle.ones([4, 10])).shape == [4, 3]
     assert len(net.forward.program_cache) == 2
-    with pytest.raises(OpError, match="float64"):
-        net(paddle.ones([4, 10], "float64"))
+
+
+def test_a_call_of_another_dtype_names_the_spec_what_it_needs_and_what_came() -> None:
+    net = to_static(Net(), input_spec=[InputSpec([None, 10], name="x")])
+    text = r"'x' needs float32, as its InputSpec\(.*name=x\) says, got float64; x.astype"
+    for x in (paddle.ones([4, 10], "float64"), np.ones([4, 10])):
+        with pytest.raises(ValueError, match=text):
+            net(x)
 
 
 def test_an_unexpected_keyword_is_refused_by_name() -> None:
