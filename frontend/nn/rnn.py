@@ -293,7 +293,17 @@ class _Stack(LayerList):
             start = own[0] if self.num_directions == 1 else tuple(own)
             inputs, last = layer(inputs, start, sequence_length)
             finals += [last] if self.num_directions == 1 else list(last)
+        if sequence_length is not None:
+            inputs = self._ended(inputs, sequence_length)
         return inputs, map_structure(lambda *parts: shape.stack(list(parts), 0), *finals)
+
+    def _ended(self, outputs: Tensor, lengths: Tensor) -> Tensor:
+        """The outputs with zeros behind the end of each sequence."""
+        axis = 0 if self.time_major else 1
+        mask = F.sequence_mask(lengths, outputs.shape[axis], outputs.dtype)
+        if self.time_major:
+            mask = run_op("transpose2", mask, axis=[1, 0])
+        return outputs * run_op("unsqueeze2", mask, axes=[2])  # type: ignore[no-any-return]
 
     def _structure(self) -> Any:
         return 0

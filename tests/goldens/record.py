@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rnn_cases
 import training_cases
 from cases import CASES, Case
 
@@ -70,6 +71,8 @@ def main() -> None:
         print(f"paddle {paddle.__version__}: {module}, {len(own)} cases, {len(recorded)} arrays")
     if not chosen or "training_cases" in chosen:
         np.savez_compressed(here / "training.npz", **training_cases.results(paddle))
+    if not chosen or "rnn_cases" in chosen:
+        np.savez_compressed(here / "rnn.npz", **rnn_cases.all_results(paddle))
 
 
 if __name__ == "__main__":
