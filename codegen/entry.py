@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 
 from wherry.ir.dims import Dim
-from wherry.ir.found import Found, check_of, loop_sizes
+from wherry.ir.found import Found, branch_sizes, check_of, loop_sizes
 from wherry.ir.infer import Guard
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
@@ -169,16 +169,19 @@ class RunEmitter:
                 b.ret(code)
 
     def cond(self, op: OpDesc) -> None:
-        def branch(block: Block) -> Callable[[], None]:
+        sizes = branch_sizes(op)
+
+        def branch(block: Block, side: int) -> Callable[[], None]:
             def emit() -> None:
                 self.block(block)
                 for result, out in zip(block.results, op.out_vars, strict=True):
                     self.move(result, out)
+                self.set_sizes({name: both[side] for name, both in sizes.items()})
 
             return emit
 
         condition = self.truth(self.plan.of(op.inputs["Cond"][0]))
-        yes, no = branch(op.attrs["true_block"]), branch(op.attrs["false_block"])
+        yes, no = branch(op.attrs["true_block"], 0), branch(op.attrs["false_block"], 1)
         self.builder.either(condition, yes, no)
 
     def while_(self, op: OpDesc) -> None:

@@ -7,7 +7,9 @@ Memory is planned before the run, for the bound that each such size has (`Found.
 on such a size is an op, `check_size`, in front of the op that needs it.
 
 A branch of `cond` may find a size, for ops behind the `cond` too. In a run that does not take the
-branch the size is some number within its bound, and nobody looks at what has it. What a round of
+branch the size is some number within its bound, and nobody looks at what has it. The attribute
+`sizes` of a `cond`, [size, in the true branch, in the false one, ...], lets a result have the dims
+of the branch that is taken: each symbol stands for these two dims. What a round of
 `while` finds stays in the round, but for the sizes that the loop carries: its attribute `sizes`
 names symbols that are dims of its block's arguments, and become what a round makes of them. They
 never grow, so that the memory of what comes in has room for all rounds.
@@ -52,6 +54,17 @@ def loop_sizes(op: OpDesc) -> dict[str, tuple[Dim, Dim]]:
     }
 
 
+def branch_sizes(op: OpDesc) -> dict[str, tuple[Dim, Dim]]:
+    """The sizes that a `cond` gives: what each is in the true branch, and in the false one."""
+    triples = iter(op.attrs.get("sizes", []) if op.type == "cond" else [])
+    return {str(size): (yes, no) for size, yes, no in zip(triples, triples, triples, strict=True)}
+
+
+def own_sizes(op: OpDesc) -> dict[str, tuple[Dim, Dim]]:
+    """The sizes that a `while` or a `cond` gives values to itself: the two that it takes."""
+    return {**loop_sizes(op), **branch_sizes(op)}
+
+
 def check_of(op: OpDesc) -> tuple[Dim, str, Dim]:
     """The relation that a `check_size` checks."""
     return op.attrs["left"], op.attrs["relation"], op.attrs["right"]
@@ -63,7 +76,7 @@ def found_in(block: Block) -> list[str]:
     for op in block.ops:
         own = found_by(op)
         names.update({own: None} if own else {})
-        names.update(dict.fromkeys(loop_sizes(op)))
+        names.update(dict.fromkeys(own_sizes(op)))
         for sub in op.blocks:
             names.update(dict.fromkeys(found_in(sub)))
     return list(names)
@@ -95,6 +108,8 @@ def mentioned(op: OpDesc) -> Iterator[str]:
 def bounds_by(op: OpDesc, bounds: Mapping[str, Dim]) -> dict[str, Dim]:
     """What the sizes that the op itself finds are at most, where others are at most `bounds`."""
     found = {name: ceiling(start, bounds) for name, (start, _) in loop_sizes(op).items()}
+    for size, sides in branch_sizes(op).items():
+        found[size] = dim_max(*(ceiling(side, bounds) for side in sides))
     name = found_by(op)
     if name is not None:
         found[name] = ceiling(product(op.in_vars[0].shape), bounds)
@@ -113,8 +128,17 @@ class Found:
         self.bounds: dict[str, Dim] = {}
         shapes = [var.shape for var in program.inputs]
         self._shown = {name for shape in shapes for dim in shape for name in symbols_of(dim)}
-        for op in program.all_ops():
-            self.bounds.update(bounds_by(op, self.bounds))
+        self._collect(program.global_block)
+
+    def _collect(self, block: Block) -> None:
+        """The bounds of a block: those of a loop before its body's, of a `cond` behind its own."""
+        for op in block.ops:
+            if op.type != "cond":
+                self.bounds.update(bounds_by(op, self.bounds))
+            for sub in op.blocks:
+                self._collect(sub)
+            if op.type == "cond":
+                self.bounds.update(bounds_by(op, self.bounds))
 
     def __bool__(self) -> bool:
         return bool(self.bounds)
@@ -140,7 +164,7 @@ class Found:
             return set()
         own = found_by(op)
         inner = (name for block in op.blocks for name in found_in(block))
-        return {*inner, *loop_sizes(op), *([own] if own else [])}
+        return {*inner, *own_sizes(op), *([own] if own else [])}
 
     def needs(self, op: OpDesc) -> list[Variable | str]:
         """What the op depends on: its inputs, and the names of the sizes that it mentions."""

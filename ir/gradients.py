@@ -201,8 +201,14 @@ def branch_grad(
     copy.ops(branch.ops)
     results = [copy.vars[var] for var in branch.results]
     wrt = [args[i] for i in wanted]
-    found = _Backward(block, wrt).run([results[i] for i in given], [grads[i] for i in given])
     F = BlockEmitter(block, extra={"op_role": BACKWARD_ROLE})
+    # What the `cond` gives may have sizes of its own for those that this branch found.
+    fitted = [
+        grads[i] if grads[i].type == results[i].type
+        else F.reshape2(grads[i], shape=list(results[i].shape))
+        for i in given
+    ]  # fmt: skip
+    found = _Backward(block, wrt).run([results[i] for i in given], fitted)
     pairs = zip(wrt, found, strict=True)
     block.results = [_zeros(F, var) if grad is None else grad for var, grad in pairs]
     return block

@@ -15,7 +15,7 @@ from wherry.schema.output import show
 
 from .dims import SymDim, evaluate, symbols_of
 from .emit import run_reference
-from .found import Found, check_of, found_by
+from .found import Found, branch_sizes, check_of, found_by
 from .infer import Guard, Shape, inferring
 from .opdef import get_op
 from .program import Block, OpDesc, Program, Variable
@@ -170,7 +170,10 @@ def _arrays(op: OpDesc, slot: str, env: Env) -> list[Array]:
 def _cond(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:
     taken = _arrays(op, "Cond", env)[0]
     block = op.attrs["true_block" if taken.item() else "false_block"]
-    return {"Out": run.sub_block(block, _arrays(op, "X", env))}
+    found = run.sub_block(block, _arrays(op, "X", env))
+    sides = branch_sizes(op).items()
+    run.dims.update({n: evaluate(yes if taken.item() else no, run.dims) for n, (yes, no) in sides})
+    return {"Out": found}
 
 
 def _while(run: _Run, op: OpDesc, env: Env) -> dict[str, list[Array]]:

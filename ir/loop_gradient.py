@@ -16,6 +16,7 @@ from typing import Any
 from wherry.schema.dtypes import int64
 
 from .emit import BlockEmitter, GradContext
+from .found import Found
 from .gradients import BACKWARD_ROLE, BlockCopier, branch_grad
 from .program import Block, OpDesc, Variable
 
@@ -222,20 +223,20 @@ def _write(F: BlockEmitter, rows: Variable, place: Variable, value: Variable) ->
 
 def _needed(block: Block, results: Iterable[Variable]) -> list[OpDesc]:
     """The ops that these results need."""
-    read = _read(block, results)
-    return [op for op in block.ops if read.intersection(op.out_vars)]
+    read, found = _read(block, results), Found(block.program)
+    return [op for op in block.ops if read.intersection(found.gives(op))]
 
 
-def _read(block: Block, results: Iterable[Variable]) -> set[Variable]:
-    """What a block reads to give these results."""
-    read = set(results)
+def _read(block: Block, results: Iterable[Variable]) -> set[Variable | str]:
+    """What a block reads to give these results, and the sizes that it mentions."""
+    read, found = set[Variable | str](results), Found(block.program)
     for op in reversed(block.ops):
-        if read.intersection(op.out_vars):
-            read.update(_read_by(op, read))
+        if read.intersection(found.gives(op)):
+            read.update(_read_by(op, read), found.uses(op))
     return read
 
 
-def _read_by(op: OpDesc, wanted: set[Variable]) -> list[Variable]:
+def _read_by(op: OpDesc, wanted: set[Variable | str]) -> list[Variable]:
     """What an op reads to give those of its outputs that are wanted."""
     outs = [i for i, var in enumerate(op.out_vars) if var in wanted]
     if op.type == "cond":

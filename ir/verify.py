@@ -25,7 +25,7 @@ from wherry.schema.errors import OpError, UnknownOpError, VerifyError
 
 from .dims import SymDim, always_le, is_dim, lower
 from .emit import infer_types
-from .found import CHECK, Found, check_of, found_by, found_in, loop_sizes, mentioned
+from .found import CHECK, Found, branch_sizes, check_of, found_by, found_in, loop_sizes, mentioned
 from .infer import Guard, TensorType, inferring
 from .opdef import REQUIRED, OpDef, Slot, get_op
 from .program import Block, OpDesc, Program, Variable
@@ -146,6 +146,7 @@ class _Checker:
             self.owned.add(id(sub))
             self.block(sub, set(), depth + 1)
             self.op = op
+        self.late -= branch_sizes(op).keys()
         self.types(opdef, op)
         self.sizes(op)
         for var in op.out_vars:

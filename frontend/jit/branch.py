@@ -143,7 +143,12 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
     if merger.pairs or _has_effects(yes.frame.block) or _has_effects(no.frame.block):
         inputs = _share_arguments(build, yes.frame, no.frame)
         outs = build.emit(
-            "cond", chosen, inputs, true_block=yes.frame.block, false_block=no.frame.block
+            "cond",
+            chosen,
+            inputs,
+            true_block=yes.frame.block,
+            false_block=no.frame.block,
+            sizes=merger.sizes(yes.frame.block, no.frame.block),
         )
     if yes.error is not None and no.error is not None:
         raise BranchEnds(yes.error)

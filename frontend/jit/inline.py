@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wherry.ir.dims import Dim, SymDim, evaluate, never_equal, product, substitute
-from wherry.ir.found import CHECK, found_by, loop_sizes
+from wherry.ir.dims import Dim, SymDim, dim_max, evaluate, never_equal, product, substitute
+from wherry.ir.found import CHECK, branch_sizes, found_by, loop_sizes
 from wherry.ir.infer import Guard, show
 from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, OpDesc, Program, Variable
@@ -122,7 +122,12 @@ class _Inlined:
         slots = {slot: [self.value(var) for var in vars_] for slot, vars_ in op.inputs.items()}
         self.find_sizes(op, slots)
         known = {name: value for name, value in op.attrs.items() if name in opdef.attrs}
-        attrs = {name: self.attribute(value) for name, value in known.items()}
+        blocks = {name: self.block(v) for name, v in known.items() if isinstance(v, Block)}
+        for name, sides in branch_sizes(op).items():
+            self.sizes[name] = new_size(self.tracer, dim_max(*map(self.dim, sides)))
+        attrs = {
+            name: self.attribute(v) for name, v in known.items() if name not in blocks
+        } | blocks
         if op.type == "assert" and attrs["error"] == "ResizeError":
             attrs["message"] = str(self.sizes[attrs["message"]])
         result = self.tracer.run_op(opdef, opdef.pack(slots), attrs)
@@ -138,8 +143,6 @@ class _Inlined:
             self.sizes[carried] = new_size(self.tracer, self.dim(start))
 
     def attribute(self, value: Any) -> Any:
-        if isinstance(value, Block):
-            return self.block(value)
         if isinstance(value, list):
             return [self.attribute(one) for one in value]
         return self.dim(value) if isinstance(value, SymDim) else value

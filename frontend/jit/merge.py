@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from wherry.dispatch import tracer
+from wherry.ir.dims import Dim, dim_max
+from wherry.ir.found import ceiling, mentions
 from wherry.ir.infer import TensorType, show
-from wherry.ir.program import Variable
+from wherry.ir.program import Block, Variable
 from wherry.schema.dtypes import DType, as_dtype, bool_, int64
 from wherry.tensor import Tensor
 
 from ..framework import default_dtype
 from ..traced import Traced
 from .either import Either, Missing, Zeros, is_either, parts
+from .found import new_size
 from .lists import TracedList
 from .sizes import NeedsSizes, Size, plain
 from .state import UNSET, Seen, flatten, is_poison, is_tensor, unflatten
@@ -83,6 +86,17 @@ class Merger:
             else:
                 yield one.kept if one.place is None else outs[one.place]
 
+    def sizes(self, yes: Block, no: Block) -> list[Dim]:
+        """For each two sizes in which results differ a new one: [size, of yes, of no, ...]."""
+        found: dict[tuple[str, str], list[Dim]] = {}
+        for one, two in zip(yes.results, no.results, strict=True):
+            for a, b in zip(one.shape, two.shape, strict=False):
+                if a != b and mentions(self.tracer.program.found, a, b):
+                    bound = dim_max(*(ceiling(d, self.tracer.program.found) for d in (a, b)))
+                    pair = str(a), str(b)
+                    found[pair] = found.get(pair) or [new_size(self.tracer, bound), a, b]
+        return [dim for triple in found.values() for dim in triple]
+
     def results(self, side: int) -> list[Variable]:
         """The Variables that one branch yields; call it while the branch's block is open."""
         return [self._result(pair[side], pair[2]) for pair in self.pairs]
@@ -133,7 +147,7 @@ def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
         lists = _lists_together(a, b)
         if lists is not None:
             return lists
-    found = _alike(a, b)
+    found = _alike(a, b, strict)
     if found is not None:
         return found
     if strict and is_tensor(a) and is_tensor(b):
@@ -157,12 +171,30 @@ def _lists_together(a: TracedList, b: TracedList) -> tuple[Any, Any] | None:
     return stored_together(a, b)
 
 
-def _alike(a: Any, b: Any) -> tuple[Any, Any] | None:
+def _alike(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any] | None:
     """The two values themselves if they have one structure and all leaves can be merged."""
     (structure, left), (other, right) = flatten(a), flatten(b)
-    if structure != other or not all(map(mergeable, left, right)):
+    if structure != other:
+        return None
+    pairs = zip(left, right, strict=True)
+    if not all((not strict and _one_rank(x, y)) or mergeable(x, y) for x, y in pairs):
         return None
     return a, b
+
+
+def _one_rank(yes: Any, no: Any) -> bool:
+    """Whether two tensors become one, of the sizes of that branch which is taken: where they
+    differ, the run finds one of them in any case.
+    """
+    active: Any = tracer.get()
+    if active is None or not all(isinstance(v, (Tensor, Zeros)) for v in (yes, no)):
+        return False
+    left, right = dims_of_value(yes), dims_of_value(no)
+    if len(left) != len(right) or common_dtype(yes, no) is None:
+        return False
+    found = active.program.found
+    differing = [pair for pair in zip(left, right, strict=True) if pair[0] != pair[1]]
+    return bool(differing) and all(mentions(found, *pair) for pair in differing)
 
 
 def _same_container(a: Any, b: Any) -> bool:

@@ -6,11 +6,12 @@ the interpreter's and codegen's business; here stand their types.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wherry.schema.dtypes import bool_
 
-from ..dims import SymDim
+from ..dims import Dim, SymDim
 from ..emit import BlockEmitter, Emitter, GradContext
 from ..gradients import branch_grad
 from ..infer import Shape, TensorType, fail, fail_type, require, show
@@ -48,30 +49,37 @@ def _text(type: TensorType) -> str:
 
 
 def _cond_infer(
-    cond: TensorType, xs: list[TensorType], *, true_block: Block, false_block: Block
-) -> list[TensorType]:
+    cond: TensorType, xs: list[TensorType], *, true_block: Block, false_block: Block,
+    sizes: list[Dim],
+) -> list[TensorType]:  # fmt: skip
     _need_condition(cond, "Cond")
     _need_arguments(xs, true_block, "true_block")
     _need_arguments(xs, false_block, "false_block")
     yes, no = true_block.results, false_block.results
     if len(yes) != len(no):
         fail(f"needs branches with equally many results, got {len(yes)} and {len(no)}")
-    return [_joined(a, b) for a, b in zip(yes, no, strict=True)]
+    triples = zip(sizes[::3], sizes[1::3], sizes[2::3], strict=True)
+    given = {(str(a), str(b)): size for size, a, b in triples}
+    return [_joined(a, b, given) for a, b in zip(yes, no, strict=True)]
 
 
-def _joined(yes: Variable, no: Variable) -> TensorType:
-    """The one type of a value that either branch gives."""
+def _joined(yes: Variable, no: Variable, given: Mapping[tuple[str, str], Dim]) -> TensorType:
+    """The one type of a value that either branch gives; `given` are dims for pairs of dims."""
     name = f"for '{yes.base_name}'" if yes.base_name == no.base_name else "for each result"
     both = f"got {_text(yes.type)} and {_text(no.type)}"
     if yes.dtype is not no.dtype:
         fail(f"needs one dtype in both branches {name}, {both}; cast one of them")
     if yes.ndim != no.ndim:
         fail(f"needs equally many dims in both branches {name}, {both}; reshape one of them")
+    dims: list[Dim] = []
     for a, b in zip(yes.shape, no.shape, strict=True):
-        require(a, "==", b, f"needs one shape in both branches {name}, {both}")
-    # Of two forms of one size the known one says more.
-    pairs = zip(yes.shape, no.shape, strict=True)
-    return TensorType(tuple(b if isinstance(a, SymDim) else a for a, b in pairs), yes.dtype)
+        size = given.get((str(a), str(b)))
+        if size is None:
+            require(a, "==", b, f"needs one shape in both branches {name}, {both}")
+            # Of two forms of one size the known one says more.
+            size = b if isinstance(a, SymDim) else a
+        dims.append(size)
+    return TensorType(tuple(dims), yes.dtype)
 
 
 def _cond_grad(F: Emitter, c: GradContext) -> tuple[None, list[Any]]:
@@ -96,7 +104,7 @@ def _cond_grad(F: Emitter, c: GradContext) -> tuple[None, list[Any]]:
 
 cond = op(
     "cond", "Cond X*", "Out*",
-    attrs={"true_block": REQUIRED, "false_block": REQUIRED},
+    attrs={"true_block": REQUIRED, "false_block": REQUIRED, "sizes": []},
     infer=_cond_infer,
     grad=_cond_grad,
     no_samples="its meaning is its blocks': tests/ir/test_control.py",

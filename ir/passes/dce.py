@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..found import Found
+from ..dims import symbols_of
+from ..found import Found, own_sizes
 from ..program import Block, OpDesc, Program
 from .base import is_pure, live_blocks
 from .trim import trim
@@ -32,6 +33,9 @@ def _dce(block: Block, found: Found, sizes: set[str]) -> bool:
             changed = True
             continue
         if op.blocks:
+            sizes.update(
+                name for pair in own_sizes(op).values() for d in pair for name in symbols_of(d)
+            )
             changed |= trim(op, block, needed, found, lambda inner: _dce(inner, found, sizes))
         needed.update(op.in_vars)
         sizes.update(found.uses(op))

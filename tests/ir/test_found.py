@@ -214,6 +214,34 @@ def test_a_loop_refuses_a_size_that_may_grow() -> None:
         verify(parse_text(text.replace("yield more, kept", "yield more, big")))
 
 
+def test_a_branch_gives_a_value_of_its_own_size() -> None:
+    program = parse_text(
+        """
+        program(x: float32[B], mask: bool[B], flag: bool[]) {
+          y: float32[s] = cond(Cond=flag, X=[x, mask], sizes=[<s>, <n>, <B>],
+            true_block=block(a: float32[B], m: bool[B]) {
+              at: int64[n] = true_positions(X=m, size=<n>)
+              picked: float32[n] = index_select(X=a, Index=at)
+              yield picked
+            }, false_block=block(b: float32[B], k: bool[B]) {
+              yield b
+            })
+          out: float32[s] = scale(X=y, scale=2.0)
+          size: int64[] = fill_constant(shape=[], value=<s>, dtype=int64)
+          yield out, size
+        }
+        """
+    )
+    verify(program)
+    assert equal(parse_text(to_text(program)), program)
+    verify(prepare_for_codegen(program, inference=False))
+    x, mask = np.arange(4, dtype=np.float32), np.array([True, False, True, False])
+    for flag, wanted in ((True, x[mask]), (False, x)):
+        for out, size in run_both(program, x, mask, np.array(flag)):
+            assert out.tolist() == (wanted * 2).tolist()
+            assert size.item() == len(wanted)
+
+
 sizes = st.integers(0, 7)
 
 

@@ -112,6 +112,14 @@ def found_in_branches_and_rounds(x: Any) -> Any:
     return picked * 2, total
 
 
+def of_the_branch_taken(x: Any) -> Any:
+    rows = x[x[:, 0] > 0]
+    few = rows if x.sum() > 0 else x[:2] * 3
+    if rows.shape[0] == 0:
+        return paddle.zeros([0, 4]), few + 1
+    return rows * 2, few + 1
+
+
 def written_by_mask(x: Any) -> Any:
     y = x * 1
     y[y > 0.5] = y[y > 0.5] * 2
@@ -126,7 +134,8 @@ def of_one_element(x: Any) -> Any:
 
 FUNCTIONS = [
     by_mask, by_part_of_a_mask, selected, positions, indexed_by_positions, distinct, computed_with,
-    decided_by_the_size, looped_over, found_in_branches_and_rounds, written_by_mask, of_one_element,
+    decided_by_the_size, looped_over, found_in_branches_and_rounds, of_the_branch_taken,
+    written_by_mask, of_one_element,
 ]  # fmt: skip
 
 
@@ -253,11 +262,19 @@ def found_in_rounds(x: Any) -> Any:
     return total
 
 
+def counted_in_rounds(x: Any) -> Any:
+    total, i = x.sum() * 0, paddle.to_tensor(0)
+    while i < 3:
+        total = total + (x * x).sum() * x[x > i.astype("float32") / 2].shape[0]
+        i = i + 1
+    return total
+
+
 @pytest.mark.parametrize(
     "function",
     [
-        squared_selection, products_of_rows, gathered, times_the_size, summed_in_a_loop,
-        chosen_by_a_branch, found_in_rounds,
+        counted_in_rounds, of_the_branch_taken, squared_selection, products_of_rows, gathered,
+        times_the_size, summed_in_a_loop, chosen_by_a_branch, found_in_rounds,
     ],
 )  # fmt: skip
 def test_gradients(function: Callable[..., Any]) -> None:
@@ -384,9 +401,26 @@ def shrunk_in_a_loop_in_a_loop(x: Any) -> Any:
     return total
 
 
+def suppressed_until_one_is_left(x: Any) -> Any:
+    order, keep, count = x[:, 0].argsort(), paddle.zeros([x.shape[0]], "int64"), paddle.to_tensor(0)
+    while len(order) > 0:
+        keep[count] = order[0]
+        count = count + 1
+        if order.numel() == 1:
+            break
+        order = order[1:]
+        if x[order].sum() > 0:
+            order = order[paddle.nonzero(x[order][:, 1] < 1).flatten()]
+    return keep, count, order
+
+
 @pytest.mark.parametrize(
-    "function", [suppressed, halved, two_that_shrink_apart, shrunk_in_a_loop_in_a_loop]
-)
+    "function",
+    [
+        suppressed, halved, two_that_shrink_apart, shrunk_in_a_loop_in_a_loop,
+        suppressed_until_one_is_left, of_the_branch_taken,
+    ],
+)  # fmt: skip
 def test_loops_carry_sizes_that_shrink(function: Callable[..., Any], tmp_path: Path) -> None:
     spec = [InputSpec([None, 4], name="x")]
     prefix = str(tmp_path / "net")
