@@ -70,6 +70,13 @@ _NAMES = {
         uniform
     """,
     ".ops.compound": "crop cross diagflat diff logit put_along_axis quantile rot90",
+    ".ops.at_index": "index_add index_fill index_put multiplex take",
+    ".ops.order": "bucketize cummax cummin histogram kthvalue mode",
+    ".ops.numbers": """
+        atleast_1d atleast_2d atleast_3d frac hypot ldexp logaddexp logspace nan_to_num sgn
+        tril_indices triu_indices
+    """,
+    ".nn.functional.channels": "diag_embed",
     ".ops.einsum": "einsum",
     ".ops.inplace": "reshape_ squeeze_ tanh_ unsqueeze_ scatter_",
     "wherry.schema.dtypes": """

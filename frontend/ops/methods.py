@@ -15,13 +15,16 @@ from ..device import CPUPlace
 from ..dispatch import mark_written, tracer, update_buffer, write
 from ..tensor import Tensor, traced_grads
 from . import (
+    at_index,
     compare,
     compound,
     creation,
     indexing,
     linalg,
     math,
+    numbers,
     operators,
+    order,
     random,
     reduce,
     search,
@@ -31,6 +34,9 @@ from .convert import cast_to, to_tensor_like
 
 # Functions whose first argument is the Tensor: `x.name(...)` is `paddle.name(x, ...)`.
 FUNCTIONS: dict[Any, str] = {
+    at_index: "index_add index_fill index_put take",
+    order: "bucketize cummax cummin histogram kthvalue mode",
+    numbers: "atleast_1d atleast_2d atleast_3d frac hypot ldexp logaddexp nan_to_num sgn",
     compound: "crop cross diff logit put_along_axis quantile rot90",
     math: """
         add subtract multiply divide maximum minimum fmax fmin floor_divide mod remainder
@@ -69,6 +75,7 @@ INPLACE = """
     add subtract multiply divide floor_divide mod remainder pow exp sqrt rsqrt sin cos tan tanh
     abs square floor ceil round reciprocal neg scale clip cast lerp sigmoid erf log log2 log10
     log1p expm1 asin acos atan sinh cosh masked_fill scatter tril triu cumsum trunc
+    index_add index_fill index_put nan_to_num frac hypot ldexp put_along_axis cumprod logit
 """
 RESHAPING = "reshape squeeze unsqueeze flatten transpose t"
 

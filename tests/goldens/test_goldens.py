@@ -54,6 +54,8 @@ COMPILED = """
     F.unfold_1 F.fold F.pixel_unshuffle F.channel_shuffle F.temporal_shift F.gather_tree
     F.diag_embed F.dice_loss F.sigmoid_focal_loss F.cosine_embedding_loss F.triplet_margin_loss
     F.multi_margin_loss F.poisson_nll_loss F.gaussian_nll_loss F.npair_loss
+    index_add index_fill index_put take multiplex cummax cummin kthvalue mode histogram bucketize
+    nan_to_num logaddexp frac_sgn hypot ldexp logspace corners masked_index_put
 """
 
 

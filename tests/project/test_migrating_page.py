@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import wherry as paddle
+from wherry import nn
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "migrating.md").read_text()
 NAN, INF = math.nan, math.inf
@@ -32,6 +33,23 @@ def extremes_of_nan() -> list[Any]:
     reduced = [getattr(paddle, name)(x) for name in ("max", "min", "amax", "amin")]
     pairs = [getattr(paddle, name)(x, x.flip(0))[1:2] for name in ("maximum", "minimum")]
     return [bool(paddle.isnan(one).all()) for one in reduced + pairs]
+
+
+def unusual_gradients() -> list[bool]:
+    x = tensor(1.0, 2.0)
+    return [
+        any(gradient(lambda v: nn.functional.gaussian_nll_loss(x, x, v), 1.0, 2.0)),
+        any(gradient(paddle.diag_embed, 1.0, 2.0)),
+        any(gradient(lambda v: v % 2.0, 1.0, 3.0)),
+    ]
+
+
+def slope_of_spectral_norm() -> float:
+    """How the norm of a weight changes along the weight itself: it does not."""
+    norm = nn.SpectralNorm([2, 2], power_iters=50)
+    weight = [3.0, 1.0, 1.0, 2.0]
+    slopes = gradient(lambda w: norm(w.reshape([2, 2])).abs(), *weight)
+    return sum(a * b for a, b in zip(slopes, weight, strict=True))
 
 
 def drawn_twice() -> bool:
@@ -77,6 +95,18 @@ ROWS: dict[str, tuple[Callable[[], Any], Any]] = {
     "`clip` with min > max": (
         lambda: paddle.clip(tensor(1.0, 5.0), min=3.0, max=2.0).tolist(), [2.0, 2.0],
     ),
+    "gradient of `gaussian_nll_loss` in the variance, of `diag_embed`, of `%`": (
+        unusual_gradients, [True, True, True],
+    ),
+    "gradient of `nn.SpectralNorm`": (slope_of_spectral_norm, pytest.approx(0.0, abs=1e-6)),
+    "`multi_margin_loss` with a weight, summed or not reduced": (
+        lambda: nn.functional.multi_margin_loss(
+            paddle.zeros([3, 2]), tensor(0, 1, 0), weight=paddle.ones([2]), reduction="none"
+        ).shape, [3],
+    ),
+    "`where(condition, x, 0.0)` of float32": (
+        lambda: paddle.where(tensor(True), tensor(1.0), 0.0).dtype, paddle.float32,
+    ),
     "random numbers": (drawn_twice, True),
 }  # fmt: skip
 
@@ -95,7 +125,7 @@ def test_a_row_is_true(what: str) -> None:
 def test_what_is_said_to_be_missing_is_missing() -> None:
     table = PAGE.partition("## Not there")[2]
     rows = re.findall(r"^\| `?([a-z.]+)`? \| (`.*) \|$", table, re.M)
-    assert [part for part, _ in rows][:2] == ["paddle", "paddle.nn"] and len(rows) == 8
+    assert [part for part, _ in rows][:2] == ["paddle", "paddle.nn"] and len(rows) == 9
     for part, names in rows:
         module = importlib.import_module(
             part.replace("packages", "paddle").replace("paddle", "wherry")
