@@ -20,8 +20,14 @@ __version__ = "0.1.0"
 # module -> names; "public=own" where the module's own name differs.
 _NAMES = {
     ".tensor": "Tensor Parameter EagerParamBase=Parameter ParamBase=Parameter",
-    ".device": "CPUPlace get_device is_compiled_with_cuda set_device",
+    ".device": """
+        CPUPlace get_device is_compiled_with_cinn is_compiled_with_cuda
+        is_compiled_with_custom_device is_compiled_with_distribute is_compiled_with_ipu
+        is_compiled_with_rocm is_compiled_with_xpu set_device
+    """,
     ".autograd": "enable_grad grad is_grad_enabled no_grad set_grad_enabled",
+    ".distributed.parallel": "DataParallel",
+    ".reader": "batch",
     ".hapi.model": "Model",
     ".hapi.summary": "summary",
     ".framework": "get_default_dtype get_flags in_dynamic_mode set_default_dtype set_flags",
@@ -84,8 +90,9 @@ _NAMES = {
     """,
 }
 _MODULES = (
-    "amp", "autograd", "callbacks", "device", "framework", "hapi", "inference", "io", "jit",
-    "linalg", "metric", "nn", "optimizer", "regularizer", "static", "utils", "vision",
+    "amp", "autograd", "callbacks", "device", "distributed", "framework", "hapi", "inference",
+    "io", "jit", "linalg", "metric", "nn", "optimizer", "regularizer", "static", "utils",
+    "vision",
 )  # fmt: skip
 
 

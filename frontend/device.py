@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class CPUPlace:
     """The CPU. All CPUPlaces are equal."""
@@ -45,3 +47,34 @@ def get_device() -> str:
 def is_compiled_with_cuda() -> bool:
     """False: wherry has no GPU code."""
     return False
+
+
+def _without(what: str) -> Callable[..., bool]:
+    def function(*arguments: str) -> bool:
+        return False
+
+    function.__name__ = function.__qualname__ = f"is_compiled_with_{what}"
+    function.__doc__ = f"False: wherry has no code for {what}."
+    return function
+
+
+is_compiled_with_xpu, is_compiled_with_rocm = _without("xpu"), _without("rocm")
+is_compiled_with_ipu, is_compiled_with_cinn = _without("ipu"), _without("cinn")
+is_compiled_with_distribute = _without("distribute")
+is_compiled_with_custom_device = _without("custom_device")
+
+
+def get_all_device_type() -> list[str]:
+    """The kinds of devices: the CPU."""
+    return ["cpu"]
+
+
+get_available_device = get_all_device_type
+
+
+def get_cudnn_version() -> None:
+    """None: there is no cuDNN."""
+
+
+def synchronize(device: str | CPUPlace | None = None) -> None:
+    """Wait for what was begun: everything is done when a call returns."""

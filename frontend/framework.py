@@ -59,3 +59,16 @@ def get_flags(flags: str | list[str]) -> dict[str, Any]:
     if missing:
         raise ValueError(f"flags {missing} were never set; wherry has no flags of its own")
     return {name: _flags[name] for name in names}
+
+
+def to_variable(
+    value: Any, name: str | None = None, zero_copy: bool | None = None, dtype: Any = None
+) -> Any:
+    """A Tensor of an array or numbers (Paddle 1.x's name for `to_tensor`).
+
+    >>> to_variable([1.0, 2.0]).shape
+    [2]
+    """
+    from .ops.creation import to_tensor
+
+    return to_tensor(value, dtype)

@@ -379,3 +379,18 @@ def _rebuild(cls: type[Tensor], array: Array, state: dict[str, Any]) -> Tensor:
     tensor = cls(array)
     tensor.__dict__.update(state)
     return tensor
+
+
+if not TYPE_CHECKING:
+    _ARRAYS = ("array_length", "array_read", "array_write", "create_array", "fill_constant")
+
+    def __getattr__(name: str) -> Any:
+        """`paddle.tensor.add` and the like: the functions of `paddle`, and those of arrays."""
+        from importlib import import_module
+
+        package = import_module(__package__)
+        if name in package._TABLE:
+            return getattr(package, name)
+        if name in _ARRAYS:
+            return getattr(import_module(".ops.array", __package__), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import unique_name
+from .. import unique_name
+from . import download
 
 
 def flatten(nest: Any) -> list[Any]:
@@ -66,4 +67,19 @@ def try_import(module_name: str, err_msg: str | None = None) -> Any:
         ) from None
 
 
-__all__ = ["flatten", "map_structure", "pack_sequence_as", "try_import", "unique_name"]
+def run_check() -> None:
+    """Train one step of a small net, and say that it works."""
+    from .. import nn, optimizer
+    from ..ops.creation import ones
+
+    net = nn.Linear(2, 3)
+    rule = optimizer.SGD(0.1, parameters=net.parameters())
+    net(ones([4, 2])).mean().backward()
+    rule.step()
+    print("wherry works well on 1 CPU.\nwherry is installed successfully!")
+
+
+__all__ = [
+    "download", "flatten", "map_structure", "pack_sequence_as", "run_check", "try_import",
+    "unique_name",
+]  # fmt: skip
