@@ -12,7 +12,13 @@ from wherry.ir.found import Found, branch_sizes, check_of, loop_sizes
 from wherry.ir.infer import Guard
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
-from wherry.runtime.abi import ERROR_ASSERT, ERROR_SIZE
+from wherry.runtime.abi import (
+    ERROR_ASSERT,
+    ERROR_INTERRUPT,
+    ERROR_SIZE,
+    INTERRUPT,
+    SIGNALS_PAGE,
+)
 from wherry.schema.dtypes import int64
 
 from .ctx import CtxFields
@@ -202,8 +208,20 @@ class RunEmitter:
             for result, buffer, out in results:
                 self.copy(buffer, self.pointer(self.plan.of(out)), byte_size(result))
             self.set_sizes({name: end for name, (_, end) in carried.items()})
+            self.leave_if_interrupted()
 
         self.builder.while_loop(lambda: self.truth(condition), body)
+
+    def leave_if_interrupted(self) -> None:
+        """End the call at the number of SIGINT; pass over those of other signals."""
+        b, signals = self.builder.b, self.ctx.load("signals", POINTER)
+        number = b.load_atomic(signals, "monotonic", 1, typ=I8)
+        with b.if_then(b.icmp_unsigned("!=", number, ir.Constant(I8, 0)), likely=False):
+            with b.if_then(b.icmp_unsigned("==", number, ir.Constant(I8, INTERRUPT))):
+                b.ret(ir.Constant(I32, ERROR_INTERRUPT))
+            after = b.add(b.ptrtoint(signals, I64), i64(1))
+            is_last = b.icmp_unsigned("==", b.and_(after, i64(SIGNALS_PAGE - 1)), i64(0))
+            self.ctx.store("signals", b.select(is_last, b.ptrtoint(signals, I64), after))
 
     def print_(self, op: OpDesc) -> None:
         var = op.in_vars[0]

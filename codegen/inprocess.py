@@ -76,4 +76,5 @@ def load(compiled: CompiledModule, values: Mapping[str, Array]) -> Executable:
     tracker = library.link(engine, compiled.signature.name)
     plan, run = tracker[compiled.plan_symbol], tracker[compiled.run_symbol]
     pool = host_pool if compiled.is_shared else None
-    return Executable(compiled.signature, plan, run, (engine, tracker), arrays, pool)
+    has_loops = any(op.type == "while" for op in compiled.program.all_ops())
+    return Executable(compiled.signature, plan, run, (engine, tracker), arrays, pool, has_loops)

@@ -17,6 +17,9 @@ A Program may find sizes: how many elements of a mask are true. The Signature na
 writes their values behind those of the symbols, so that each call needs dims of its own. For them
 `plan` gives what the outputs' sizes are at most, and `run` writes to `sizes` what they are.
 
+`signals` points into a page of bytes: a loop goes on while there is 0, passes over the numbers of
+signals, and ends the call with ERROR_INTERRUPT at that of SIGINT.
+
 `ctx` says on how many threads the call may run, and gives the pool: 0 for none, or the address of a
 struct that begins with `void (*fork_join)(pool *, task, void *args, int64 shares, int64 threads)`.
 One pool serves a process, whichever model brought it.
@@ -44,7 +47,7 @@ ARENA_ALIGNMENT: Final = 64
 CTX_FIELDS: Final = (
     "version", "pool", "alloc", "free", "print", "host_call",
     "error_site", "error_code", "error_index", "error_value", "threads",
-    "inputs", "outputs", "dims", "arena", "sizes",
+    "inputs", "outputs", "dims", "arena", "sizes", "signals",
 )  # fmt: skip
 ERROR_FIELDS: Final = CTX_FIELDS[6:10]
 
@@ -53,6 +56,11 @@ ERROR_DIVISION: Final = 2
 ERROR_ASSERT: Final = 3
 ERROR_MEMORY: Final = 4
 ERROR_SIZE: Final = 5
+ERROR_INTERRUPT: Final = 6
+
+# A loop looks at the byte that `signals` points to, in a page of this size: a signal's number or 0.
+SIGNALS_PAGE: Final = 4096
+INTERRUPT: Final = 2
 
 ENTRY_HEAD: Final = struct.Struct("<7Q")
 ENTRY_LEVEL: Final = struct.Struct("<4Q")

@@ -25,7 +25,7 @@ from wherry.schema.errors import (
 from wherry.schema.native import Signature
 from wherry.schema.output import show
 
-from . import abi, threads
+from . import abi, interrupt, threads
 from .address import address_of
 from .checks import READY, Array, check_inputs, persistable_table, show_values
 
@@ -103,6 +103,7 @@ class _Call:
         )
         self.ctx = abi.Ctx(abi.VERSION, 0, *(_code_address(f) for f in self._callbacks))
         self.ctx.inputs, self.ctx.outputs = map(ctypes.addressof, (self.sources, self.targets))
+        self.ctx.signals = interrupt.QUIET
         self.address = ctypes.addressof(self.ctx)
         self.reserve(0)
 
@@ -167,7 +168,7 @@ class Executable:
     It may be called from several threads at once. `persistable_arrays` are read anew by each call,
     in place; after the call those that the Signature assigns hold their new values. `keepalive` is
     whatever owns the machine code. `pool` gives the address of a thread pool, should the process
-    have none yet; without it calls run on one thread.
+    have none yet; without it calls run on one thread. If it `has_loops`, Ctrl-C ends them.
     """
 
     def __init__(
@@ -178,7 +179,9 @@ class Executable:
         keepalive: object = None,
         persistable_arrays: Sequence[Array] = (),
         pool: Callable[[], int] | None = None,
+        has_loops: bool = False,
     ) -> None:
+        self._has_loops = has_loops
         self.signature = signature
         self._pool = pool
         self._keepalive = keepalive
@@ -261,7 +264,7 @@ class Executable:
                 result = empty(shape, dtype)
                 targets[place] = address_of(result)
                 results.append(result)
-            code = self._run(call.address)
+            code = self._run_loops(call) if self._has_loops else self._run(call.address)
             if call.failure is not None or call.heap:
                 call.finish()
             if code:
@@ -271,6 +274,16 @@ class Executable:
             return results
         finally:
             self._idle.append(call)
+
+    def _run_loops(self, call: _Call) -> int:
+        """Run, so that Ctrl-C ends a loop; again where its handler let the program go on."""
+        while True:
+            page = interrupt.signals()
+            call.ctx.signals = interrupt.QUIET if page is None else page.address
+            run, at = self._run, call.address
+            code: int = run(at) if page is None else page.run(run, at)
+            if code != abi.ERROR_INTERRUPT:
+                return code
 
     def _prepare(
         self, call: _Call, arrays: Sequence[Array], shapes: list[Any], binding: _Binding
