@@ -28,6 +28,7 @@ class Signals:
     """The page that Python writes the numbers of signals to."""
 
     def __init__(self) -> None:
+        self.thread = threading.get_ident()
         self.fd = _file_in_memory()
         os.ftruncate(self.fd, SIGNALS_PAGE)
         os.set_blocking(self.fd, False)
@@ -66,6 +67,8 @@ _signals: Signals | None = None
 def signals() -> Signals | None:
     """The page, for the main thread; None for the others, which no signal ends."""
     global _signals
+    if _signals is not None:
+        return _signals if threading.get_ident() == _signals.thread else None
     if threading.current_thread() is not threading.main_thread():
         return None
     if _signals is None:
