@@ -9,8 +9,8 @@ the guesses for the next call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from wherry.schema.output import held_back, show
 
 Array = np.ndarray[Any, Any]
 Result = TypeVar("Result")
+_MOST_TRIED: Final = 256
 
 
 class Guesses:
@@ -35,19 +36,24 @@ class Guesses:
 
         What a call with a wrong guess printed is not shown: the next one prints it again.
         """
-        sizes = remembered = self._sizes
+        sizes: dict[str, int] | None = self._sizes
+        known: dict[str, int] = {}
+        others: Iterator[dict[str, int]] | None = None
         while sizes:
             try:
                 with held_back() as text:
                     result = call([np.zeros(size, np.bool_) for size in sizes.values()])
             except ResizeError as error:
-                sizes = {**sizes, error.size: error.value}
+                known[error.size] = error.value
+                sizes, others = {**sizes, **known}, None
                 continue
-            except InputError:
-                # What another call needed may not fit the sizes of this one's arguments.
-                if sizes is not remembered or sizes == self._first:
-                    raise
-                sizes = self._first
+            except InputError as error:
+                if others is None:
+                    # Of a size that is known by now it tells more than of a guess.
+                    failed, others = error, self._others(known)
+                sizes = next(others, None)
+                if sizes is None:
+                    raise failed from None
                 continue
             except BaseException:
                 show(text.getvalue(), end="")
@@ -56,3 +62,15 @@ class Guesses:
             self._sizes = sizes
             return result
         return call([])
+
+    def _others(self, known: dict[str, int]) -> Iterator[dict[str, int]]:
+        """What to try where sizes do not fit those of the arguments: it may be a guess that does
+        not, of which nobody has said yet whether it is right.
+        """
+        # What another call needed may not fit the sizes of this one's arguments.
+        start = {**self._first, **known}
+        yield start
+        unsaid = [name for name in start if name not in known]
+        for size in range(_MOST_TRIED + 1):
+            yield {**start, **dict.fromkeys(unsaid, size)}
+            yield from ({**start, name: size} for name in unsaid)

@@ -349,3 +349,24 @@ def test_many_elements_from_the_start() -> None:
         return found
 
     assert len(f(paddle.ones([2]))) == 52
+
+
+def test_a_length_that_must_be_another_size_is_known_before_it_is_refused() -> None:
+    weight = paddle.ones([3, 2])
+
+    @to_static
+    def f(n: Any, x: Any) -> Any:
+        found = []
+        i = paddle.zeros([], "int64")
+        while i < n:
+            found.append(x * i)
+            i = i + 1
+        return paddle.stack(found).reshape([1, -1]).matmul(weight)
+
+    x = paddle.ones([1])
+    for n in (3, 2, 3, 4):
+        if n == 3:
+            assert f(paddle.to_tensor(n), x).tolist() == [[3.0, 3.0]]
+            continue
+        with pytest.raises(ValueError, match=rf"inner sizes agree.*size 0 of length_0 is {n}"):
+            f(paddle.to_tensor(n), x)

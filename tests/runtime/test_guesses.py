@@ -92,3 +92,16 @@ def test_without_hidden_inputs_nothing_is_held_back(capsys: pytest.CaptureFixtur
 
     assert Guesses([]).run(call) == []
     assert capsys.readouterr().out == "[0 1]\n"
+
+
+def test_a_guess_that_the_arguments_refuse_is_no_error_of_theirs() -> None:
+    def needs_four(hidden: list[Any]) -> int:
+        if len(hidden[0]) != 4 or len(hidden[1]) < 4:
+            raise InputError(f"needs 4, got {len(hidden[0])}")
+        return Model()(right, hidden)
+
+    right = 4
+    assert Guesses(["a", "b"]).run(needs_four) == 4
+    right = 3
+    with pytest.raises(InputError, match="needs 4, got 3"):
+        Guesses(["a", "b"]).run(needs_four)
