@@ -90,9 +90,9 @@ _NAMES = {
     """,
 }
 _MODULES = (
-    "amp", "autograd", "callbacks", "device", "distributed", "framework", "hapi", "inference",
-    "io", "jit", "linalg", "metric", "nn", "optimizer", "regularizer", "static", "utils",
-    "vision",
+    "amp", "autograd", "callbacks", "device", "distributed", "distribution", "framework",
+    "hapi", "inference", "io", "jit", "linalg", "metric", "nn", "optimizer", "regularizer",
+    "static", "utils", "vision",
 )  # fmt: skip
 
 

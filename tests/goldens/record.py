@@ -21,6 +21,7 @@ from cases import CASES, Case
 FILES = {
     "cases": "api.npz", "cases_forms": "forms.npz", "cases_images": "images.npz",
     "cases_vision": "vision.npz", "cases_elements": "elements.npz",
+    "cases_distribution": "distribution.npz",
 }  # fmt: skip
 
 
