@@ -3,31 +3,21 @@
 `record.py` made the .npz files; its FILES names them and the files of cases.
 """
 
-import importlib.util
-import sys
+from importlib import import_module
 from pathlib import Path
 
+import cases
 import numpy as np
 import pytest
+import record
+import training_cases as training
 
 import wherry as paddle
 
 HERE = Path(__file__).resolve().parent
 
-
-def load(name: str):
-    """A module of this folder, under its own name (record.py imports cases)."""
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
-cases, training = load("cases"), load("training_cases")
-record = load("record")
 for module in record.FILES:
-    load(module)
+    import_module(module)
 WANT = {k: v for file in record.FILES.values() for k, v in np.load(HERE / file).items()}
 WANT_TRAINING = dict(np.load(HERE / "training.npz"))
 

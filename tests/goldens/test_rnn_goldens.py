@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rnn_cases as cases
 
 import wherry as paddle
 
@@ -16,17 +15,6 @@ HERE = Path(__file__).resolve().parent
 WANT = dict(np.load(HERE / "rnn.npz"))
 
 
-def _cases() -> Any:
-    if "rnn_cases" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("rnn_cases", HERE / "rnn_cases.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules["rnn_cases"] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules["rnn_cases"])
-    return sys.modules["rnn_cases"]
-
-
-cases = _cases()
 # Compiling takes long, so that not each of them is compiled.
 COMPILED = ["lstm", "lstm_lengths", "gru_states", "cell_gru_reverse"]
 
