@@ -26,6 +26,7 @@ from ..math import LLVMScalars
 from ..operand import Operand
 from .registry import lowers_head
 from .tiling import Row, Run, transpose
+from .windows import Axis
 
 # Pixels that one round of the parallel loop computes: their inputs stay in the cache while the
 # weights pass by.
@@ -98,7 +99,11 @@ class _Conv:
         self.plain = self.x.ndim == 4
         self.images, (self.high, self.wide) = result.shape[0], result.shape[2:4]
         self.lanes = min(kb.machine.lanes(float32), BLOCK)
-        self.flat = list(self.kernel) == [1, 1] and list(self.strides) == [1, 1]
+        above, below = attrs["paddings"]
+        self.rows = Axis(self.x.shape[2], self.high, self.kernel[0], self.strides[0],
+                         self.dilations[0], above)  # fmt: skip
+        is_point = list(self.kernel) == [1, 1] == list(self.strides)
+        self.flat = is_point and above == 0 == below
         length = product([self.high, self.wide]) if self.flat else self.wide
         per_group = -(-self.outputs // self.groups // BLOCK) * (BLOCK // self.lanes)
         self.pixels, self.vectors = tile_of(kb, length, per_group)
@@ -209,8 +214,13 @@ class _Conv:
             with self.row.each(run, band.first, band.stop) as pixel:
                 yield _Tile(band.image, band.column, 0, pixel)
             return
-        with kb.loop(band.stop, band.first) as y, self.row.each(run, 0, self.row.tiles) as pixel:
-            yield _Tile(band.image, band.column, y, pixel)
+        with kb.loop(band.stop, band.first) as number:
+            # The first row comes last: where its taps reach above the image it passes over weights,
+            # and what brings them from memory the first time should be one run.
+            following = kb.add(number, 1)
+            y = kb.select(kb.eq(following, band.stop), band.first, following)
+            with self.row.each(run, 0, self.row.tiles) as pixel:
+                yield _Tile(band.image, band.column, y, pixel)
 
     def zeros(self, run: Run) -> list[list[Cell]]:
         """The sums [pixels][vectors] of a tile, before anything is added."""
@@ -220,15 +230,16 @@ class _Conv:
     def sums(
         self, at: _Tile, sums: list[list[Cell]], first: Index, stop: Index
     ) -> list[list[Cell]]:
-        """Add the products over all taps and the channels of the blocks [first, stop)."""
+        """Add the products over the taps inside and the channels of the blocks [first, stop)."""
         kb, (high, wide) = self.kb, self.kernel
         origin, weights = self.origin(at), self.weights(at.column)
         block = kb.mul(self.block, self.channel) if self.plain else self.plane
         taps = high * wide * self.block * BLOCK
+        top, bottom = self.rows.taps(kb, self.rows.start(kb, at.y))
         with kb.loop(stop, first) as b:
             source = kb.add(origin, kb.mul(b, block))
             filters = kb.add(weights, kb.mul(b, taps))
-            with kb.loop(high) as i, kb.loop(wide) as j:
+            with kb.loop(bottom, top) as i, kb.loop(wide) as j:
                 down = kb.mul(i, kb.mul(self.line, self.dilations[0]))
                 place = kb.add(kb.add(source, down), kb.mul(j, self.dilations[1] * self.pixel))
                 tap = kb.add(kb.mul(i, wide), j)
@@ -266,7 +277,7 @@ class _Conv:
             per_group = self.outputs // self.groups // (self.vectors * self.lanes)
             own = self.channels if self.plain else self.blocks
             at = kb.add(at, kb.mul(kb.div(column, per_group), kb.mul(own, self.plane)))
-        at = kb.add(at, kb.mul(y, kb.mul(self.line, self.strides[0])))
+        at = kb.add(at, kb.mul(self.rows.start(kb, y), self.line))
         return kb.add(at, kb.mul(pixel, self.strides[1] * self.pixel))
 
     # -- vectors of outputs --------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Images in blocks of 16 channels: [N, C, H, W] as [N, ceil(C / 16), H, W, 16].
 
 The layout pass puts these ops in; users never write them. In the last block the lanes behind the
-last channel hold anything: no op lets them into the others. `conv2d_blocked` has no padding of its
-own: `pad_planes` comes before it. `conv2d_planes` is for so few outputs that blocks would be empty.
+last channel hold anything: no op lets them into the others. `conv2d_blocked` pads above and below,
+where it leaves out whole lines of products; at the sides `pad_planes` has done so before it.
+`conv2d_planes` is for so few outputs that blocks would be empty.
 """
 
 from __future__ import annotations
@@ -158,13 +159,13 @@ pack_filter = op(
 
 BLOCKED: Mapping[str, Any] = {
     "strides": [1, 1], "dilations": [1, 1], "groups": 1, "in_channels": REQUIRED,
-    "out_channels": REQUIRED, "plain": False,
+    "out_channels": REQUIRED, "plain": False, "paddings": [0, 0],
 }  # fmt: skip
 
 
 def _conv_infer(
     x: TensorType, w: TensorType, *, strides: Any, dilations: Any, groups: int,
-    in_channels: int, out_channels: int, plain: bool,
+    in_channels: int, out_channels: int, plain: bool, paddings: Any,
 ) -> TensorType:  # fmt: skip
     need_rank(x, [4, 5], "Input")
     need_rank(w, [6], "Filter")
@@ -182,8 +183,10 @@ def _conv_infer(
     kernel = pair(w.shape[2:4], "Filter's height and width")
     steps, gaps = pair(strides, "strides"), pair(dilations, "dilations")
     names = ("Input's height", "Input's width")
+    pads = tuple(paddings), (0, 0)
     counts = [
-        window_count(x.shape[2 + i], kernel[i], steps[i], gaps[i], (0, 0), names[i]) for i in (0, 1)
+        window_count(x.shape[2 + i], kernel[i], steps[i], gaps[i], pads[i], names[i])
+        for i in (0, 1)
     ]
     if plain:
         return TensorType((x.shape[0], out_channels, *counts), x.dtype)
@@ -192,13 +195,14 @@ def _conv_infer(
 
 def _conv(
     x: Array, w: Array, *, strides: Any, dilations: Any, groups: int, in_channels: int,
-    out_channels: int, plain: bool,
+    out_channels: int, plain: bool, paddings: Any,
 ) -> Array:  # fmt: skip
     assert conv2d.reference is not None
     image = x if x.ndim == 4 else from_blocks(x, in_channels)
-    attrs = {**CONV_ATTRS, "strides": strides, "dilations": dilations, "groups": groups}
+    pads = [*paddings, 0, 0]
+    steps = {"strides": strides, "dilations": dilations, "paddings": pads, "groups": groups}
     filters = _unpack(w)[:out_channels, : in_channels // groups]
-    out: Array = conv2d.reference(image, filters, **attrs)
+    out: Array = conv2d.reference(image, filters, **{**CONV_ATTRS, **steps})
     return out if plain else to_blocks(out)
 
 
@@ -225,6 +229,10 @@ def _conv_samples() -> list[Sample]:
         case(f32(1, 4, 4, 5, 16), 32, 64, (3, 3), groups=2),
         case(f32(1, 64, 4, 5), 64, 64, (1, 3), groups=4),
         case(f32(0, 1, 5, 6, 16), 16, 16, (3, 3)),
+        case(f32(2, 1, 3, 9, 16), 16, 16, (3, 3), paddings=[1, 1]),
+        case(f32(1, 2, 1, 8, 16), 48, 32, (2, 2), paddings=[3, 0], strides=[2, 1], plain=True),
+        case(f32(1, 3, 4, 9), 32, 3, (3, 3), paddings=[2, 3], dilations=[2, 1]),
+        case(f32(1, 1, 2, 5, 16), 16, 16, (1, 1), paddings=[1, 2]),
     ]
 
 

@@ -152,12 +152,13 @@ class _Chooser:
         made = F.conv2d_blocked(
             image, F.pack_filter(w, block=BLOCK if image.ndim == 5 else int(w.shape[1])),
             groups=place.groups, in_channels=_channels(x), out_channels=_channels(out),
-            plain=out not in self.wanted, **steps,
+            plain=out not in self.wanted, paddings=pads[:2], **steps,
         )  # fmt: skip
         return [_plain(F, made, _channels(out)) if out in self.wanted else made]
 
     def image(self, F: BlockEmitter, x: Variable, pads: list[Dim]) -> Variable:
-        """A convolution's input with its padding; plain where most of a block would be empty."""
+        """A convolution's input, its sides padded; plain where a block would be mostly empty."""
+        pads = [0, 0, *pads[2:]]
         padded = any(side != 0 for side in pads)
         source: Variable | None = _source(x)
         if source is None and _channels(x) > _FEW:

@@ -19,9 +19,9 @@ def test_a_single_convolution_takes_and_gives_plain_images() -> None:
         out: float32[N, 16, 14, 14] = conv2d(Input=x, Filter=w, paddings=[1, 1]) @ net.py:3""",
              args=f"{X}, w: float32[16, 32, 3, 3]"),
         body("""
-        to_blocked_0.tmp_0: float32[N, 2, 16, 16, 16] = to_blocked(X=x, paddings=[1, 1, 1, 1]) @ net.py:3
+        to_blocked_0.tmp_0: float32[N, 2, 14, 16, 16] = to_blocked(X=x, paddings=[0, 0, 1, 1]) @ net.py:3
         pack_filter_0.tmp_0: float32[1, 2, 3, 3, 16, 16] = pack_filter(Filter=w, block=16) @ net.py:3
-        out: float32[N, 16, 14, 14] = conv2d_blocked(Input=to_blocked_0.tmp_0, Filter=pack_filter_0.tmp_0, in_channels=32, out_channels=16, plain=true) @ net.py:3""",  # noqa: E501
+        out: float32[N, 16, 14, 14] = conv2d_blocked(Input=to_blocked_0.tmp_0, Filter=pack_filter_0.tmp_0, in_channels=32, out_channels=16, plain=true, paddings=[1, 1]) @ net.py:3""",  # noqa: E501
              args=f"{X}, w: float32[16, 32, 3, 3]"),
     )  # fmt: skip
 
@@ -65,12 +65,12 @@ def test_a_residual_and_a_global_pooling_stay_blocked() -> None:
         out: float32[N, 14, 14, 32] = transpose2(X=c, axis=[0, 2, 3, 1])""",
              args=args, result="p, out"),
         body("""
-        to_blocked_0.tmp_0: float32[N, 2, 16, 16, 16] = to_blocked(X=x, paddings=[1, 1, 1, 1])
+        to_blocked_0.tmp_0: float32[N, 2, 14, 16, 16] = to_blocked(X=x, paddings=[0, 0, 1, 1])
         pack_filter_0.tmp_0: float32[2, 2, 3, 3, 16, 16] = pack_filter(Filter=w, block=16)
-        conv2d_blocked_0.tmp_0: float32[N, 2, 14, 14, 16] = conv2d_blocked(Input=to_blocked_0.tmp_0, Filter=pack_filter_0.tmp_0, in_channels=32, out_channels=32)
-        pad_planes_0.tmp_0: float32[N, 2, 16, 16, 16] = pad_planes(X=conv2d_blocked_0.tmp_0, paddings=[1, 1, 1, 1])
+        conv2d_blocked_0.tmp_0: float32[N, 2, 14, 14, 16] = conv2d_blocked(Input=to_blocked_0.tmp_0, Filter=pack_filter_0.tmp_0, in_channels=32, out_channels=32, paddings=[1, 1])
+        pad_planes_0.tmp_0: float32[N, 2, 14, 16, 16] = pad_planes(X=conv2d_blocked_0.tmp_0, paddings=[0, 0, 1, 1])
         pack_filter_1.tmp_0: float32[2, 2, 3, 3, 16, 16] = pack_filter(Filter=w, block=16)
-        conv2d_blocked_1.tmp_0: float32[N, 2, 14, 14, 16] = conv2d_blocked(Input=pad_planes_0.tmp_0, Filter=pack_filter_1.tmp_0, in_channels=32, out_channels=32)
+        conv2d_blocked_1.tmp_0: float32[N, 2, 14, 14, 16] = conv2d_blocked(Input=pad_planes_0.tmp_0, Filter=pack_filter_1.tmp_0, in_channels=32, out_channels=32, paddings=[1, 1])
         elementwise_add_0.tmp_0: float32[N, 2, 14, 14, 16] = elementwise_add(X=conv2d_blocked_0.tmp_0, Y=conv2d_blocked_1.tmp_0)
         c: float32[N, 32, 14, 14] = from_blocked(X=elementwise_add_0.tmp_0, channels=32)
         pool2d_blocked_0.tmp_0: float32[N, 2, 1, 1, 16] = pool2d_blocked(X=elementwise_add_0.tmp_0, ksize=[1, 1], adaptive=true, kind="avg")
