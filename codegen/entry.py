@@ -23,11 +23,11 @@ from wherry.schema.dtypes import int64
 
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
+from .kernels.registry import find_lowering
 from .kernels.views import EFFECTS, VIEWS
 from .memory import Buffer, MemoryPlan, resolve
 from .module import ModuleBuilder
 from .packing import aligned
-from .parallel import steps_of
 
 PLAN_TYPE = ir.FunctionType(I32, [POINTER] * 3)
 RUN_TYPE = ir.FunctionType(I32, [POINTER])
@@ -149,16 +149,22 @@ class RunEmitter:
 
     def kernel(self, op: OpDesc) -> None:
         """Call the op's kernel; stop with its code where it fails."""
+        placed, first = find_lowering(op).placed(op)
         numbers: dict[Buffer, int] = {}
         places = {
             var: numbers.setdefault(self.plan.of(var), len(numbers))
             for var in (*op.in_vars, *op.out_vars)
         }
         arguments = [self.pointer(buffer) for buffer in numbers]
+        if first != 0:
+            source = op.in_vars[0]
+            arguments[places[source]] = self._offset(
+                arguments[places[source]], self.builder.dim(first * source.dtype.itemsize)
+            )
         scratch = self.plan.scratch.get(op)
         if scratch is not None:
             arguments.append(self.pointer(scratch))
-        kernel = self.module.kernel(op, places, None if scratch is None else scratch.size)
+        kernel = self.module.kernel(placed, places, None if scratch is None else scratch.size)
         site = self.site(op) if kernel.can_fail else -1
         b = self.builder.b
         own = [self.ctx_pointer, *arguments, self.dims, i64(site)]
@@ -167,7 +173,7 @@ class RunEmitter:
         else:
             if scratch is not None:
                 self.spare.append(aligned(scratch.size))
-            steps = i64(self.builder.dim(steps_of(op)))
+            steps = i64(self.builder.dim(kernel.steps))
             code = b.call(kernel.enter, [*own, self.pointer(self._end), steps])
         if kernel.can_fail:
             failed = b.icmp_signed("!=", code, ir.Constant(I32, 0))

@@ -27,11 +27,13 @@ class Kernel:
     """A native function for some ops; `can_fail` says whether its result must be looked at.
 
     `enter` is the function that may run it on several threads; None where it has no such loop.
+    `steps` say how much work it is.
     """
 
     function: Value
     can_fail: bool
     enter: Value | None
+    steps: Dim
 
 
 class ModuleBuilder:
@@ -86,12 +88,12 @@ class ModuleBuilder:
         )  # fmt: skip
         find_lowering(op).emit(builder)
         builder.finish()
-        enter = None
-        if builder.is_shared and not is_small(steps_of(op)):
+        enter, steps = None, steps_of(op)
+        if builder.is_shared and not is_small(steps):
             self.is_shared = True
             shared = SharedKernel(function, self.symbols, count, scratch, builder.can_fail)
             enter = shared.enter()
-        return Kernel(function, builder.can_fail, enter)
+        return Kernel(function, builder.can_fail, enter, steps)
 
 
 def _vars(op: OpDesc) -> list[Variable]:

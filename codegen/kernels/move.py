@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from llvmlite import ir
 
 from wherry.ir.dims import Dim, SymDim, product
 from wherry.ir.infer import Shape, axis_in
+from wherry.ir.opdef import get_op
 from wherry.ir.ops.creation import scalar_array
 from wherry.ir.ops.shape import permutation
 from wherry.ir.ops.slices import Range, ranges, sliced_shape
+from wherry.ir.program import OpDesc
 from wherry.ir.rules import axes_in, to_list
 
 from ..builder import KernelBuilder
@@ -262,13 +264,36 @@ def sliced(x: Operand, chosen: Sequence[Range]) -> View:
     return View(x, start, steps)
 
 
-@lowers("slice", "strided_slice")
+def _chosen(op: OpDesc) -> list[Range]:
+    """What a slice selects along each axis."""
+    attrs = get_op(op.type).bind(op.attrs)
+    steps = attrs.get("strides", ())
+    shape = op.inputs["Input"][0].shape
+    return ranges(
+        shape, attrs["axes"], attrs["starts"], attrs["ends"], steps, attrs["decrease_axis"]
+    )
+
+
+def _from_the_front(op: OpDesc) -> tuple[OpDesc, Dim]:
+    """A slice as one from the front of what begins at its first element."""
+    x, axes = op.inputs["Input"][0], op.attrs["axes"]
+    chosen = _chosen(op)
+    taken = [chosen[axis_in(axis, x.ndim)] for axis in axes]
+    if not all(isinstance(part.first, int) and isinstance(part.size, int) for part in taken):
+        return op, 0
+    first = sum(
+        (part.first * stride for part, stride in zip(chosen, dense(x.shape), strict=True)), 0
+    )
+    front = {"starts": [0] * len(axes), "ends": [part.size for part in taken]}
+    return replace(op, attrs=op.attrs | front), first
+
+
+@lowers("strided_slice")
+@lowers("slice", placed=_from_the_front)
 def slice_(kb: KernelBuilder) -> None:
     """The selected elements in order; a decreased axis has one."""
-    x, out, attrs = kb.input("Input"), kb.output(), kb.attrs
-    steps = attrs.get("strides", ())
-    chosen = ranges(x.shape, attrs["axes"], attrs["starts"], attrs["ends"], steps,
-                    attrs["decrease_axis"])  # fmt: skip
+    x, out = kb.input("Input"), kb.output()
+    chosen = _chosen(kb.op)
     sizes = tuple(part.size for part in chosen)
     copy(kb, sliced(x, chosen), View(out, 0, dense(sizes)), sizes, parallel=True)
 

@@ -8,7 +8,8 @@ A lowering emits the kernel's body; the function's frame, error record and retur
 index is written, so that an output of the same shape and item size may take a dying input's memory
 (or a function of the op gives the inputs of which that is so). `scratch` gives the bytes of working
 memory in the arena that the kernel needs, as a Dim (`kb.scratch` points to it, aligned to 64), or
-None.
+None. `placed` gives for an op one that reads its first input from an element on, and that element's
+number: ops that differ in it only share a kernel, as the slices of a sequence do.
 
 A head is an op behind which pointwise ops may stand in a `fusion` of the kind "contract": its one
 output goes through a `Result`, and through nothing else.
@@ -39,6 +40,7 @@ EmitKernel = Callable[["KernelBuilder"], None]
 EmitHead = Callable[["KernelBuilder", "Result"], None]
 Scratch = Callable[[OpDesc], "Dim | None"]
 Inplace = Callable[[OpDesc], Collection[Variable]]
+Placed = Callable[[OpDesc], "tuple[OpDesc, Dim]"]
 
 
 @dataclass(frozen=True)
@@ -49,20 +51,24 @@ class Lowering:
     inplace: Inplace
     scratch: Scratch
     head: EmitHead | None = None
+    placed: Placed = lambda op: (op, 0)
 
 
 LOWERINGS: Final[dict[str, Lowering]] = {}
 
 
 def lowers(
-    *types: str, inplace: bool | Inplace = False, scratch: Scratch = lambda op: None
+    *types: str,
+    inplace: bool | Inplace = False,
+    scratch: Scratch = lambda op: None,
+    placed: Placed = Lowering.placed,
 ) -> Callable[[EmitKernel], EmitKernel]:
     """Register the decorated function as the lowering of these op types."""
     may_share = inplace if callable(inplace) else lambda op: op.in_vars if inplace else ()
 
     def register(emit: EmitKernel) -> EmitKernel:
         for type in types:
-            _register(type, Lowering(emit, may_share, scratch))
+            _register(type, Lowering(emit, may_share, scratch, placed=placed))
         return emit
 
     return register

@@ -8,6 +8,13 @@ import numpy as np
 import pytest
 from kernel_harness import check
 
+from wherry.codegen import compile_program
+from wherry.codegen.inprocess import load
+from wherry.ir.dims import Dim, symbol
+from wherry.ir.emit import BlockEmitter
+from wherry.ir.program import Program
+from wherry.schema.dtypes import as_dtype
+
 
 def numbers(*shape: int, dtype: str = "float32") -> Any:
     return np.arange(np.prod(shape), dtype=np.int64).reshape(shape).astype(dtype)
@@ -64,3 +71,21 @@ def test_runs_of_all_sizes(size: int) -> None:
     check("transpose2", x, symbolic=[(0, 2)], axis=[1, 0, 2])
     check("expand_v2", numbers(2, size, 1), symbolic=[(0, 1)], shape=[2, -1, 5])
     check("flip", x, axis=[2])
+
+
+@pytest.mark.parametrize("batch", [3, symbol("B")])
+def test_slices_that_differ_in_their_place_share_a_kernel(batch: Dim) -> None:
+    """As those of a sequence's steps and of a cell's gates do; those of other sizes do not."""
+    program = Program()
+    block, F = program.global_block, BlockEmitter(program.global_block)
+    x = block.add_arg("x", (batch, 9, 8), as_dtype("float32"))
+    taken = [(0, 1), (4, 5), (8, 9), (-2, -1), (3, 2**31 - 1), (5, 7)]
+    for start, end in taken:
+        picked = F.slice(x, axes=[1], starts=[start], ends=[end])
+        block.results.append(F.slice(picked, axes=[2], starts=[start % 5], ends=[start % 5 + 3]))
+    compiled = compile_program(program)
+    assert compiled.kernels == 6
+    values = numbers(3, 9, 8)
+    for got, (start, end) in zip(load(compiled, {})([values]), taken, strict=True):
+        first = start % 5
+        np.testing.assert_array_equal(got, values[:, start:end, first : first + 3])
