@@ -390,11 +390,15 @@ def array_of(value: Tensor | Array) -> Array:
 
 
 def __getattr__(name: str) -> Any:
-    # PyLayer builds on this module.
+    # These build on this module.
     if name in ("PyLayer", "PyLayerContext"):
         from . import py_layer
 
         return getattr(py_layer, name)
+    if name in ("hessian", "jacobian"):
+        from . import jacobians
+
+        return getattr(jacobians, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

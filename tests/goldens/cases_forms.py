@@ -62,5 +62,18 @@ def _forms() -> None:
     case("like_of_another_dtype", lambda p, x: p.zeros_like(x, "int32"), (2,))
 
 
-for _family in (_dtypes, _means, _forms):
+def _derivatives() -> None:
+    case("jacobian", lambda p, x: [p.autograd.jacobian(x * x * x, x)[:],
+         p.autograd.jacobian(x * x * x, [x])[0][1]], (3,))  # fmt: skip
+    case("jacobian_batched", lambda p, x: p.autograd.jacobian(x * x * x, x, batch_axis=0)[:],
+         (2, 3))  # fmt: skip
+    # Paddle cannot differentiate these once more.
+    case("hessian", lambda p, x, y: [
+        p.autograd.hessian((x * x * x).sum() * (y * y).sum(), [x, y])[i][j][:].detach()
+        for i in (0, 1) for j in (0, 1)], (3,), (2,))  # fmt: skip
+    case("hessian_batched", lambda p, x: p.autograd.hessian(
+        (x * x * x).sum(1), x, batch_axis=0)[:].detach(), (2, 3))  # fmt: skip
+
+
+for _family in (_dtypes, _means, _forms, _derivatives):
     _family()
