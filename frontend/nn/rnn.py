@@ -1,4 +1,4 @@
-"""Recurrent layers: cells, RNN and BiRNN which run a cell over a sequence, SimpleRNN, LSTM and GRU.
+"""Recurrent layers: cells, and the stacks of them: SimpleRNN, LSTM and GRU.
 
 A cell is called on (inputs, states) and returns (output, new states). Sequences are [batch, time,
 size], or [time, batch, size] with time_major.
@@ -9,18 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from wherry.schema.errors import OpError
-
 from ..dispatch import run_op
-from ..location import user_location
 from ..ops import creation, shape
-from ..ops.convert import cast_to
 from ..tensor import Tensor
 from ..utils import map_structure
 from . import functional as F
 from .container import LayerList
 from .initializer import Uniform
 from .layer import Layer
+from .recurrence import RNN, BiRNN, running
 
 
 class RNNCellBase(Layer):
@@ -153,87 +150,6 @@ class GRUCell(_Cell):
         return hidden, hidden
 
 
-class RNN(Layer):
-    """Runs a cell over a sequence, forwards or backwards.
-
-    With `sequence_length` [batch] the states stop changing after a sequence's end.
-
-    >>> import wherry as paddle
-    >>> out, state = RNN(GRUCell(3, 4))(paddle.ones([2, 5, 3]))
-    >>> out.shape, state.shape
-    ([2, 5, 4], [2, 4])
-    """
-
-    def __init__(self, cell: Layer, is_reverse: bool = False, time_major: bool = False) -> None:
-        super().__init__()
-        self.cell, self.is_reverse, self.time_major = cell, is_reverse, time_major
-
-    def forward(
-        self, inputs: Tensor, initial_states: Any = None, sequence_length: Tensor | None = None,
-        **kwargs: Any,
-    ) -> tuple[Any, Any]:  # fmt: skip
-        axis = 0 if self.time_major else 1
-        steps = inputs.shape[axis]
-        if not isinstance(steps, int):
-            raise OpError(
-                "needs a known number of time steps; give the InputSpec this size as an int",
-                type(self).__name__, user_location(),
-            )  # fmt: skip
-        if initial_states is None:
-            initial_states = self.cell.get_initial_states(inputs, batch_dim_idx=1 - axis)
-        mask = None
-        if sequence_length is not None:
-            mask = F.sequence_mask(sequence_length, steps, inputs.dtype)
-        states, outputs = initial_states, []
-        order = range(steps - 1, -1, -1) if self.is_reverse else range(steps)
-        for i in order:
-            step = run_op(
-                "slice", inputs, axes=[axis], starts=[i], ends=[i + 1], decrease_axis=[axis]
-            )
-            output, new = self.cell(step, states, **kwargs)
-            states = new if mask is None else map_structure(_Masked(mask, i), states, new)
-            outputs.append(output)
-        outputs = outputs[::-1] if self.is_reverse else outputs
-        return shape.stack(outputs, axis), states
-
-
-class _Masked:
-    """The new state where the sequence still runs at step i, else the old one."""
-
-    def __init__(self, mask: Tensor, step: int) -> None:
-        self.keep = run_op("slice", mask, axes=[1], starts=[step], ends=[step + 1])
-
-    def __call__(self, old: Tensor, new: Tensor) -> Tensor:
-        keep = cast_to(self.keep, new.dtype)
-        return new * keep + old * (1.0 - keep)
-
-
-class BiRNN(Layer):
-    """One cell forwards and one backwards; the outputs side by side."""
-
-    def __init__(self, cell_fw: Layer, cell_bw: Layer, time_major: bool = False) -> None:
-        super().__init__()
-        self.cell_fw, self.cell_bw, self.time_major = cell_fw, cell_bw, time_major
-
-    def forward(
-        self, inputs: Tensor, initial_states: Any = None, sequence_length: Tensor | None = None,
-        **kwargs: Any,
-    ) -> tuple[Any, Any]:  # fmt: skip
-        first, second = (None, None) if initial_states is None else initial_states
-        ahead, back = self._runs()
-        out_fw, state_fw = ahead(inputs, first, sequence_length, **kwargs)
-        out_bw, state_bw = back(inputs, second, sequence_length, **kwargs)
-        return shape.concat([out_fw, out_bw], -1), (state_fw, state_bw)
-
-    def _runs(self) -> tuple[RNN, RNN]:
-        """The two passes, outside of the tree of layers: the cells stand in it already."""
-        if "_passes" not in self.__dict__:
-            ahead = RNN(self.cell_fw, False, self.time_major)
-            self.__dict__["_passes"] = (ahead, RNN(self.cell_bw, True, self.time_major))
-        passes: tuple[RNN, RNN] = self.__dict__["_passes"]
-        return passes
-
-
 class _Stack(LayerList):
     """Layers of one kind of cell, in one direction or two."""
 
@@ -300,7 +216,7 @@ class _Stack(LayerList):
     def _ended(self, outputs: Tensor, lengths: Tensor) -> Tensor:
         """The outputs with zeros behind the end of each sequence."""
         axis = 0 if self.time_major else 1
-        mask = F.sequence_mask(lengths, outputs.shape[axis], outputs.dtype)
+        mask = running(lengths, outputs, axis)
         if self.time_major:
             mask = run_op("transpose2", mask, axis=[1, 0])
         return outputs * run_op("unsqueeze2", mask, axes=[2])  # type: ignore[no-any-return]
