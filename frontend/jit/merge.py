@@ -374,6 +374,8 @@ def kind(value: Any) -> str:
         return "nothing (it is not assigned)"
     if isinstance(value, (Tensor, Zeros)):
         return f"a tensor of dtype {dtype_of_value(value).name}"
+    if isinstance(value, TracedList):
+        return "a list whose length is a tensor" if value.stored else f"a list of {len(value)}"
     if isinstance(value, (list, tuple, dict)):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, (*NUMBERS, str)):

@@ -244,7 +244,8 @@ class ContentsPlace:
     """What a list or a dict holds; its identity stays."""
 
     def __init__(self, owner: Any) -> None:
-        self.owner, self.label = owner, f"the contents of a {type(owner).__name__}"
+        kind = "list" if isinstance(owner, list) else type(owner).__name__
+        self.owner, self.label = owner, f"the contents of a {kind}"
 
     @property
     def key(self) -> Any:
