@@ -222,3 +222,20 @@ def test_is_refused_with_the_line_and_a_way_out(function: Callable[..., Any], te
     with pytest.raises(ConversionError, match=text) as caught:
         to_static(function)(paddle.ones([2]))
     assert "test_promises_partly.py" in str(caught.value)
+
+
+def test_set_state_dict_inside_is_done_by_each_call() -> None:
+    net = paddle.nn.Linear(1, 1)
+    state = {name: value * 0 + 5 for name, value in net.state_dict().items()}
+
+    @to_static
+    def f(x: Any) -> Any:
+        if x.sum() > 0:
+            net.set_state_dict(state)
+        return net(x)
+
+    for value, wanted in ((1.0, 10.0), (-1.0, 0.0), (1.0, 10.0)):
+        assert f(paddle.full([1, 1], value)).tolist() == [[wanted]]
+        assert net.weight.tolist() == [[5.0]]
+        if value < 0:
+            net.weight.set_value(paddle.ones([1, 1]))
