@@ -70,22 +70,21 @@ def optimized(module: ir.Module, cpu: str, features: str) -> tuple[Any, Any]:
 
 
 def run(
-    formula: Formula, *arrays: Array, out: str | None = None, width: int = 0, baseline: bool = False
+    formula: Formula, *arrays: Array, out: str | None = None, width: int = 0, level: str = "host"
 ) -> Array:
-    """The formula on arrays of one length, in native code for this machine (or for x86-64-v2)."""
-    call = compiled(formula, [a.dtype.name for a in arrays], out, width, baseline)
+    """The formula on arrays of one length, in native code for this machine (or for a level)."""
+    call = compiled(formula, [a.dtype.name for a in arrays], out, width, level)
     return call(*arrays)
 
 
 def compiled(
-    formula: Formula, ins: list[str], out: str | None = None, width: int = 0, baseline: bool = False
+    formula: Formula, ins: list[str], out: str | None = None, width: int = 0, level: str = "host"
 ) -> Callable[..., Array]:
     """The same as a function, for calling it often."""
     out = out or ins[0]
-    cpu = "x86-64-v2" if baseline else llvm.get_host_cpu_name()
-    features = "" if baseline else llvm.get_host_cpu_features().flatten()
-    scales = not baseline and Target.host().vectors.scales
-    module, machine = optimized(build(formula, ins, out, width, scales), cpu, features)
+    target = Target.host() if level == "host" else Target.named(level)
+    module = build(formula, ins, out, width, target.vectors.scales)
+    module, machine = optimized(module, target.cpu, target.features)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     kind = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (len(ins) + 1), ctypes.c_int64)

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from scalar_harness import compiled, named
 
+from wherry.codegen import Target
 from wherry.ir import numerics
+from wherry.runtime.cpu import supported_levels
+from wherry.schema.dtypes import float32
 
 Array = np.ndarray[Any, Any]
 COUNT, CHUNK = 10_000_000, 500_000
@@ -47,6 +50,13 @@ def numbers(low: float, high: float) -> Iterator[Array]:
         x = np.concatenate([bits.view(np.float32), inside])
         x[: len(SPECIAL)] = SPECIAL
         yield x
+
+
+def edges() -> Array:
+    """Numbers of each sign and exponent: zeros, denormals, infinities and NaN among them."""
+    heads = np.arange(512, dtype=np.uint32)[:, None] << 23
+    return (heads | np.array([0, 1, 2, 0x2AAAAA, 0x400000, 0x555555, 0x7FFFFE, 0x7FFFFF],
+                             np.uint32)).ravel().view(np.float32)  # fmt: skip
 
 
 def check_kinds(x: Array, got: Array, want: Array) -> None:
@@ -108,3 +118,29 @@ def test_gelu_is_exact_where_it_does_not_cancel() -> None:
             absolute = max(absolute, float(error[(x <= 1e-30) & np.isfinite(x)].max()))
     print(f"gelu: {absolute:.2g} absolute, {relative:.2g} relative over {COUNT} numbers")
     assert absolute <= 3e-7 and relative <= 2e-6
+
+
+REFERENCES = {name: reference for name, (reference, _, _) in FUNCTIONS.items()} | {"gelu": gelu}
+
+
+@pytest.mark.parametrize("level", supported_levels())
+@pytest.mark.parametrize("name", REFERENCES)
+def test_edges_in_the_vectors_of_each_machine(name: str, level: str) -> None:
+    width, x = Target.named(level).vectors.lanes(float32), edges()
+    got = compiled(named(name), ["float32"], width=width, level=level)(x)
+    with np.errstate(all="ignore"):
+        want = REFERENCES[name](x.astype(np.float64))
+        check_kinds(x, got, want)
+        assert name == "gelu" or largest_error(got, want) <= 2.0
+
+
+@pytest.mark.parametrize("level", supported_levels())
+def test_edges_of_pow_in_the_vectors_of_each_machine(level: str) -> None:
+    width, some = Target.named(level).vectors.lanes(float32), edges()[::32]
+    exponents = np.concatenate([some, np.arange(-9, 10), [0.5, -0.5, 2.5, 1e9]]).astype(np.float32)
+    x, y = (one.ravel()[: 16 * (one.size // 16)] for one in np.meshgrid(edges()[::16], exponents))
+    got = compiled(named("pow"), ["float32", "float32"], width=width, level=level)(x, y)
+    with np.errstate(all="ignore"):
+        want = np.power(x.astype(np.float64), y.astype(np.float64))
+        check_kinds(x, got, want)
+        assert largest_error(got, want) <= 2.0
