@@ -116,6 +116,22 @@ def bounds_by(op: OpDesc, bounds: Mapping[str, Dim]) -> dict[str, Dim]:
     return found
 
 
+def note_found(program: Program) -> None:
+    """Enter the sizes that the Program finds into it: who builds one without an emitter does so."""
+    _collect(program.global_block, program.found)
+
+
+def _collect(block: Block, bounds: dict[str, Dim]) -> None:
+    """Enter the bounds of a block: those of a loop before its body's, of a `cond` behind them."""
+    for op in block.ops:
+        if op.type != "cond":
+            bounds.update(bounds_by(op, bounds))
+        for sub in op.blocks:
+            _collect(sub, bounds)
+        if op.type == "cond":
+            bounds.update(bounds_by(op, bounds))
+
+
 def mentions(found: Container[str], *dims: Dim) -> bool:
     """Whether one of the sizes occurs in one of the dims."""
     return any(name in found for dim in dims for name in symbols_of(dim))
@@ -128,17 +144,8 @@ class Found:
         self.bounds: dict[str, Dim] = {}
         shapes = [var.shape for var in program.inputs]
         self._shown = {name for shape in shapes for dim in shape for name in symbols_of(dim)}
-        self._collect(program.global_block)
-
-    def _collect(self, block: Block) -> None:
-        """The bounds of a block: those of a loop before its body's, of a `cond` behind its own."""
-        for op in block.ops:
-            if op.type != "cond":
-                self.bounds.update(bounds_by(op, self.bounds))
-            for sub in op.blocks:
-                self._collect(sub)
-            if op.type == "cond":
-                self.bounds.update(bounds_by(op, self.bounds))
+        if program.found:
+            _collect(program.global_block, self.bounds)
 
     def __bool__(self) -> bool:
         return bool(self.bounds)

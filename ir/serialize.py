@@ -20,7 +20,7 @@ from wherry.schema.model import ModelFile, read_model, write_model
 from wherry.schema.native import TensorSpec, read_dtype, read_specs, spec_vectors
 
 from .dims import Dim, SymDim, parse_dim
-from .found import Found
+from .found import note_found
 from .infer import Guard
 from .opdef import get_op
 from .program import Block, OpDesc, Program, Slots, Variable
@@ -95,12 +95,12 @@ def tables_to_program(numbers: Numbers) -> Program:
     try:
         for op in program.all_ops():
             get_op(op.type)
+        note_found(program)
         verify(program)
     except UnknownOpError:
         raise
     except Exception as error:  # a shape rule may stumble in any way over attributes that lie
         numbers.where.bad(f"a valid Program ({error})")
-    program.found.update(Found(program).bounds)
     return program
 
 

@@ -31,7 +31,7 @@ from wherry.schema.dtypes import DTYPES, DType
 from wherry.schema.errors import Loc
 
 from .dims import SymDim
-from .found import Found
+from .found import note_found
 from .infer import Guard
 from .opdef import OPS, REQUIRED, get_op
 from .program import Block, OpDesc, Program, Variable
@@ -58,7 +58,7 @@ def parse_text(text: str) -> Program:
 
     get_op("fusion")  # fills the table of ops, so that defaults are known
     program = Parser(text).program()
-    program.found.update(Found(program).bounds)
+    note_found(program)
     return program
 
 
