@@ -51,8 +51,9 @@ def cast_to(F: Emitter, x: Any, dtype: Any) -> Any:
 
 
 def zeros_like(F: Emitter, x: Any) -> Any:
-    """Zeros of x's shape and dtype."""
-    return F.fill_any_like(x, value=0.0)
+    """Zeros of x's shape and dtype; x's data may be lost by now."""
+    kind = F.type_of(x)
+    return F.full(kind.shape, 0, kind.dtype)
 
 
 def mask(F: Emitter, g: Any, condition: Any) -> Any:

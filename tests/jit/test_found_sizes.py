@@ -262,6 +262,12 @@ def found_in_rounds(x: Any) -> Any:
     return total
 
 
+def written_over_what_it_selects(x: Any) -> Any:
+    y = x * 1
+    y[y > 0] = y[y > 0] * y[y > 0]
+    return y
+
+
 def counted_in_rounds(x: Any) -> Any:
     total, i = x.sum() * 0, paddle.to_tensor(0)
     while i < 3:
@@ -273,8 +279,9 @@ def counted_in_rounds(x: Any) -> Any:
 @pytest.mark.parametrize(
     "function",
     [
-        counted_in_rounds, of_the_branch_taken, squared_selection, products_of_rows, gathered,
-        times_the_size, summed_in_a_loop, chosen_by_a_branch, found_in_rounds,
+        written_over_what_it_selects, counted_in_rounds, of_the_branch_taken, squared_selection,
+        products_of_rows, gathered, times_the_size, summed_in_a_loop, chosen_by_a_branch,
+        found_in_rounds,
     ],
 )  # fmt: skip
 def test_gradients(function: Callable[..., Any]) -> None:
