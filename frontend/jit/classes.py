@@ -26,7 +26,8 @@ ORIGINAL: Final = "_wherry_original"
 _LEFT_ALONE: Final = frozenset({"__del__", "__init_subclass__", "__class_getitem__"})
 # What a class cannot be given anew, since types have it themselves: `__name__` and the like.
 _OF_TYPES: Final = frozenset(name for name, own in vars(type).items() if hasattr(own, "__set__"))
-_lock = threading.Lock()
+# Collecting garbage may run a `__del__` that traces.
+_lock = threading.RLock()
 _running = 0
 _replaced: list[tuple[type, str, Any]] = []
 # Classes in which there is nothing to replace.
@@ -50,9 +51,9 @@ def classes_converted() -> Iterator[None]:
 
 
 def convert_class(owner: type) -> None:
-    """Convert a class that was made since the trace began; a trace runs."""
+    """Convert a class that was made since the trace began."""
     with _lock:
-        for base in owner.__mro__:
+        for base in owner.__mro__ if _running else ():
             _convert(base)
 
 
