@@ -32,6 +32,14 @@ class Traced(Tensor):
         self.variable, self.tracer = var, tracer
         self.base: ViewOf | None = None
         self.views: list[weakref.ref[Traced]] = []
+        # Of a snapshot: the tensor itself.
+        self.origin: Traced | None = None
+
+    def snapshot(self) -> Traced:
+        """What the tensor is now, whatever is written to it later."""
+        made = self.tracer.traced(self.variable)
+        made.origin = self.origin or self
+        return made
 
     # The data-carrying side of Tensor, which is not there.
 

@@ -12,7 +12,7 @@ from wherry.schema.dtypes import DType, as_dtype
 from wherry.tensor import Tensor
 
 from ..static.input_spec import InputSpec
-from .state import flatten, unflatten
+from .structure import flatten, unflatten
 
 
 class Leaf(NamedTuple):
@@ -22,6 +22,8 @@ class Leaf(NamedTuple):
     dims: tuple[Any, ...]
     dtype: DType
     stop_gradient: bool
+    # Whether an InputSpec describes it, which does not say that a gradient is wanted.
+    is_spec: bool = False
 
 
 class Bound(NamedTuple):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from wherry.dispatch import tracer
 from wherry.ir.opdef import get_op
-from wherry.ir.program import Block, Variable
+from wherry.ir.program import Block, OpDesc, Variable
 from wherry.schema.dtypes import bool_
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
@@ -17,17 +16,15 @@ from wherry.tensor import Tensor
 from ..traced import Traced
 from .classes import own_method
 from .either import Either, Missing, lift
+from .ends import BranchEnds, emit_error, ending
 from .explain import record
 from .lists import is_stored
-from .merge import Merger, unset_text
+from .merge import Merger
 from .sizes import Size
-from .state import CellPlace, Place, Seen, at_line, cells_of, is_orphan, is_poison, seen
+from .state import CellPlace, Place, Seen, at_line, cells_of, is_poison, outlives, seen
 from .tracer import Frame, ProgramTracer
 
 Body = Callable[[], Any]
-# The mark of an exception that a `raise` statement in a branch made.
-RAISED = "_wherry_raised"
-UNSET_NAME = re.compile(r"(?:free|local) variable '(\w+)'")
 
 
 def active_tracer() -> ProgramTracer | None:
@@ -94,24 +91,14 @@ def convert_ternary(test: Any, true_fn: Body, false_fn: Body) -> Any:
         return true_fn() if chosen else false_fn()
     record("a if b else c", "cond", recorded=True)
     result = CellPlace(types.CellType(), "the conditional expression")
-    bound = [place for side in (true_fn, false_fn) for place in _bound_by(side)]
+    bound = [place for side in (true_fn, false_fn) for place in bound_by(side)]
     trace_branch(
         chosen, lambda: result.set(true_fn()), lambda: result.set(false_fn()), [result, *bound]
     )
     return result.get()
 
 
-class BranchEnds(BaseException):
-    """The code of a branch ends the call with this error. No Exception: user code does not catch
-    it.
-    """
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-def _bound_by(side: Body) -> list[Place]:
+def bound_by(side: Body) -> list[Place]:
     """The variables that an expression may bind: one with a walrus is a function with a name."""
     code = getattr(side, "__code__", None)
     if code is None or code.co_name == "<lambda>":
@@ -131,9 +118,9 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
     ]
     written = {**yes.forget(known), **no.forget(known)}
     while written:
-        _, place = written.popitem()
+        _, (place, before) = written.popitem()
         # What only the branch itself knew of is gone with it.
-        if not is_orphan(place):
+        if outlives(place, before):
             plan = merger.merge(place.label, yes.after(place), no.after(place))
             plans.append((place, plan))
     for number, side in enumerate((yes, no)):
@@ -173,7 +160,9 @@ class _Side:
             try:
                 with build.sub_block() as self.frame:
                     build.facts.learn(chosen, taken)
-                    self._run(build, body)
+                    self.error = ending(build, body)
+                    if self.error is not None:
+                        emit_error(build, build.as_traced(False), self.error)
                     self.written = {} if self.error else dict(journal.first)
                     self.values.update({place.key: seen(place) for place in places})
                     self.values.update(
@@ -184,31 +173,14 @@ class _Side:
                 for place, value in before:
                     place.set(value)
 
-    def _run(self, build: ProgramTracer, body: Body) -> None:
-        try:
-            body()
-        except BranchEnds as end:
-            self.error = end.error
-        except NameError as error:
-            # A variable without a value; one that nobody ever defined is a mistake to tell at once.
-            name = UNSET_NAME.search(str(error))
-            if name is None:
-                raise
-            build.unset_reads.add(name[1])
-            self.error = UnboundLocalError(unset_text(name[1]))
-        except Exception as error:
-            if not hasattr(error, RAISED):
-                raise
-            self.error = error
-        if self.error is not None:
-            emit_error(build, build.as_traced(False), self.error)
-
-    def forget(self, known: Sequence[Place]) -> dict[Any, Place]:
-        """Let go of the objects in these places; returns the other places that were written."""
+    def forget(self, known: Sequence[Place]) -> dict[Any, tuple[Place, Any]]:
+        """Let go of the objects in these places; returns the other places that were written, with
+        what they held before.
+        """
         keys = {place.key for place in known}
         for key in keys & self.values.keys():
             self.values[key] = Seen(None, None)
-        return {key: place for key, (place, _) in self.written.items() if key not in keys}
+        return {key: one for key, one in self.written.items() if key not in keys}
 
     def after(self, place: Place) -> Seen | None:
         """What the place holds at the end of this branch; None if the branch ends the call."""
@@ -217,26 +189,13 @@ class _Side:
         return self.values[place.key] if place.key in self.values else seen(place)
 
 
-def emit_error(build: ProgramTracer, holds: Traced, error: BaseException) -> None:
-    """End the call with this error unless `holds`. Its line is that of the `raise`, if any."""
-    kind = type(error)
-    name = kind.__name__ if kind.__module__ == "builtins" else kind.__qualname__
-    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    build.emit("assert", holds, [], message=message, error=name)
-    op = build.frames[-1].block.ops[-1]
-    op.loc = getattr(error, RAISED, None) or op.loc
-
-
-def end_unless(flag: Traced, wanted: bool, error: BaseException) -> None:
-    """End the call with this error unless the flag is `wanted`; what follows knows that it is."""
-    build = flag.tracer
-    holds = flag if wanted else build.emit("logical_not", flag)
-    emit_error(build, holds, error)
-    build.facts.learn(flag, wanted)
+def has_effect(op: OpDesc) -> bool:
+    """Whether an op, or one inside of it, does more than to compute a value."""
+    return get_op(op.type).side_effect or any(map(_has_effects, op.blocks))
 
 
 def _has_effects(block: Block) -> bool:
-    return any(get_op(op.type).side_effect or any(map(_has_effects, op.blocks)) for op in block.ops)
+    return any(map(has_effect, block.ops))
 
 
 def _share_arguments(build: ProgramTracer, yes: Frame, no: Frame) -> list[Traced]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from wherry.ir.dims import SymDim, evaluate, symbol, symbols_of
-from wherry.schema.errors import InputError, WherryError
+from wherry.schema.errors import InputError
 from wherry.tensor import Tensor
 
 from ..static.input_spec import InputSpec
@@ -28,7 +28,7 @@ from .layer_mode import Mode
 from .logging import show_trace
 from .report import mark_users
 from .sizes import NeedsSizes
-from .state import flatten
+from .structure import flatten
 
 Key = tuple[Any, ...]
 _MANY: Final = 11
@@ -136,7 +136,7 @@ class ProgramCache:
         """Trace with open sizes; None where the code needs the sizes, or fails without them."""
         try:
             return _traced(mode, function, arguments, leaves, open_sizes=True)
-        except (NeedsSizes, WherryError, TypeError, ValueError):
+        except (NeedsSizes, Exception):
             # Traced again with the sizes as they are, it raises the error again if it was one.
             return None
 
@@ -164,7 +164,7 @@ class ProgramCache:
                 if not _accepts(made, leaf):
                     return None
                 stop_gradient = leaf_of_value(leaf)[2]
-                leaves.append(made._replace(stop_gradient=stop_gradient))
+                leaves.append(made._replace(stop_gradient=stop_gradient, is_spec=False))
         return leaves if len(leaves) == len(names) else None
 
 
@@ -180,7 +180,7 @@ def leaf_for_spec(spec: InputSpec, place: tuple[str, int, int]) -> Leaf:
     """The input that an InputSpec describes; without a name it takes the parameter's."""
     parameter, _, number = place
     name = spec.name or (parameter if not number else f"{parameter}_{number}")
-    return Leaf(name, dims_of_spec(name, spec.dims), spec.dtype, spec.stop_gradient)
+    return Leaf(name, dims_of_spec(name, spec.dims), spec.dtype, spec.stop_gradient, is_spec=True)
 
 
 def static_leaves(arguments: Arguments) -> list[Leaf]:

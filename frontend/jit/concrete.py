@@ -21,14 +21,16 @@ from ..traced import Traced
 from .arguments import Arguments, Leaf
 from .classes import classes_converted
 from .convert_call import convert_call
-from .either import Zeros, chosen
+from .either import Deferred, chosen
+from .ends import BranchEnds, unset_error
 from .explain import Decisions
 from .generators import NeedsPush
 from .merge import type_of
 from .report import user_errors
 from .sizes import Size
 from .source import push_generator
-from .state import AttributePlace, Journal, flatten, is_poison, unflatten
+from .state import AttributePlace, Journal, is_poison, outlives
+from .structure import flatten, unflatten
 from .tracer import ProgramTracer
 
 
@@ -180,12 +182,12 @@ def _traced(function: Callable[..., Any], arguments: Arguments, leaves: Sequence
     # One Program serves calls with and without the tape.
     build.inputs = inputs
     with user_errors(), _modes(build), build.undone_on_error() as journal:
-        result = convert_call(function)(*args, **kwargs)
+        result = _called(function, args, kwargs)
         _keep_attributes(build, journal)
         structure, found = _results(build, result)
         results = [leaf for leaf in found if isinstance(leaf, Traced)]
         results = [one.detach() if build.grads.released(one) else one for one in results]
-        written, graded = _written_inputs(build, inputs), build.grads.made()
+        written, graded = _written_inputs(build, inputs, leaves), build.grads.made()
         made = [value for _, value in graded if value is not None]
         build.finish([*results, *(value for _, value in written), *made])
     flat = [OUTPUT if isinstance(leaf, Traced) else leaf for leaf in found]
@@ -219,6 +221,16 @@ def _place(leaf: Tensor, inputs: Sequence[Traced]) -> int:
     return next((i for i, value in enumerate(inputs) if value is leaf), -1)
 
 
+def _called(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """The function's result; None where each call ends with an error, which the Program raises."""
+    try:
+        return convert_call(function)(*args, **kwargs)
+    except BranchEnds:
+        return None
+    except NameError as error:
+        raise unset_error(error).with_traceback(error.__traceback__) from None
+
+
 def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:
     """Attributes that held a tensor and were given another (`self.state = self.state + 1`).
 
@@ -227,7 +239,11 @@ def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:
     for place, before in list(journal.first.values()):
         after = place.get()
         held = isinstance(place, AttributePlace) and isinstance(before, Tensor)
-        if isinstance(place, AttributePlace) and type(before) in (bool, int, float, str):
+        if (
+            isinstance(place, AttributePlace)
+            and type(before) in (bool, int, float, str)
+            and outlives(place, before)
+        ):
             _warn_of_state(place, before, after)
         if not held or not isinstance(after, Traced) or isinstance(before, Traced):
             continue
@@ -250,13 +266,15 @@ def _warn_of_state(place: AttributePlace, before: Any, after: Any) -> None:
         )  # fmt: skip
 
 
-def _written_inputs(build: ProgramTracer, inputs: Sequence[Traced]) -> list[tuple[int, Traced]]:
+def _written_inputs(
+    build: ProgramTracer, inputs: Sequence[Traced], leaves: Sequence[Leaf]
+) -> list[tuple[int, Traced]]:
     """The inputs that the function wrote in place, with their new values."""
     written = []
     for place, (value, var) in enumerate(zip(inputs, build.program.inputs, strict=False)):
         if value.variable is var:
             continue
-        if not var.stop_gradient:
+        if not var.stop_gradient and not leaves[place].is_spec:
             raise ConversionError(
                 f"the argument {var.name} wants a gradient and is written in place in a function "
                 "that to_static converts; write to a copy of it, x.clone()"
@@ -279,7 +297,7 @@ def _results(build: ProgramTracer, result: Any) -> tuple[Any, list[Any]]:
     for leaf in leaves:
         if is_poison(leaf):
             leaf.refuse_result()
-        if isinstance(leaf, Zeros):
+        if isinstance(leaf, Deferred):
             leaf = leaf.made(build, leaf.type.dtype)
         elif isinstance(leaf, (Tensor, Size)):
             leaf = build.as_traced(leaf)

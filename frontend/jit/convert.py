@@ -18,12 +18,13 @@ from .logic import (
 )
 from .loop import convert_for, convert_while
 from .patterns import bind, is_instance, is_mapping, is_sequence, middle, positional, without
-from .writes import will_write, will_write_unknown
+from .writes import will_bind, will_write, will_write_unknown
 
 __all__ = [
     "Pushed", "bind", "compare", "convert_assert", "convert_call", "convert_for",
     "convert_ifelse", "convert_raise", "convert_ternary", "convert_while", "depth",
     "for_comprehension", "is_instance", "is_mapping", "is_sequence", "logical_and",
     "logical_not", "logical_or", "middle", "new_list", "positional", "push_all", "python_iter",
-    "python_test", "will_write", "will_write_unknown", "without",
+    "python_test", "will_bind", "will_write", "will_write_unknown",
+    "without",
 ]  # fmt: skip

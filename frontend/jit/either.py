@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from wherry.dispatch import tracer
 from wherry.ir.infer import TensorType
-from wherry.schema.dtypes import DType
+from wherry.schema.dtypes import DType, bool_
 from wherry.schema.errors import ConversionError
 
 from ..location import user_location
@@ -122,17 +122,37 @@ for _name in (
     setattr(Either, f"__r{_name}__", _reflected(getattr(operator, f"__{_name}__")))
 
 
-class Zeros:
-    """Stands for a tensor that nobody reads: the value of the other branch."""
+class Deferred:
+    """Stands for a tensor of this type, which is made in the block that needs it."""
 
     def __init__(self, type_: TensorType) -> None:
         self.type = type_
         self.stop_gradient = True
 
     def made(self, build: Any, dtype: DType) -> Any:
-        """The tensor, where a block needs one."""
+        """The tensor."""
+        raise NotImplementedError
+
+
+class Zeros(Deferred):
+    """A tensor that nobody reads: the value of the other branch."""
+
+    def made(self, build: Any, dtype: DType) -> Any:
         shape = list(self.type.shape)
         return build.emit("fill_constant", shape=shape, value=0.0, dtype=dtype)
+
+
+class Negated(Deferred):
+    """The opposite of a 0-d bool tensor."""
+
+    def __init__(self, flag: Any) -> None:
+        super().__init__(TensorType((), bool_))
+        self.flag = flag
+
+    def made(self, build: Any, dtype: DType) -> Any:
+        flag = self.flag
+        held = flag.made(build, bool_) if isinstance(flag, Deferred) else flag
+        return build.emit("logical_not", held)
 
 
 def is_either(value: Any) -> bool:
@@ -154,9 +174,9 @@ def resolved(value: Any) -> Any:
     while type(value) is Either:
         flag, yes, no = parts(value)
         # While two values are being fitted together a flag may be a plain bool.
-        known = None if isinstance(flag, (bool, Zeros)) else flag.tracer.facts.get(flag)
+        known = None if isinstance(flag, (bool, Deferred)) else flag.tracer.facts.get(flag)
         if known is None:
-            if not isinstance(flag, (bool, Zeros)) and tracer.get() is not flag.tracer:
+            if not isinstance(flag, (bool, Deferred)) and tracer.get() is not flag.tracer:
                 refuse(value, "a value after the trace that made it; return it instead")
             return value
         value = yes if known else no
@@ -165,7 +185,8 @@ def resolved(value: Any) -> Any:
 
 def lift(value: Any, use: Callable[[Any], Any]) -> Any:
     """Use each of the two in its branch; what the uses give is merged."""
-    from .branch import convert_ternary, end_unless
+    from .branch import convert_ternary
+    from .ends import end_unless
 
     value = resolved(value)
     if type(value) is Missing:
@@ -194,7 +215,7 @@ def call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
     """Use one of the two; if it cannot be used so, the call ends if it is that one."""
-    from .branch import BranchEnds
+    from .ends import BranchEnds
 
     try:
         return lift(value, use)
@@ -204,7 +225,7 @@ def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
 
 def one_of(value: Any, what: str) -> Any:
     """The single value where there is no choice left, or the other one is Missing or None."""
-    from .branch import end_unless
+    from .ends import end_unless
 
     value = resolved(value)
     if type(value) is Missing:

@@ -20,19 +20,21 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
-from .branch import active_tracer, end_unless
-from .either import Zeros
+from .branch import active_tracer
+from .either import Deferred, Zeros
+from .ends import end_unless
 from .iterate import Indexed
 from .lists import Kind, Stored, TracedList, is_stored
 from .merge import as_tensor_of, common_dtype, dims_of_value, dtype_of_value, mergeable
-from .state import at_line, flatten, is_tensor, unflatten
+from .state import at_line, is_tensor
+from .structure import flatten, unflatten
 from .writes import will_write
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
 
 
-class Packed(Zeros):
+class Packed(Deferred):
     """The buffer that holds these values from its start on; it is made where it is needed."""
 
     def __init__(self, type_: TensorType, values: list[Any]) -> None:
@@ -41,7 +43,7 @@ class Packed(Zeros):
         self.stop_gradient = all(getattr(value, "stop_gradient", True) for value in values)
 
     def made(self, build: Any, dtype: DType) -> Traced:
-        buffer: Traced = super().made(build, dtype)
+        buffer: Traced = Zeros(self.type).made(build, dtype)
         if self.values:
             _need_room(build, build.as_traced(len(self.values)))
         for index, value in enumerate(self.values):

@@ -11,8 +11,8 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
-from .branch import end_unless
 from .classes import own_method
+from .ends import end_unless
 from .lists import is_stored
 from .sizes import Size, as_tensor, plain
 from .state import at_line

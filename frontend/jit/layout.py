@@ -14,7 +14,7 @@ from typing import Any
 
 from .either import Either
 from .lists import Kind
-from .state import flatten
+from .structure import flatten
 
 _CONSTANTS = (type(None), bool, int, float, str)
 

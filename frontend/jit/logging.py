@@ -31,7 +31,7 @@ def _set(name: str, level: int, also_to_stdout: bool) -> None:
     _levels[name], _stdout[name] = level, bool(also_to_stdout)
 
 
-def show_conversion(function: types.FunctionType, text: str) -> None:
+def show_conversion(function: types.FunctionType, text: Callable[[], str]) -> None:
     """Tell of a conversion what was asked for."""
     name, code = function.__qualname__, function.__code__
     if _levels["verbosity"] >= 1:
@@ -39,7 +39,7 @@ def show_conversion(function: types.FunctionType, text: str) -> None:
     if _levels["verbosity"] >= 2:
         _say("verbosity", inspect.getsource(code))
     if _levels["code"] >= 0:
-        _say("code", f"to_static: {name} becomes\n{text}\n")
+        _say("code", f"to_static: {name} becomes\n{text()}\n")
 
 
 def show_trace(explanation: Callable[[], object]) -> None:

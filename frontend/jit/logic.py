@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wherry.schema.dtypes import bool_
 from wherry.schema.errors import ConversionError
 
 from ..location import user_location
 from ..traced import Traced
-from .branch import RAISED, active_tracer, condition, convert_ternary, decides
+from .branch import active_tracer, bound_by, condition, convert_ternary, decides, has_effect
 from .classes import own_method
 from .either import is_either, lift, resolved
+from .ends import RAISED, BranchEnds
 from .sizes import Size
 from .state import at_line, is_poison
+
+if TYPE_CHECKING:
+    from .tracer import ProgramTracer
 
 Thunk = Callable[[], Any]
 
@@ -70,7 +74,11 @@ def _joined(op_type: str, left: Any, right: Thunk) -> Any:
         # The value of `a and b` is one of the two, not a bool.
         other: Thunk = lambda: left  # noqa: E731
         return convert_ternary(left, *((right, other) if is_and else (other, right)))
-    other_side = right()
+    other_side = computed(left.tracer, right)
+    if other_side is None:
+        # It is computed where the left operand asks for it.
+        other = lambda: left  # noqa: E731
+        return convert_ternary(left, *((right, other) if is_and else (other, right)))
     if isinstance(other_side, bool):
         whole = is_and == other_side
         return left if whole else other_side
@@ -78,6 +86,25 @@ def _joined(op_type: str, left: Any, right: Thunk) -> Any:
         return left.tracer.emit(op_type, condition(left), condition(other_side))
     pair: tuple[Thunk, Thunk] = (lambda: other_side, lambda: left)
     return convert_ternary(left, *(pair if is_and else pair[::-1]))
+
+
+def computed(build: ProgramTracer, operand: Thunk) -> Any:
+    """The value of an operand, computed whatever the one before it is; None where that would be
+    noticed: it writes something, ends the call, raises an error or is no value of one kind.
+    """
+    if bound_by(operand):
+        return None
+    mark, ops = build.mark(), build.frames[-1].block.ops
+    with build.journal() as journal:
+        try:
+            found = operand()
+        except (BranchEnds, Exception):
+            found = None
+    if found is None or journal.first or any(map(has_effect, ops[mark[-1] :])):
+        journal.undo()
+        build.discard(mark)
+        return None
+    return found
 
 
 def compare(left: Any, *links: tuple[str, Thunk]) -> Any:

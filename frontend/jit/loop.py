@@ -3,9 +3,8 @@
 A loop whose condition becomes a tensor only after some rounds (`while True` with a tensor-dependent
 break) runs these rounds in Python first: they are part of the Program, unrolled.
 
-The types of what a loop carries do not change from round to round. They are found by tracing the
-body until nothing changes: first every number stays a Python number; those that the body changes
-become tensors; what keeps no single type is not carried, and says so when it is read.
+The types of what a loop carries are found by tracing the body until nothing changes
+(`loop_slot.py`).
 """
 
 from __future__ import annotations
@@ -19,26 +18,16 @@ from wherry.schema.errors import ConversionError
 
 from ..traced import Traced
 from .branch import active_tracer, decides, trace_branch
+from .ends import ending
 from .explain import record
 from .generators import run_loop
 from .iterate import Indexed, Pushed, indexed, opened
 from .logic import logical_and, logical_not
 from .loop_sizes import LoopSizes
 from .loop_slot import LoopSlot
-from .merge import (
-    as_tensor_of,
-)  # fmt: skip
-from .state import (
-    Journal,
-    Place,
-    Poison,
-    at_line,
-    cells_of,
-    flatten,
-    is_orphan,
-    seen,
-    unflatten,
-)  # fmt: skip
+from .merge import as_tensor_of
+from .state import Journal, Place, Poison, at_line, cells_of, outlives, seen
+from .structure import flatten, unflatten
 from .tracer import Frame, ProgramTracer
 
 Body = Callable[[], Any]
@@ -160,12 +149,18 @@ class Loop:
         self.slots = {place.key: LoopSlot(place, self.sizes) for place in places}
         # The names that nobody reads outside of the loop.
         self.inner = set(inner)
+        # What a round ends the call with, where no round comes to its end.
+        self.error: BaseException | None = None
 
     def record(self, going: Traced) -> None:
         """Find the carries' types, append the `while` op and set the places to its results."""
-        for _ in range(8 + 4 * len(self.slots)):
+        for number in range(8 + 4 * len(self.slots)):
             mark = self.build.mark()
             frame, settled = self._trace()
+            if self.error is not None:
+                self.build.discard(mark)
+                self._record_end(going, self.error, is_first=not number)
+                return
             if settled:
                 self._emit(going, frame)
                 return
@@ -192,8 +187,10 @@ class Loop:
         """Trace the body and the next condition; True if what is carried is settled."""
         for slot in self.slots.values():
             slot.place.set(slot.round_start(self.build, frame))
-        self.body()
-        going = self.build.as_traced(decides(self.test()))
+        going: list[Traced] = []
+        self.error = ending(self.build, lambda: going.append(self._next()))
+        if self.error is not None:
+            return False
         inner = self.inner - self.build.unset_reads
         ends = [seen(slot.place) for slot in self.slots.values()]
         # What this round has come to know says nothing of how the next one starts.
@@ -204,15 +201,27 @@ class Loop:
             ]
             changes.append(self.sizes.settle())
             if not any(changes):
-                frame.block.results = [self.build.variable(going), *self._carried()]
+                frame.block.results = [self.build.variable(going[0]), *self._carried()]
         return not any(changes)
+
+    def _next(self) -> Traced:
+        """Run the body; returns whether another round follows."""
+        self.body()
+        return self.build.as_traced(decides(self.test()))
+
+    def _record_end(self, going: Traced, error: BaseException, is_first: bool) -> None:
+        """The first round is the last one: the loop is an `if` around it."""
+        if not is_first:
+            raise error
+        places = [slot.place for slot in self.slots.values()]
+        trace_branch(going, self._next, lambda: None, places)
 
     def _discover(self, journal: Journal) -> bool:
         """Take up places that existed before the loop and were written in it."""
         found = False
         while journal.first:
-            key, (place, _) = journal.first.popitem()
-            if key not in self.slots and not is_orphan(place):
+            key, (place, before) = journal.first.popitem()
+            if key not in self.slots and outlives(place, before):
                 self.slots[key] = LoopSlot(place, self.sizes)
                 found = True
         return found
@@ -245,8 +254,8 @@ class Loop:
                     for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
                 ]
                 self._set(slot, unflatten(slot.structure, iter(leaves)))
-            elif slot.start is not slot.before:
-                self._set(slot, slot.start)
+            elif slot.start is not slot.before or slot.rebound:
+                self._set(slot, slot.contents())
 
     def _carrying(self) -> list[LoopSlot]:
         return [slot for slot in self.slots.values() if slot.carries]

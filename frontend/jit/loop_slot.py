@@ -1,4 +1,9 @@
-"""A place that the rounds of a loop on a tensor write, while what they carry in it is found."""
+"""A place that the rounds of a loop on a tensor write, while what they carry in it is found.
+
+Its types do not change from round to round. They are found by tracing the body until nothing
+changes: first every number stays a Python number; those that the body changes become tensors; what
+keeps no single type is not carried, and says so when it is read.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Any
 from wherry.ir.infer import TensorType
 
 from ..traced import Traced
-from .either import Zeros
+from .either import Deferred
 from .loop_sizes import MAY_GROW, UNLIKE, LoopSizes
 from .merge import (
     NUMBERS,
@@ -18,21 +23,13 @@ from .merge import (
     dtype_of_value,
     fits,
     or_missing,
+    promoted,
     same,
     together,
     type_of,
 )  # fmt: skip
-from .state import (
-    UNSET,
-    Place,
-    Poison,
-    Seen,
-    flatten,
-    is_poison,
-    is_tensor,
-    poison_text,
-    unflatten,
-)  # fmt: skip
+from .state import UNSET, Place, Poison, Seen, is_container, is_poison, is_tensor, poison_text
+from .structure import flatten, unflatten
 from .tracer import Frame, ProgramTracer
 
 
@@ -43,6 +40,8 @@ class LoopSlot:
         self.place, self.sizes = place, sizes
         self.before = place.get()
         self.message = ""
+        # Whether a round leaves another list or dict in the place: it is carried by its contents.
+        self.rebound = False
         self.start_from(self.before)
 
     def start_from(self, value: Any) -> None:
@@ -50,11 +49,11 @@ class LoopSlot:
         self.start = value
         self.structure, self.leaves = flatten(value)
         self.types: list[TensorType | None] = [
-            type_of(x) if is_tensor(x) else x.type if isinstance(x, Zeros) else None
+            type_of(x) if is_tensor(x) else x.type if isinstance(x, Deferred) else None
             for x in self.leaves
         ]
         self.grads = [
-            (is_tensor(x) or isinstance(x, Zeros)) and not x.stop_gradient for x in self.leaves
+            (is_tensor(x) or isinstance(x, Deferred)) and not x.stop_gradient for x in self.leaves
         ]
 
     @property
@@ -75,7 +74,7 @@ class LoopSlot:
         if self.message:
             return Poison(self.message)
         if not any(self.types):
-            return self.start
+            return self.contents() if self.rebound else self.start
         leaves: list[Any] = []
         rows = zip(self.leaves, self.types, self.grads, strict=True)
         for number, (leaf, type_, grad) in enumerate(rows):
@@ -90,6 +89,10 @@ class LoopSlot:
                 frame.starts[arg] = build.as_traced(leaf).variable
             leaves.append(build.traced(arg))
         return unflatten(self.structure, iter(leaves))
+
+    def contents(self) -> Any:
+        """The start in containers of its own, as it was before the round."""
+        return unflatten(self.structure, iter(self.leaves))
 
     def settle(self, end: Seen, local: bool) -> bool:
         """Compare with the end of the round, which is fitted to the start; True if something must
@@ -106,7 +109,10 @@ class LoopSlot:
         reason = self._loosen(end.copy)
         if reason:
             self.refuse(reason)
-        return bool(reason) or self.sizes.has_new(self.place.key) or self._settle(end.copy)
+        rebinds = is_container(self.start) and not self.rebound
+        self.rebound = self.rebound or rebinds
+        open_ = bool(reason) or self.sizes.has_new(self.place.key)
+        return open_ or self._settle(end.copy) or rebinds
 
     def _loosen(self, value: Any) -> str | None:
         """Let sizes shrink from round to round; why a size that the round finds cannot."""
@@ -126,7 +132,7 @@ class LoopSlot:
         """What was before the loop, with sizes that change as they are now."""
         structure, leaves = flatten(value)
         if structure != self.structure:
-            return self.start
+            return self.contents()
         pairs = enumerate(zip(self.leaves, leaves, strict=True))
         key = self.place.key
         return unflatten(
@@ -163,14 +169,17 @@ class LoopSlot:
         if wanted is not carried.dtype and not (
             isinstance(end, NUMBERS) and fits(end, carried.dtype)
         ):
-            if isinstance(start, NUMBERS) and fits(start, wanted):
-                self.types[index] = TensorType((), wanted)
-            else:
+            known = isinstance(start, NUMBERS) and fits(start, wanted)
+            dtype = wanted if known else promoted(carried.dtype, wanted)
+            if dtype is None:
                 self.refuse(
                     f"of dtype {carried.dtype.name} before a round and {wanted.name} after it; "
                     "cast it, so that every round has one dtype"
                 )
-            return True
+                return True
+            if dtype is not carried.dtype:
+                self.types[index] = TensorType(carried.shape, dtype)
+                return True
         grad = is_tensor(end) and not end.stop_gradient
         if grad and not self.grads[index]:
             self.grads[index] = True
@@ -187,4 +196,4 @@ class LoopSlot:
 
 
 def _is_sized(value: Any) -> bool:
-    return is_tensor(value) or isinstance(value, Zeros)
+    return is_tensor(value) or isinstance(value, Deferred)

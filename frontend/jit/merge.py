@@ -21,11 +21,13 @@ from wherry.tensor import Tensor
 
 from ..framework import default_dtype
 from ..traced import Traced
-from .either import Either, Missing, Zeros, is_either, parts
+from .either import Deferred, Either, Missing, Negated, Zeros, is_either, parts
+from .ends import unset_text
 from .found import new_size
 from .lists import TracedList
 from .sizes import NeedsSizes, Size, plain
-from .state import UNSET, Seen, flatten, is_poison, is_tensor, unflatten
+from .state import UNSET, Seen, is_poison, is_tensor, is_traced
+from .structure import flatten, unflatten
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -74,8 +76,8 @@ class Merger:
         for value in (yes, no):
             if is_poison(value):
                 return Joined(value)
-        if same(yes, no):
-            return Joined(yes)
+        if original(yes) is original(no) or same(yes, no):
+            return Joined(original(yes))
         self.pairs.append((yes, no, common_dtype(yes, no) or dtype_of_value(yes)))
         return Joined(None, len(self.pairs) - 1)
 
@@ -124,13 +126,13 @@ def or_missing(value: Any, label: str) -> Any:
     return Missing(unset_text(label))
 
 
-def unset_text(name: str) -> str:
-    """Python's words for a variable that has no value."""
-    return f"cannot access local variable '{name}' where it is not associated with a value"
-
-
 def _plain(value: Any) -> Any:
     return UNSET if type(value) is Missing else value
+
+
+def original(value: Any) -> Any:
+    """The tensor that a snapshot is of; else the value itself."""
+    return value.origin if is_traced(value) and value.origin is not None else value
 
 
 class Unlike(Exception):
@@ -187,7 +189,7 @@ def _one_rank(yes: Any, no: Any) -> bool:
     differ, the run finds one of them in any case.
     """
     active: Any = tracer.get()
-    if active is None or not all(isinstance(v, (Tensor, Zeros)) for v in (yes, no)):
+    if active is None or not all(isinstance(v, (Tensor, Deferred)) for v in (yes, no)):
         return False
     left, right = dims_of_value(yes), dims_of_value(no)
     if len(left) != len(right) or common_dtype(yes, no) is None:
@@ -236,13 +238,13 @@ def _with_either(a: Any, b: Any) -> tuple[Any, Any] | None:
         return a, b
     crossed = _alike(yes, other_no), _alike(no, other_yes)
     if crossed[0] and crossed[1]:
-        return a, Either(negated(other), other_no, other_yes)
+        return a, Either(_negated(other), other_no, other_yes)
     return None
 
 
-def negated(flag: Any) -> Any:
-    """The opposite of an Either's flag."""
-    return not flag if isinstance(flag, bool) else flag.tracer.emit("logical_not", flag)
+def _negated(flag: Any) -> Any:
+    """The opposite of an Either's flag, which may be a tensor of a branch that is closed by now."""
+    return not flag if isinstance(flag, bool) else Negated(flag)
 
 
 def blank(value: Any) -> Any:
@@ -256,7 +258,7 @@ def mergeable(yes: Any, no: Any) -> bool:
     """Whether two leaves become one: the same value, or tensors and numbers of one shape."""
     if is_poison(yes) or is_poison(no) or same(yes, no):
         return True
-    if not all(isinstance(v, (Tensor, Zeros, Size, *NUMBERS)) for v in (yes, no)):
+    if not all(isinstance(v, (Tensor, Deferred, Size, *NUMBERS)) for v in (yes, no)):
         return False
     left, right = dims_of_value(yes), dims_of_value(no)
     if left != right:
@@ -277,7 +279,7 @@ def _need_sizes(left: Sequence[Any], right: Sequence[Any]) -> None:
 def as_tensor_of(tracer: ProgramTracer, value: Any, dtype: DType) -> Traced:
     """A number, Size, tensor or stand-in as a traced tensor of this dtype."""
     made: Traced
-    if isinstance(value, Zeros):
+    if isinstance(value, Deferred):
         made = value.made(tracer, dtype)
         return made
     if isinstance(value, NUMBERS):
@@ -310,11 +312,16 @@ def fits(value: Any, dtype: DType) -> bool:
 def common_dtype(yes: Any, no: Any) -> DType | None:
     """The dtype that holds both, or None: a bool is no number."""
     left, right = dtype_of_value(yes), dtype_of_value(no)
-    if left is right:
-        return left
     if isinstance(yes, NUMBERS) and fits(yes, right):
         return right
     if isinstance(no, NUMBERS) and fits(no, left):
+        return left
+    return promoted(left, right)
+
+
+def promoted(left: DType, right: DType) -> DType | None:
+    """The dtype that holds the values of both, or None: a bool is no number."""
+    if left is right:
         return left
     if left is bool_ or right is bool_:
         return None
@@ -332,7 +339,7 @@ def type_of(value: Tensor) -> TensorType:
 
 def dtype_of_value(value: Any) -> DType:
     """The dtype of a tensor, a Size or a number."""
-    if isinstance(value, Zeros):
+    if isinstance(value, Deferred):
         return value.type.dtype
     if isinstance(value, Tensor):
         return value.dtype
@@ -341,7 +348,7 @@ def dtype_of_value(value: Any) -> DType:
 
 def dims_of_value(value: Any) -> tuple[Any, ...]:
     """The shape of a tensor; a number has none."""
-    if isinstance(value, Zeros):
+    if isinstance(value, Deferred):
         return value.type.shape
     return type_of(value).shape if isinstance(value, Tensor) else ()
 
@@ -372,7 +379,7 @@ def kind(value: Any) -> str:
         return "None"
     if isinstance(value, Missing):
         return "nothing (it is not assigned)"
-    if isinstance(value, (Tensor, Zeros)):
+    if isinstance(value, (Tensor, Deferred)):
         return f"a tensor of dtype {dtype_of_value(value).name}"
     if isinstance(value, TracedList):
         return "a list whose length is a tensor" if value.stored else f"a list of {len(value)}"

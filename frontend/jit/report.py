@@ -61,6 +61,18 @@ def describe(error: BaseException) -> None:
     hide_frames(error)
 
 
+def frame_of(error: BaseException) -> types.FrameType | None:
+    """The user's frame that raised an error, or called what did."""
+    steps = _users(error.__traceback__)
+    return steps[-1].frame if steps else None
+
+
+def line_of(error: BaseException) -> Loc | None:
+    """The user's line that raised an error."""
+    steps = _users(error.__traceback__)
+    return location_of(steps[-1].frame.f_code.co_filename, steps[-1].line) if steps else None
+
+
 def show_users_lines(error: BaseException) -> None:
     """For what leaves a static function: the user's lines and frames, where the error is of the
     user's code or data. One of ours keeps its frames.

@@ -20,18 +20,30 @@ from .transforms.scope import names_in
 
 def rewrite(
     function: types.FunctionType, pushed: Collection[tuple[int, int]] = ()
-) -> tuple[types.CodeType, str] | None:
-    """Code and text of the converted function; None where its source is not known.
+) -> types.CodeType | None:
+    """The code of the converted function; None where its source is not known.
 
     `pushed` is where the generators in its file begin that are converted in their other form.
     """
+    found = _converted(function, pushed)
+    return None if found is None else _compile(function, *found)
+
+
+def text_of(function: types.FunctionType, pushed: Collection[tuple[int, int]] = ()) -> str:
+    """The text of the converted function, which must have a source."""
+    found = _converted(function, pushed)
+    assert found is not None
+    return str(gast.unparse(gast.fix_missing_locations(found[0])).strip("\n"))
+
+
+def _converted(
+    function: types.FunctionType, pushed: Collection[tuple[int, int]]
+) -> tuple[Any, Context] | None:
     node = _definition(function)
     if node is None:
         return None
     context = Context(function.__name__, _class_of(function), names_in(node), pushed=pushed)
-    node = transform(node, context)
-    text = gast.unparse(gast.fix_missing_locations(node)).strip("\n")
-    return _compile(function, node, context), text
+    return transform(node, context), context
 
 
 def _definition(function: types.FunctionType) -> Any:

@@ -20,8 +20,8 @@ from .decorate import Decorator
 from .layout import encode
 from .modes import for_inference
 from .report import show_users_lines
-from .state import flatten
 from .static_function import StaticFunction, is_enabled
+from .structure import flatten
 from .translated_layer import TranslatedLayer
 
 _CONFIGS = frozenset({

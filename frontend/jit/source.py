@@ -10,7 +10,7 @@ import inspect
 import os
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import wherry.ir
 import wherry.schema
@@ -18,18 +18,11 @@ from wherry.schema.errors import CompilerMissingError
 
 from .logging import show_conversion
 
-
-class Converted(NamedTuple):
-    """The code object of a converted function, and its text."""
-
-    code: types.CodeType
-    text: str
-
-
-_cache: dict[int, tuple[types.CodeType, Converted | None]] = {}
+_cache: dict[int, tuple[types.CodeType, types.CodeType | None]] = {}
 _made: dict[int, types.CodeType] = {}
 # The generators of each file of which a tensor decides what they yield.
 _pushed: dict[str, set[tuple[int, int]]] = {}
+_parts: set[int] = set()
 
 
 def is_converted(function: Callable[..., Any]) -> bool:
@@ -40,6 +33,11 @@ def is_converted(function: Callable[..., Any]) -> bool:
 def is_converted_code(code: types.CodeType | None) -> bool:
     """Whether this code object is a part of a conversion."""
     return id(code) in _made
+
+
+def is_part(code: types.CodeType) -> bool:
+    """Whether a transformer made it of a part of the user's function."""
+    return id(code) in _parts
 
 
 def convert_function(function: types.FunctionType) -> types.FunctionType | None:
@@ -53,9 +51,9 @@ def convert_function(function: types.FunctionType) -> types.FunctionType | None:
     from . import convert
 
     cells["_jst"] = types.CellType(convert)
-    closure = tuple(cells[name] for name in converted.code.co_freevars)
+    closure = tuple(cells[name] for name in converted.co_freevars)
     twin = types.FunctionType(
-        converted.code, function.__globals__, function.__name__, function.__defaults__, closure
+        converted, function.__globals__, function.__name__, function.__defaults__, closure
     )
     twin.__kwdefaults__ = function.__kwdefaults__
     twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
@@ -63,31 +61,40 @@ def convert_function(function: types.FunctionType) -> types.FunctionType | None:
     return twin
 
 
-def conversion_of(function: types.FunctionType) -> Converted | None:
-    """Code and text of the conversion, made once per code object."""
+def converted_text(function: types.FunctionType) -> str | None:
+    """The text of the conversion; None for what has no source."""
+    if conversion_of(function) is None:
+        return None
+    from .rewrite import text_of
+
+    return text_of(function, _pushed.get(function.__code__.co_filename, ()))
+
+
+def conversion_of(function: types.FunctionType) -> types.CodeType | None:
+    """The code of the conversion, made once per code object."""
     code = function.__code__
     if id(code) not in _cache:
         _cache[id(code)] = code, _convert(function)
     return _cache[id(code)][1]
 
 
-def _convert(function: types.FunctionType) -> Converted | None:
+def _convert(function: types.FunctionType) -> types.CodeType | None:
     skipped = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
     if function.__code__.co_flags & skipped:
         return None
     try:
-        from .rewrite import rewrite
+        from .rewrite import rewrite, text_of
     except ImportError as error:
         raise CompilerMissingError(
             "to_static needs gast, which is not installed: pip install 'wherry[compile]'"
         ) from error
-    found = rewrite(function, _pushed.get(function.__code__.co_filename, ()))
-    if found is None:
+    pushed = _pushed.get(function.__code__.co_filename, ())
+    code = rewrite(function, pushed)
+    if code is None:
         return None
-    code, text = found
     _register(code)
-    show_conversion(function, text)
-    return Converted(code, text)
+    show_conversion(function, lambda: text_of(function, pushed))
+    return code
 
 
 def push_generator(filename: str, place: tuple[int, int]) -> bool:
@@ -100,12 +107,18 @@ def push_generator(filename: str, place: tuple[int, int]) -> bool:
     return is_new
 
 
-def _register(code: types.CodeType) -> None:
+def _register(code: types.CodeType, whole: types.CodeType | None = None) -> None:
     _made[id(code)] = code
+    # Parts have the name of the function; expressions are functions without a name.
+    if whole is not None and (
+        code.co_qualname == whole.co_qualname
+        or (code.co_name == "<lambda>" and not code.co_argcount)
+    ):
+        _parts.add(id(code))
     for const in code.co_consts:
         # The body of a class is not optimised; its methods were not converted.
         if isinstance(const, types.CodeType) and const.co_flags & inspect.CO_OPTIMIZED:
-            _register(const)
+            _register(const, whole or code)
 
 
 def _folder(path: str) -> str:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeGuard
 
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..location import user_location
+from ..traced import Traced
 from .classes import own_method
-from .either import Either, is_either, parts, refuse, resolved
-from .lists import Kind, TracedList
+from .either import is_either, refuse
+from .lists import TracedList
+from .structure import flatten, unflatten
 
 if TYPE_CHECKING:
-    from ..traced import Traced
     from .tracer import ProgramTracer
 
 
@@ -128,6 +129,11 @@ def is_poison(value: Any) -> bool:
 def is_tensor(value: Any) -> TypeGuard[Tensor]:
     """isinstance(value, Tensor), for values that may be a Poison."""
     return type(value) is not Poison and isinstance(value, Tensor)
+
+
+def is_traced(value: Any) -> TypeGuard[Traced]:
+    """isinstance(value, Traced), for values that may be a Poison."""
+    return type(value) is not Poison and isinstance(value, Traced)
 
 
 def need_one(value: Any, what: str) -> None:
@@ -309,9 +315,11 @@ class Journal:
     def __init__(self) -> None:
         self.first: dict[Any, tuple[Place, Any]] = {}
 
-    def note(self, place: Place) -> None:
+    def note(self, place: Place) -> Place:
+        """Keep the first value; returns the Place that it is kept of."""
         if place.key not in self.first:
             self.first[place.key] = place, place.get()
+        return self.first[place.key][0]
 
     def undo(self) -> None:
         """Put the first values back."""
@@ -319,11 +327,16 @@ class Journal:
             place.set(value)
 
 
-def is_orphan(place: Place) -> bool:
-    """Whether only the place itself still knows the object that it is a part of."""
-    owner = getattr(place, "owner", None)
-    # The place, the variable here and the argument of getrefcount.
-    return owner is not None and sys.getrefcount(owner) <= 3
+def outlives(place: Place, before: Any) -> bool:
+    """Whether a place that was written in a block, which is closed now, is one of the code around:
+    it held `before` when the block was opened, and somebody else knows its object or cell.
+    """
+    holder = getattr(place, "owner", getattr(place, "cell", None))
+    # Three know it in any case: the place, the variable here and the argument of getrefcount.
+    if holder is not None and sys.getrefcount(holder) <= 3:
+        return False
+    leaves = flatten(before)[1]
+    return all(leaf.tracer.sees(leaf.variable) for leaf in leaves if is_traced(leaf))
 
 
 class Seen(NamedTuple):
@@ -336,7 +349,8 @@ class Seen(NamedTuple):
 def seen(place: Place) -> Seen:
     value = place.get()
     structure, leaves = flatten(value)
-    return Seen(value, unflatten(structure, iter(leaves)))
+    kept = (leaf.snapshot() if is_traced(leaf) else leaf for leaf in leaves)
+    return Seen(value, unflatten(structure, kept))
 
 
 def cells_of(functions: Sequence[Any], names: Sequence[str]) -> list[Place]:
@@ -348,49 +362,3 @@ def cells_of(functions: Sequence[Any], names: Sequence[str]) -> list[Place]:
             found.setdefault(name, CellPlace(cell, name))
     names_ = functions[0].__globals__
     return [found.get(name) or GlobalPlace(names_, name) for name in names]
-
-
-# Structures: nested lists, tuples and dicts of leaves.
-
-
-def flatten(value: Any) -> tuple[Any, list[Any]]:
-    """(structure, leaves) of nested lists, tuples, dicts and Eithers; structures compare with ==.
-
-    An Either of which it is known here which one it is counts as that one.
-    """
-    leaves: list[Any] = []
-
-    def walk(node: Any) -> Any:
-        if type(node) is Either:
-            node = resolved(node)
-        if type(node) is Either:
-            return Either, tuple(walk(part) for part in parts(node))
-        if isinstance(node, TracedList):
-            if node.stored is None:
-                return type(node), tuple(walk(child) for child in node)
-            parts_ = (node.stored.length, *node.stored.buffers)
-            return node.stored.kind, tuple(walk(part) for part in parts_)
-        if type(node) is list or type(node) is tuple or _is_namedtuple(node):
-            return type(node), tuple(walk(child) for child in node)
-        if type(node) is dict:
-            return dict, tuple((key, walk(child)) for key, child in node.items())
-        leaves.append(node)
-        return None
-
-    return walk(value), leaves
-
-
-def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
-    """The inverse of `flatten`."""
-    if structure is None:
-        return next(leaves)
-    kind, children = structure
-    if kind is dict:
-        return {key: unflatten(child, leaves) for key, child in children}
-    values = [unflatten(child, leaves) for child in children]
-    spread = kind is Either or isinstance(kind, Kind) or hasattr(kind, "_fields")
-    return kind(*values) if spread else kind(values)
-
-
-def _is_namedtuple(node: Any) -> bool:
-    return issubclass(type(node), tuple) and hasattr(node, "_fields")

@@ -21,7 +21,7 @@ from .convert_call import convert_call
 from .explain import Explanation
 from .layer_mode import Mode
 from .report import mark_users, show_users_lines
-from .source import conversion_of
+from .source import converted_text
 
 _enabled = True
 
@@ -176,13 +176,13 @@ class StaticFunction:
     def code(self) -> str:
         """The converted function's source text."""
         function = self._function
-        converted = conversion_of(function) if isinstance(function, types.FunctionType) else None
-        if converted is None:
+        text = converted_text(function) if isinstance(function, types.FunctionType) else None
+        if text is None:
             raise OSError(
                 f"the source of {getattr(function, '__name__', function)!r} is not in a file, so "
                 "it was not converted"
             )
-        return converted.text
+        return text
 
     @property
     def concrete_program(self) -> ConcreteProgram:

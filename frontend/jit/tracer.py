@@ -88,6 +88,7 @@ class ProgramTracer:
         self.room: Dim | None = None
         # The variables that a branch read while they had no value.
         self.unset_reads: set[str] = set()
+        self.warned: set[Any] = set()
         self.layers: dict[int, Layer] = {}
         self.captured_views: dict[int, list[weakref.ref[Traced]]] = {}
         self.decisions = Decisions()
@@ -300,15 +301,17 @@ class ProgramTracer:
 
     def note(self, place: Place) -> None:
         """Tell the open journals that a place is about to be written."""
+        # All of them keep one object, so that `outlives` can count who else knows of it.
         for journal in self.journals:
-            journal.note(place)
+            place = journal.note(place)
 
     def note_tensor(self, traced: Traced) -> None:
         """`note` for a tensor: the blocks in which it was made keep nothing of it."""
         owner = next((i for i, frame in enumerate(self.frames) if frame.owns(traced.variable)), 0)
         first = max(owner + 1 - (len(self.frames) - len(self.journals)), 0)
+        place: Place = TensorPlace(traced)
         for journal in self.journals[first:]:
-            journal.note(TensorPlace(traced))
+            place = journal.note(place)
 
     @contextmanager
     def journal(self) -> Iterator[Journal]:
@@ -330,17 +333,21 @@ class ProgramTracer:
                 journal.undo()
                 raise
 
-    def mark(self) -> tuple[int, int]:
+    def mark(self) -> tuple[int, int, int]:
         """A point to which `discard` can go back."""
-        return len(self.program.blocks), len(self.program.guards)
+        ops = self.frames[-1].block.ops
+        return len(self.program.blocks), len(self.program.guards), len(ops)
 
-    def discard(self, mark: tuple[int, int]) -> None:
-        """Forget the blocks and guards made since the mark."""
-        for block in self.program.blocks[mark[0] :]:
-            for name in block.vars:
-                self.program.names.discard(name)
-        del self.program.blocks[mark[0] :]
-        del self.program.guards[mark[1] :]
+    def discard(self, mark: tuple[int, int, int]) -> None:
+        """Forget the blocks, the guards and the ops of this block made since the mark."""
+        blocks, guards, ops = mark
+        here = self.frames[-1].block
+        for op in here.ops[ops:]:
+            for var in op.out_vars:
+                self.program.names.discard(here.vars.pop(var.name).name)
+        for block in self.program.blocks[blocks:]:
+            self.program.names.difference_update(block.vars)
+        del self.program.blocks[blocks:], self.program.guards[guards:], here.ops[ops:]
 
     def finish(self, results: Sequence[Any]) -> None:
         """Set the outputs, and assign what captured tensors became."""

@@ -9,7 +9,7 @@ from wherry.tensor import Tensor
 
 from .branch import active_tracer
 from .classes import announces_its_writes, own_method
-from .state import AttributePlace, ContentsPlace, at_line, is_container
+from .state import AttributePlace, ContentsPlace, at_line, cells_of, is_container
 
 
 def will_write(owner: Any, attribute: str | None = None) -> None:
@@ -41,3 +41,11 @@ def will_write_unknown() -> None:
             "writing to the result of a call inside a branch or loop that depends on a tensor is "
             f"not converted; give the object a name first{at_line()}"
         )
+
+
+def will_bind(names: Any) -> None:
+    """The variables of other scopes that this function of them reads are about to be bound."""
+    build = active_tracer()
+    if build is not None:
+        for place in cells_of((names,), (*names.__code__.co_freevars, *names.__code__.co_names)):
+            build.note(place)

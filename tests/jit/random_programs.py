@@ -2,214 +2,78 @@
 
     python tests/jit/random_programs.py --count 50000 --seed 1 [--compiled]
 
-Each program runs on a few inputs. What it returns, or the variable that it reads without a value,
-must be the same in both modes. Program number n of a seed is the same on every machine:
-`--seed 1 --first 4711 --count 1 --show` prints it and runs it alone.
+Each program (`program_writer.py`) runs on a few inputs. What it returns, what it does to its
+argument, and the kind of error that it raises must be the same in both modes. Program number n of a
+seed is the same on every machine: `--seed 1 --first 4711 --count 1 --show` prints it and runs it
+alone. A program that differs is printed as small as it gets (`program_shrinker.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
+import builtins
 import linecache
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from program_shrinker import shrink
+from program_writer import Writer
 
 import wherry as paddle
-from wherry.ir.interp import run_program
 from wherry.jit import to_static
+from wherry.jit.execute import Runner
+from wherry.jit.native import Interpreted
 from wherry.schema.errors import ConversionError
 
-INPUTS = ([1.0, 2.0], [-2.0, 1.0], [0.0, -3.0], [3.0, 4.0])
-VECTORS, SCALARS, NUMBERS = ("a", "b"), ("s", "t"), ("m", "n")
+INPUTS: Final = ([1.0, 2.0], [-2.0, 1.0], [0.0, -3.0], [3.0, 4.0])
+FILE: Final = "<random program>"
 
-
-class Writer:
-    """Writes one program. Names say kinds: a, b vectors, s, t tensors of one element, m, n ints.
-
-    `d` is a vector that may have no value, `o` a vector or None.
-    """
-
-    def __init__(self, rng: random.Random) -> None:
-        self.rng = rng
-        self.lines: list[str] = []
-        self.budget = rng.randint(3, 9)
-        self.loops = 0
-        self.has_d = rng.random() < 0.3
-
-    def program(self) -> str:
-        """The source of `def f(x)`."""
-        flag, m = self.rng.random() < 0.5, self.rng.randint(0, 3)
-        self.lines = [
-            "def f(x):", f"    flag, m, n, o = {flag}, {m}, 1, None",
-            "    a, b, s, t = x, x * 2 - 1, x.sum(), x.max()", "    items = [x, m]",
-            "    table = {'v': x, 'k': 0}",
-            "    def helper(v, w):", "        if v.sum() > w:", "            return v - w",
-            "        return v + 1",
-        ]  # fmt: skip
-        if self.has_d:
-            self.line(1, f"if {self.condition()}:")
-            self.line(2, f"d = {self.pick('x', 'a + b')}")
-        self.block(1, in_loop=False, at_least=2)
-        self.line(1, f"return {self.result()}")
-        return "\n".join(self.lines) + "\n"
-
-    def line(self, depth: int, text: str) -> None:
-        self.lines.append("    " * depth + text)
-
-    def pick(self, *choices: Any) -> Any:
-        return self.rng.choice(choices)
-
-    def block(self, depth: int, in_loop: bool, at_least: int = 1) -> None:
-        count = self.rng.randint(at_least, 3)
-        for number in range(count):
-            self.budget -= 1
-            if self.budget < 0 and number:
-                return
-            self.statement(depth, in_loop)
-
-    def statement(self, depth: int, in_loop: bool) -> None:
-        roll = self.rng.random()
-        if in_loop and roll < 0.12:
-            self.line(depth, f"if {self.condition()}:")
-            self.line(depth + 1, self.pick("break", "continue"))
-        elif roll < 0.17 and depth > 1:
-            self.line(depth, f"if {self.condition()}:")
-            self.line(depth + 1, f"return {self.result()}")
-        elif self.budget > 0 and depth < 4 and roll < 0.42:
-            self.branch(depth, in_loop)
-        elif self.budget > 0 and depth < 4 and roll < 0.62:
-            self.loop(depth)
-        else:
-            self.assignment(depth)
-
-    def branch(self, depth: int, in_loop: bool) -> None:
-        self.line(depth, f"if {self.condition()}:")
-        self.block(depth + 1, in_loop)
-        if self.rng.random() < 0.3:
-            self.line(depth, f"elif {self.condition()}:")
-            self.block(depth + 1, in_loop)
-        if self.rng.random() < 0.6:
-            self.line(depth, "else:")
-            self.block(depth + 1, in_loop)
-
-    def loop(self, depth: int) -> None:
-        self.loops += 1
-        name, kind = f"i{self.loops}", self.rng.random()
-        if kind < 0.4:
-            start = self.pick("0", "0", "paddle.to_tensor(0)", "paddle.to_tensor(0.0)")
-            self.line(depth, f"{name} = {start}")
-            more = self.pick("", "", f" and ({self.condition()})")
-            self.line(depth, f"while {name} < {self.rng.randint(0, 4)}{more}:")
-            self.line(depth + 1, f"{name} = {name} + 1")
-        else:
-            items = self.pick(
-                str(self.rng.randint(0, 3)), "int(x.max())", "(x > 0).sum()", "m", "items", "x",
-                "a", "enumerate(b)", "s > 1",
-            )  # fmt: skip
-            if items[0].isalpha() and items not in ("m", "int(x.max())"):
-                target = f"k, {name}" if items.startswith("enum") else name
-                items = "x" if items == "items" else "[s, 1]" if items == "s > 1" else items
-            else:
-                target, items = name, f"range({items})"
-            self.line(depth, f"for {target} in {items}:")
-            if self.rng.random() < 0.6:
-                self.line(depth + 1, f"{self.pick(*SCALARS)} = ({self.scalar()} + {name}) % 7")
-        self.block(depth + 1, in_loop=True)
-        if self.rng.random() < 0.2:
-            self.line(depth, "else:")
-            self.block(depth + 1, in_loop=False)
-
-    def assignment(self, depth: int) -> None:
-        choices = [
-            lambda: f"{self.pick(*VECTORS)} = {self.vector()}",
-            lambda: f"{self.pick(*VECTORS)} += {self.pick('1', 'x', 'm')}",
-            lambda: f"{self.pick(*SCALARS)} = {self.scalar()}",
-            lambda: f"{self.pick(*SCALARS)} = {self.scalar()} % 5",
-            lambda: f"{self.pick(*NUMBERS)} = {self.number()}",
-            lambda: "n += 1",
-            lambda: f"{'d' if self.has_d else 'a'} = {self.vector()}",
-            lambda: f"o = {self.pick('None', 'x', 'a * 2')}",
-            lambda: f"items[0] = {self.vector()}",
-            lambda: f"table['k'] = {self.number()}",
-            lambda: f"table['v'] = {self.vector()}",
-            lambda: "a, b = b, a",
-            lambda: f"flag = {self.pick('not flag', 'True', 'm > 1')}",
-        ]
-        self.line(depth, self.rng.choice(choices)())
-
-    def vector(self) -> str:
-        atoms = (*VECTORS, "x", "items[0]", "table['v']")
-        roll = self.rng.random()
-        if roll < 0.06:
-            return "d + 0" if self.has_d else "x"
-        if roll < 0.12:
-            return "(x if o is None else o)"
-        if roll < 0.3:
-            return f"{self.pick(*atoms)} + {self.pick('1', 's', 'm', *atoms)}"
-        if roll < 0.45:
-            return f"({self.pick(*atoms)} * {self.pick('2', '-1', '0.5')}).clip(-9, 9)"
-        if roll < 0.6:
-            return f"{self.pick(*atoms)} if {self.condition()} else {self.pick(*atoms)}"
-        if roll < 0.7:
-            return f"helper({self.pick(*atoms)}, {self.pick(*SCALARS, *NUMBERS)})"
-        if roll < 0.8:
-            return f"paddle.maximum({self.pick(*atoms)}, {self.pick(*atoms)})"
-        return f"{self.pick(*atoms)} - {self.pick('1', 't', 'n')}"
-
-    def scalar(self) -> str:
-        return str(self.pick(
-            "s + 1", "t - 1", "a.sum()", "b.max()", "s - t", "a[0]", "t * 2", "s + m",
-            "items[0].sum()", "table['v'].sum()",
-        ))  # fmt: skip
-
-    def number(self) -> str:
-        return str(self.pick("(m + 1) % 5", "(n - 1) % 4", "m * 2 % 5", "0", "3", "(m + n) % 3",
-                             "len(items)", "(table['k'] + 1) % 3"))  # fmt: skip
-
-    def condition(self) -> str:
-        roll = self.rng.random()
-        tensor = f"{self.pick('s', 't', 'a.sum()', 'b[0]', 's * t')} {self.pick('<', '>', '>=')} " \
-                 f"{self.pick('0', '1', '2', 'm', 't')}"  # fmt: skip
-        python = str(self.pick("flag", "m < 2", "n % 2 == 0", "not flag", "m != n", "o is None",
-                               "table['k'] > 0"))  # fmt: skip
-        if roll < 0.45:
-            return tensor
-        if roll < 0.65:
-            return python
-        if roll < 0.72:
-            return f"{self.pick('-2', '0', 'm')} < s {self.pick('<', '<=')} {self.pick('3', 't')}"
-        if roll < 0.8:
-            return f"not {tensor}"
-        if roll < 0.83:
-            return f"(w := {self.scalar()}) > {self.pick('0', 'm')} and w < 4"
-        pair = [tensor, self.pick(tensor, python, "t < 2")]
-        self.rng.shuffle(pair)
-        return f" {self.pick('and', 'or')} ".join(pair)
-
-    def result(self) -> str:
-        return str(self.pick("a, b, s, m", "a, t, n", "a + b", "a, b, s, t, m, n, items", "s, o",
-                             "table, flag, b", "a, d" if self.has_d else "b", "m"))  # fmt: skip
+Function = Callable[[Any], Any]
 
 
 class Outcome(NamedTuple):
-    """What a program gave for one input: values, or the name of an error."""
+    """What a program gave for one input: its result and its argument after it, or an error."""
 
     value: Any
-    error: str = ""
+    error: type[BaseException] | None = None
+
+    def __str__(self) -> str:
+        return str(self.value) if self.error is None else self.error.__name__
+
+
+class Verdict(NamedTuple):
+    """How the two modes compare: "equal", "refused" or "different", and more of it as a text."""
+
+    kind: str
+    text: str = ""
+
+    def is_like(self, other: Verdict) -> bool:
+        """Whether two programs failed for one reason."""
+        return (
+            self.kind == other.kind
+            and self.text.split(":")[0][-20:] == other.text.split(":")[0][-20:]
+        )
 
 
 class Report:
-    """Counts what came out; `failures` holds the numbers of the programs that differ."""
+    """Counts what came out: which programs differ, and why some were refused."""
 
     def __init__(self) -> None:
         self.programs = self.equal = 0
         self.refused: Counter[str] = Counter()
         self.failures: list[str] = []
+
+    def add(self, name: str, verdict: Verdict) -> None:
+        """Note what came out of a program."""
+        self.programs += 1
+        self.equal += verdict.kind == "equal"
+        if verdict.kind == "refused":
+            self.refused[verdict.text] += 1
+        elif verdict.kind == "different":
+            self.failures.append(f"{name} {verdict.text}")
 
     def __str__(self) -> str:
         refused = "".join(f"\n  {n:6} {text}" for text, n in self.refused.most_common(12))
@@ -222,99 +86,114 @@ class Report:
 
 def source_of(seed: int, number: int) -> str:
     """The text of a program."""
-    return Writer(random.Random(f"{seed}/{number}")).program()
+    return Writer(random.Random(f"{seed}/{number}")).source()
 
 
-def function_of(source: str, name: str) -> Callable[..., Any]:
-    """The function `f` of the source, which linecache knows under the name."""
-    linecache.cache[name] = len(source), None, source.splitlines(keepends=True), name
-    names: dict[str, Any] = {"paddle": paddle, "__name__": "random_program"}
-    exec(compile(source, name, "exec"), names)
-    found: Callable[..., Any] = names["f"]
-    return found
-
-
-def check(seed: int, number: int, report: Report, compiled: bool = False) -> None:
-    """Run one program in both modes and note what came out."""
-    source, file = source_of(seed, number), f"<random {seed}/{number}>"
-    function = function_of(source, file)
-    report.programs += 1
+def check(source: str, compiled: bool = False) -> Verdict:
+    """Run a program in both modes."""
+    function = function_of(source)
     try:
         static = to_static(function) if compiled else interpreted(function)
         for values in INPUTS:
-            x = np.array(values, np.float32)
-            wanted, found = outcome(function, x), outcome(static, x)
+            wanted, found = outcome(function, values), outcome(static, values)
             if not agree(wanted, found):
-                report.failures.append(f"{seed}/{number} on {values}: {wanted} and {found}")
-                return
-        report.equal += 1
+                names = [one.error.__name__ if one.error else "" for one in (wanted, found)]
+                return Verdict("different", f"{names}: {values} gives {wanted} and {found}")
     except ConversionError as error:
-        report.refused[str(error).split("<--- HERE")[-1].split("\n\n")[-1][:100]] += 1
-    except Exception as error:
-        report.failures.append(f"{seed}/{number} {type(error).__name__}: {str(error)[-200:]!r}")
-    finally:
-        del linecache.cache[file]
+        return Verdict("refused", str(error).split("\n\n")[-1].partition("\n")[0][:150])
+    return Verdict("equal")
 
 
-def interpreted(function: Callable[..., Any]) -> Callable[[Any], Any]:
+def function_of(source: str) -> Function:
+    """The function `f` of the source, which linecache knows."""
+    linecache.cache[FILE] = len(source), None, source.splitlines(keepends=True), FILE
+    names: dict[str, Any] = {"paddle": paddle, "__name__": "random_program"}
+    exec(compile(source, FILE, "exec"), names)
+    found: Function = names["f"]
+    return found
+
+
+def interpreted(function: Function) -> Function:
     """The function traced once, run by the numpy interpreter."""
     try:
         concrete = to_static(function).concrete_for([paddle.zeros([2])])
-    except NameError as error:
-        # A variable that has no value for any input.
-        return functools.partial(fail, error)
-
-    def call(x: Any) -> Any:
-        outputs, _ = run_program(concrete.main_program, [x.numpy()], concrete.values())
-        return concrete.rebuild([paddle.to_tensor(array) for array in outputs])
-
-    return call
-
-
-def fail(error: Exception, x: Any) -> NoReturn:
-    raise error
+    except ConversionError:
+        raise
+    except Exception as error:
+        # What every call raises.
+        return _raising(error)
+    runner = Runner(concrete)
+    native = Interpreted(concrete.main_program)
+    runner.plain = native, native.binder(runner.by_name.__getitem__), []
+    return lambda x: runner([x])
 
 
-def outcome(function: Callable[..., Any], x: Any) -> Outcome:
-    """Call it on a copy."""
+def _raising(error: Exception) -> Function:
+    def function(x: Any) -> Any:
+        raise error
+
+    return function
+
+
+def outcome(function: Function, values: list[float]) -> Outcome:
+    """Call it on a tensor of these values."""
+    x = paddle.to_tensor(values)
     try:
-        return Outcome(plain(function(paddle.to_tensor(x.copy()))))
-    except (NameError, TypeError) as error:
-        if isinstance(error, TypeError) and "NoneType" not in str(error):
-            raise
-        kind = NameError if isinstance(error, NameError) else TypeError
-        return Outcome(None, kind.__name__)
+        return Outcome((plain(function(x)), plain(x)))
+    except ConversionError:
+        raise
+    except Exception as error:
+        return Outcome(None, kind_of(error))
+
+
+def kind_of(error: Exception) -> type[BaseException]:
+    """The builtin class that it is of."""
+    return next(kind for kind in reversed(_builtins(error)) if kind is not RuntimeError)
+
+
+def _builtins(error: Exception) -> list[type[BaseException]]:
+    mro = [kind for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind]
+    return sorted(mro, key=lambda kind: len(kind.__mro__))
 
 
 def plain(value: Any) -> Any:
     """Tensors as arrays, also inside lists, tuples and dicts."""
     if isinstance(value, (list, tuple)):
-        return [plain(one) for one in value]
+        return type(value)(plain(one) for one in value)
     if isinstance(value, dict):
-        return [plain(value[key]) for key in value]
-    if value is None:
-        return None
-    return np.asarray(value.numpy() if isinstance(value, paddle.Tensor) else value, np.float64)
+        return {key: plain(one) for key, one in value.items()}
+    return value if value is None else np.asarray(getattr(value, "array", value))
 
 
 def agree(one: Outcome, two: Outcome) -> bool:
     """Whether both modes gave the same."""
-    return one.error == two.error and same(one.value, two.value)
+    return one.error is two.error and same(one.value, two.value)
 
 
 def same(one: Any, two: Any) -> bool:
-    if isinstance(one, list) and isinstance(two, list):
+    if isinstance(one, dict) and isinstance(two, dict):
+        return list(one) == list(two) and all(same(one[key], two[key]) for key in one)
+    if isinstance(one, (list, tuple)) and type(one) is type(two):
         return len(one) == len(two) and all(map(same, one, two))
-    if one is None or two is None or isinstance(one, list) or isinstance(two, list):
-        return one is two
-    return one.shape == two.shape and np.allclose(one, two, rtol=1e-5, equal_nan=True)
+    if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
+        # Of an int in one branch and a float in the other the Program has the float.
+        grown = one.dtype == two.dtype or two.dtype.kind == "f" or not two.ndim
+        return grown and one.shape == two.shape and np.allclose(one, two, 1e-5, equal_nan=True)
+    return one is None and two is None
 
 
-def run(seed: int, numbers: Sequence[int], compiled: bool = False) -> Report:
-    """Check these programs of a seed."""
+def run(seed: int, numbers: Sequence[int], compiled: bool = False, show: bool = False) -> Report:
+    """Check these programs of a seed; those that differ are shrunk."""
     report = Report()
     for number in numbers:
-        check(seed, number, report, compiled)
+        source = source_of(seed, number)
+        verdict = check(source, compiled)
+        report.add(f"{seed}/{number}", verdict)
+        if show:
+            print(source)
+        if verdict.kind == "different":
+            small = shrink(source, lambda text, v=verdict: check(text, compiled).is_like(v))
+            print(f"{seed}/{number}: {verdict.text}\n{small}")
     return report
 
 
@@ -327,9 +206,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print each program")
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.count)
-    if options.show:
-        print(*(source_of(options.seed, number) for number in numbers), sep="\n")
-    print(f"seed {options.seed}:", run(options.seed, numbers, options.compiled))
+    print(f"seed {options.seed}:", run(options.seed, numbers, options.compiled, options.show))
 
 
 if __name__ == "__main__":

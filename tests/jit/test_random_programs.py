@@ -18,11 +18,11 @@ SEED = 20240601
 def test_on_the_interpreter(part: int) -> None:
     report = run(SEED, range(200 * part, 200 * part + 200))
     assert not report.failures, f"seed {SEED}: {report}"
-    assert report.refused.total() <= 4, f"seed {SEED}: {report}"
+    assert not report.refused, f"seed {SEED}: {report}"
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_compiled(part: int) -> None:
     report = run(SEED + 1, range(50 * part, 50 * part + 50), compiled=True)
     assert not report.failures, f"seed {SEED + 1}: {report}"
-    assert report.refused.total() <= 2, f"seed {SEED + 1}: {report}"
+    assert not report.refused, f"seed {SEED + 1}: {report}"

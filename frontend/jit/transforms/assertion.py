@@ -12,6 +12,7 @@ from typing import Any
 import gast
 
 from .scope import Context, Lazy, assign, at, constant, jst, load
+from .tree import walk
 
 
 class Assertion(Lazy):
@@ -40,7 +41,7 @@ class Assertion(Lazy):
         return node
 
     def visit_Try(self, node: Any) -> Any:
-        raises = any(isinstance(n, gast.Raise) for child in node.body for n in gast.walk(child))
+        raises = any(isinstance(n, gast.Raise) for child in node.body for n in walk(child))
         if not node.handlers or not raises:
             self.generic_visit(node)
             return node

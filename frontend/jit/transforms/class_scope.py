@@ -7,9 +7,10 @@ from typing import Any
 import gast
 
 from .scope import Context, at, load
+from .tree import TreeTransformer
 
 
-class ClassScope(gast.NodeTransformer):  # type: ignore[misc]
+class ClassScope(TreeTransformer):
     """Writes out what the compiler derives from the class around a method."""
 
     def __init__(self, context: Context) -> None:

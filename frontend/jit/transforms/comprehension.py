@@ -18,6 +18,7 @@ from typing import Any
 import gast
 
 from .scope import YIELDS, Lazy, assign, at, declarations, function, jst, load, walruses
+from .tree import walk
 
 
 class Comprehension(Lazy):
@@ -68,6 +69,6 @@ class Comprehension(Lazy):
 
 def _is_plain(node: Any) -> bool:
     """Whether it stands in no other scope's code: no await, no async for."""
-    inside = [n for part in (node.elt, *node.generators) for n in gast.walk(part)]
+    inside = [n for part in (node.elt, *node.generators) for n in walk(part)]
     is_async = any(generator.is_async for generator in node.generators)
     return not is_async and not any(isinstance(n, YIELDS) for n in inside)

@@ -25,11 +25,13 @@ from .scope import (
     constant,
     declarations,
     declared,
+    docstring,
     function,
     own_nodes,
     parameters,
     store,
 )  # fmt: skip
+from .tree import walk
 
 
 class ControlFlow(Transformer):
@@ -102,7 +104,7 @@ class ControlFlow(Transformer):
 
 def counted(node: Any) -> Counter[str]:
     """How often each name occurs in the tree; the declarations of generated code do not count."""
-    return Counter(n.id for n in gast.walk(node) if isinstance(n, gast.Name))
+    return Counter(n.id for n in walk(node) if isinstance(n, gast.Name))
 
 
 def _bound_by_parts(body: Sequence[Any], context: Context) -> set[str]:
@@ -146,11 +148,8 @@ def _bind(node: Any, names: set[str]) -> list[Any]:
     take = gast.Delete(targets=[_delete(name) for name in ordered])
     take.binds = True
     start = at(node.body[0], [give, take])
-    first = node.body[0]
-    text = isinstance(first, gast.Expr) and isinstance(first.value, gast.Constant)
-    if text and isinstance(first.value.value, str):
-        return [first, *start, *node.body[1:]]
-    return start + node.body  # type: ignore[no-any-return]
+    head = docstring(node.body)
+    return [*head, *start, *node.body[len(head) :]]
 
 
 def _delete(name: str) -> Any:

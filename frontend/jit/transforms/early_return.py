@@ -16,7 +16,7 @@ from typing import Any
 import gast
 
 from .jumps import always_jumps, contains, lower
-from .scope import LOOPS, YIELDS, Transformer, assign, at, constant, load, own_nodes
+from .scope import LOOPS, YIELDS, Transformer, assign, at, constant, docstring, load, own_nodes
 
 
 class EarlyReturn(Transformer):
@@ -42,7 +42,8 @@ class EarlyReturn(Transformer):
         lowered = lower(body, (gast.Return,), flag, lowering)
         start = at(node.body[0], [assign(flag, constant(False))])
         end = at(node.body[-1], [gast.Return(value=load(value))])
-        node.body = _docstring_first(start, lowered) + end
+        head = docstring(lowered)
+        node.body = [*head, *start, *lowered[len(head) :], *end]
         return node
 
 
@@ -67,11 +68,3 @@ class _Lowering:
 def _returns_early(body: Sequence[Any]) -> bool:
     branches = [n for n in own_nodes(body) if isinstance(n, (gast.If, *LOOPS))]
     return any(contains(branch, (gast.Return,)) for branch in branches)
-
-
-def _docstring_first(start: list[Any], body: list[Any]) -> list[Any]:
-    head = body[0]
-    is_text = isinstance(head, gast.Expr) and isinstance(head.value, gast.Constant)
-    if is_text and isinstance(head.value.value, str):
-        return [head, *start, *body[1:]]
-    return start + body

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import gast
 
 from .scope import LOOPS, at, load, own_nodes
+from .tree import children
 
 
 class Lowering(Protocol):
@@ -34,7 +35,7 @@ def contains(node: Any, kinds: tuple[Any, ...]) -> bool:
         return any(contains(child, kinds) for child in node.orelse)
     if isinstance(node, (gast.FunctionDef, gast.AsyncFunctionDef, gast.ClassDef, gast.Lambda)):
         return False
-    return any(contains(child, kinds) for child in gast.iter_child_nodes(node))
+    return any(contains(child, kinds) for child in children(node))
 
 
 def always_jumps(body: Sequence[Any], kinds: tuple[Any, ...]) -> bool:

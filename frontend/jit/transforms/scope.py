@@ -8,9 +8,10 @@ from typing import Any
 
 import gast
 
+from .tree import TreeTransformer, children, walk
+
 FUNCTIONS = (gast.FunctionDef, gast.AsyncFunctionDef, gast.Lambda)
 LOOPS = (gast.For, gast.While)
-_MARKS = (gast.expr_context, gast.operator, gast.boolop, gast.unaryop, gast.cmpop)
 # What has nothing of this scope inside.
 _CLOSED = (*FUNCTIONS, gast.ClassDef, gast.Name, gast.Constant)
 YIELDS = (gast.Yield, gast.YieldFrom, gast.Await)
@@ -53,7 +54,7 @@ class Context:
         return name
 
 
-class Transformer(gast.NodeTransformer):  # type: ignore[misc]
+class Transformer(TreeTransformer):
     """One step of the chain. It leaves a class that the function defines as it is."""
 
     def __init__(self, context: Context) -> None:
@@ -96,7 +97,7 @@ class Lazy(Transformer):
 
     def movable(self, expression: Any) -> bool:
         """Whether the expression can be moved into a function."""
-        nodes = list(gast.walk(expression))
+        nodes = list(walk(expression))
         if any(isinstance(node, YIELDS) for node in nodes):
             return False
         walrus = any(isinstance(node, gast.NamedExpr) for node in nodes)
@@ -105,7 +106,7 @@ class Lazy(Transformer):
     def thunk(self, expression: Any) -> Any:
         """A function of no arguments that computes it."""
         bound = walruses([expression])
-        for part in [n.id for n in gast.walk(expression) if isinstance(n, gast.Name)]:
+        for part in [n.id for n in walk(expression) if isinstance(n, gast.Name)]:
             bound |= self.context.parts.get(part, set())
         if not bound:
             return thunk(expression)
@@ -128,8 +129,8 @@ def declarations(names: Sequence[str], global_names: set[str]) -> list[Any]:
 
 def names_in(node: Any) -> set[str]:
     """Every identifier in the tree."""
-    found = {n.id for n in gast.walk(node) if isinstance(n, gast.Name)}
-    found |= {n.name for n in gast.walk(node) if isinstance(n, (gast.FunctionDef, gast.ClassDef))}
+    found = {n.id for n in walk(node) if isinstance(n, gast.Name)}
+    found |= {n.name for n in walk(node) if isinstance(n, (gast.FunctionDef, gast.ClassDef))}
     return found
 
 
@@ -188,12 +189,22 @@ def at(origin: Any, nodes: Any) -> Any:
     if isinstance(origin, (gast.If, gast.While, gast.For)):
         last = origin.iter if isinstance(origin, gast.For) else origin.test
     end, end_column = getattr(last, "end_lineno", None), getattr(last, "end_col_offset", None)
-    for root in nodes if isinstance(nodes, list) else [nodes]:
-        for node in gast.walk(root):
-            if getattr(node, "lineno", None) is None:
-                node.lineno, node.col_offset = line, column
-                node.end_lineno, node.end_col_offset = end or line, end_column or column
+    new = list(nodes) if isinstance(nodes, list) else [nodes]
+    while new:
+        node = new.pop()
+        # Below one that has a position all have theirs.
+        if getattr(node, "lineno", None) is None:
+            node.lineno, node.col_offset = line, column
+            node.end_lineno, node.end_col_offset = end or line, end_column or column
+            new.extend(children(node))
     return nodes
+
+
+def docstring(body: Sequence[Any]) -> list[Any]:
+    """The statement at the start of a body that is its docstring, if there is one."""
+    first = body[0]
+    text = isinstance(first, gast.Expr) and isinstance(first.value, gast.Constant)
+    return [first] if text and isinstance(first.value.value, str) else []
 
 
 def own_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
@@ -206,16 +217,7 @@ def own_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
         node = stack.pop()
         yield node
         if not isinstance(node, _CLOSED):
-            stack.extend(reversed(list(_children(node))))
-
-
-def _children(node: Any) -> Iterator[Any]:
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            yield from (one for one in value if isinstance(one, gast.AST))
-        elif isinstance(value, gast.AST) and not isinstance(value, _MARKS):
-            yield value
+            stack.extend(reversed(list(children(node))))
 
 
 def own_statements(nodes: Iterable[Any]) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """Writes to attributes and items are announced: `_jst.will_write(obj, "attr")` goes before
-`obj.attr = v`.
+`obj.attr = v`. So are those to variables of other scopes: `_jst.will_bind(lambda: (n, s))` is where
+a function starts that declares them nonlocal or global.
 
 Only inside a branch or loop that depends on a tensor is something done about it: the old value is
 kept, so that the other branch sees it, and the new values are merged.
@@ -12,12 +13,23 @@ from typing import Any
 
 import gast
 
-from .scope import Transformer, at, constant, jst
+from .scope import Transformer, at, constant, declared, docstring, jst, load, thunk
+from .tree import walk
 
 LISTS = (gast.List, gast.ListComp)
 
 
 class Stores(Transformer):
+    def visit_FunctionDef(self, node: Any) -> Any:
+        self.generic_visit(node)
+        names = sorted(declared(node.body))
+        if names and node.name not in self.context.generated:
+            found = gast.Tuple(elts=[load(name) for name in names], ctx=gast.Load())
+            announced = at(node.body[0], gast.Expr(value=jst("will_bind", thunk(found))))
+            head = docstring(node.body)
+            node.body = [*head, announced, *node.body[len(head) :]]
+        return node
+
     def visit_Assign(self, node: Any) -> Any:
         node.value = _growing(node.value)
         return self._announced(node, node.targets)
@@ -60,7 +72,7 @@ def _places(target: Any) -> list[Any]:
 
 def _call(place: Any) -> Any:
     owner = copy.deepcopy(place.value)
-    for node in gast.walk(owner):
+    for node in walk(owner):
         if isinstance(node, gast.Call):
             # Calling it twice could have an effect twice: the runtime refuses this inside a branch.
             return jst("will_write_unknown")

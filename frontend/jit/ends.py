@@ -1,0 +1,136 @@
+"""Errors of code of which a tensor decides whether it runs: the calls that come there raise them.
+
+Such an error is an `assert` op, of the kind, the message and the line that dynamic mode has.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from wherry.schema.errors import Loc, WherryError
+
+from ..traced import Traced
+from .report import frame_of, line_of
+from .source import is_library_file, is_part
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .tracer import ProgramTracer
+
+# The mark of an exception that ends the call: the line that raises it.
+RAISED: Final = "_wherry_raised"
+_UNSET_NAME: Final = re.compile(r"(?:free|local) variable '(\w+)'")
+
+
+class BranchEnds(BaseException):
+    """The code of a branch ends the call with this error. No Exception: user code does not catch
+    it.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def ending(build: ProgramTracer, body: Callable[[], Any]) -> BaseException | None:
+    """Run code of which a tensor decides whether it runs; the error that it ends the call with."""
+    try:
+        body()
+    except BranchEnds as end:
+        return _alone(end.error)
+    except NameError as error:
+        name = unset_name(error)
+        # A name that nobody ever defined is a mistake to tell at once.
+        if name is None:
+            raise
+        build.unset_reads.add(name)
+        return _alone(_marked(unset_error(error), error))
+    except Exception as error:
+        if hasattr(error, RAISED):
+            return _alone(error)
+        if build.open_sizes or not _is_of_the_call(error):
+            raise
+        _warn(build, f"{type(error).__name__}: {error}", line_of(error))
+        return _alone(_marked(error, error))
+    return None
+
+
+def _warn(build: ProgramTracer, error: str, loc: Loc | None) -> None:
+    """Tell once of an error that calls may raise."""
+    if (error, loc) not in build.warned:
+        build.warned.add((error, loc))
+        logging.getLogger("wherry.jit").warning(
+            "%s: the calls that come to this line, as a tensor decides, raise %s", loc, error
+        )
+
+
+def _is_of_the_call(error: Exception) -> bool:
+    """Whether Python raises it, of values that the code has; a wrong shape is a mistake to tell at
+    once, and so is what cannot be converted.
+    """
+    return not isinstance(error, (WherryError, RecursionError))
+
+
+def _marked(error: Exception, raised: Exception) -> Exception:
+    setattr(error, RAISED, line_of(raised))
+    return error
+
+
+def _alone(error: BaseException) -> BaseException:
+    """The error without the frames that it went through, which hold what they have written."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
+
+
+def unset_name(error: NameError) -> str | None:
+    """The variable of the user's function that was read before it had a value."""
+    found = _UNSET_NAME.search(str(error))
+    return None if found is None else found[1]
+
+
+def unset_error(error: NameError) -> NameError:
+    """Python's own error for the function as the user wrote it, not in parts."""
+    name = unset_name(error)
+    if name is None or not _is_local(name, frame_of(error)):
+        return error
+    return UnboundLocalError(unset_text(name))
+
+
+def _is_local(name: str, frame: FrameType | None) -> bool:
+    """Whether the user's function that the frame runs, or runs a part of, has this variable."""
+    while frame is not None:
+        code = frame.f_code
+        if not is_library_file(code.co_filename):
+            if name in code.co_varnames or name in code.co_cellvars:
+                return True
+            if name in code.co_freevars and not is_part(code):
+                return False
+        frame = frame.f_back
+    return False
+
+
+def unset_text(name: str) -> str:
+    """Python's words for a variable that has no value."""
+    return f"cannot access local variable '{name}' where it is not associated with a value"
+
+
+def emit_error(build: ProgramTracer, holds: Traced, error: BaseException) -> None:
+    """End the call with this error unless `holds`. Its line is that of the `raise`, if any."""
+    kind = type(error)
+    name = kind.__name__ if kind.__module__ == "builtins" else kind.__qualname__
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    build.emit("assert", holds, [], message=message, error=name)
+    op = build.frames[-1].block.ops[-1]
+    op.loc = getattr(error, RAISED, None) or op.loc
+
+
+def end_unless(flag: Traced, wanted: bool, error: BaseException) -> None:
+    """End the call with this error unless the flag is `wanted`; what follows knows that it is."""
+    build = flag.tracer
+    holds = flag if wanted else build.emit("logical_not", flag)
+    emit_error(build, holds, error)
+    build.facts.learn(flag, wanted)
