@@ -116,11 +116,12 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
     plans = [
         (place, merger.merge(place.label, yes.after(place), no.after(place))) for place in known
     ]
+    one_goes_on = (yes.error is None) != (no.error is None)
     written = {**yes.forget(known), **no.forget(known)}
     while written:
         _, (place, before) = written.popitem()
-        # What only the branch itself knew of is gone with it.
-        if outlives(place, before):
+        # What only the branch itself knew of is gone with it, unless it is the branch that goes on.
+        if one_goes_on or outlives(place, before):
             plan = merger.merge(place.label, yes.after(place), no.after(place))
             plans.append((place, plan))
     for number, side in enumerate((yes, no)):

@@ -27,7 +27,7 @@ from .loop_sizes import LoopSizes
 from .loop_slot import LoopSlot
 from .merge import as_tensor_of
 from .state import Journal, Place, Poison, at_line, cells_of, outlives, seen
-from .structure import flatten, unflatten
+from .structure import flatten
 from .tracer import Frame, ProgramTracer
 
 Body = Callable[[], Any]
@@ -253,8 +253,8 @@ class Loop:
                     leaf if type_ is None else next(outs)
                     for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
                 ]
-                self._set(slot, unflatten(slot.structure, iter(leaves)))
-            elif slot.start is not slot.before or slot.rebound:
+                self._set(slot, slot.value_of(leaves))
+            elif slot.start is not slot.before:
                 self._set(slot, slot.contents())
 
     def _carrying(self) -> list[LoopSlot]:

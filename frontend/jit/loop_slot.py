@@ -7,6 +7,7 @@ keeps no single type is not carried, and says so when it is read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from wherry.ir.infer import TensorType
@@ -27,9 +28,10 @@ from .merge import (
     same,
     together,
     type_of,
+    unshared,
 )  # fmt: skip
-from .state import UNSET, Place, Poison, Seen, is_container, is_poison, is_tensor, poison_text
-from .structure import flatten, unflatten
+from .state import UNSET, Place, Poison, Seen, held, is_poison, is_tensor, poison_text
+from .structure import bare, flatten, unflatten
 from .tracer import Frame, ProgramTracer
 
 
@@ -40,13 +42,13 @@ class LoopSlot:
         self.place, self.sizes = place, sizes
         self.before = place.get()
         self.message = ""
-        # Whether a round leaves another list or dict in the place: it is carried by its contents.
-        self.rebound = False
-        self.start_from(self.before)
+        self.start_from(held(place, self.before))
 
     def start_from(self, value: Any) -> None:
-        """Let a round start from this value; tensors in it are carried."""
-        self.start = value
+        """Let a round start from this value; tensors in it are carried, but for those in a list or
+        dict that is Held.
+        """
+        self.compared, self.start = value, bare(value, original=True)
         self.structure, self.leaves = flatten(value)
         self.types: list[TensorType | None] = [
             type_of(x) if is_tensor(x) else x.type if isinstance(x, Deferred) else None
@@ -74,7 +76,7 @@ class LoopSlot:
         if self.message:
             return Poison(self.message)
         if not any(self.types):
-            return self.contents() if self.rebound else self.start
+            return self.contents()
         leaves: list[Any] = []
         rows = zip(self.leaves, self.types, self.grads, strict=True)
         for number, (leaf, type_, grad) in enumerate(rows):
@@ -88,17 +90,21 @@ class LoopSlot:
             if is_tensor(leaf):
                 frame.starts[arg] = build.as_traced(leaf).variable
             leaves.append(build.traced(arg))
-        return unflatten(self.structure, iter(leaves))
+        return self.value_of(leaves)
 
     def contents(self) -> Any:
-        """The start in containers of its own, as it was before the round."""
-        return unflatten(self.structure, iter(self.leaves))
+        """The start; a list or dict that rounds replace is a new one."""
+        return self.value_of(self.leaves)
+
+    def value_of(self, leaves: Iterable[Any]) -> Any:
+        """What the place holds with these leaves."""
+        return bare(unflatten(self.structure, iter(leaves)), original=True)
 
     def settle(self, end: Seen, local: bool) -> bool:
         """Compare with the end of the round, which is fitted to the start; True if something must
         be carried differently. `local` says that nobody reads the place outside of a round.
         """
-        self.end = end.copy
+        self.end = self.compared
         if self.message or end.value is self.start or (end.value is UNSET and self.is_local):
             return False
         if self.is_local and local:
@@ -106,13 +112,14 @@ class LoopSlot:
         if is_poison(end.value):
             self.refuse("changed in a way that no round can start from: " + poison_text(end.value))
             return True
-        reason = self._loosen(end.copy)
+        start, value = unshared(self.compared, end.copy)
+        if flatten(start)[0] != self.structure:
+            self.start_from(start)
+            return True
+        reason = self._loosen(value)
         if reason:
             self.refuse(reason)
-        rebinds = is_container(self.start) and not self.rebound
-        self.rebound = self.rebound or rebinds
-        open_ = bool(reason) or self.sizes.has_new(self.place.key)
-        return open_ or self._settle(end.copy) or rebinds
+        return bool(reason) or self.sizes.has_new(self.place.key) or self._settle(value)
 
     def _loosen(self, value: Any) -> str | None:
         """Let sizes shrink from round to round; why a size that the round finds cannot."""
@@ -132,7 +139,7 @@ class LoopSlot:
         """What was before the loop, with sizes that change as they are now."""
         structure, leaves = flatten(value)
         if structure != self.structure:
-            return self.contents()
+            return self.compared
         pairs = enumerate(zip(self.leaves, leaves, strict=True))
         key = self.place.key
         return unflatten(

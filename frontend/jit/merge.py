@@ -7,6 +7,7 @@ tensor, in the dtype that holds both. What fits neither becomes an Either of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from .found import new_size
 from .lists import TracedList
 from .sizes import NeedsSizes, Size, plain
 from .state import UNSET, Seen, is_poison, is_tensor, is_traced
-from .structure import flatten, unflatten
+from .structure import Held, bare, flatten, unflatten
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -60,8 +61,6 @@ class Merger:
 
         None stands for a branch that ends the call.
         """
-        if one is not None and two is not None and one.value is two.value:
-            return lambda outs: one.value
         yes, no = _sides(label, one, two)
         yes, no = together(yes, no)
         (structure, left), (_, right) = flatten(yes), flatten(no)
@@ -112,9 +111,13 @@ def _sides(label: str, one: Seen | None, two: Seen | None) -> tuple[Any, Any]:
     yes = None if one is None else or_missing(one.copy, label)
     no = None if two is None else or_missing(two.copy, label)
     unread = label.startswith(RETURNED)
-    if one is None or (unread and type(yes) is Missing):
+    if one is None:
+        return _unread(no), no
+    if two is None:
+        return yes, _unread(yes)
+    if unread and type(yes) is Missing:
         return blank(no), no
-    if two is None or (unread and type(no) is Missing):
+    if unread and type(no) is Missing:
         return yes, blank(yes)
     return yes, no
 
@@ -131,7 +134,9 @@ def _plain(value: Any) -> Any:
 
 
 def original(value: Any) -> Any:
-    """The tensor that a snapshot is of; else the value itself."""
+    """The tensor that a snapshot is of, the object that is Held; else the value itself."""
+    if type(value) is Held:
+        return value.origin
     return value.origin if is_traced(value) and value.origin is not None else value
 
 
@@ -145,6 +150,7 @@ def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
     Where that takes an Either its flag is True on the left and False on the right. If `strict`,
     tensors of different types raise Unlike.
     """
+    a, b = unshared(a, b)
     if isinstance(a, TracedList) and isinstance(b, TracedList):
         lists = _lists_together(a, b)
         if lists is not None:
@@ -155,7 +161,8 @@ def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
     if strict and is_tensor(a) and is_tensor(b):
         raise Unlike(*(f"{kind(one)} and shape {show(dims_of_value(one))}" for one in (a, b)))
     if _same_container(a, b):
-        return _container_together(a, b, strict)
+        return _in_parallel(a, b, partial(together, strict=strict))
+    a, b = bare(a), bare(b)
     if is_either(a) or is_either(b):
         extended = _with_either(a, b)
         if extended is not None:
@@ -167,6 +174,7 @@ def _lists_together(a: TracedList, b: TracedList) -> tuple[Any, Any] | None:
     """Lists of different lengths move into buffers, if their elements are of one kind."""
     from .growing import stored_together
 
+    a, b = bare(a), bare(b)
     plain = a.stored is None and b.stored is None
     if (plain and list.__len__(a) == list.__len__(b)) or (a.stored and b.stored):
         return None
@@ -207,15 +215,24 @@ def _same_container(a: Any, b: Any) -> bool:
     return list(a) == list(b) if isinstance(a, dict) else len(a) == len(b)
 
 
-def _container_together(a: Any, b: Any, strict: bool) -> tuple[Any, Any]:
+def _in_parallel(a: Any, b: Any, both: Callable[[Any, Any], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Two containers of one size, in which `both` takes the parts in pairs."""
     if isinstance(a, dict):
-        found = {key: together(a[key], b[key], strict) for key in a}
+        found = {key: both(a[key], b[key]) for key in a}
         return {k: v[0] for k, v in found.items()}, {k: v[1] for k, v in found.items()}
-    pairs = [together(x, y, strict) for x, y in zip(a, b, strict=True)]
+    pairs = [both(x, y) for x, y in zip(a, b, strict=True)]
     left, right = [x for x, _ in pairs], [y for _, y in pairs]
     if hasattr(type(a), "_fields"):
         return type(a)(*left), type(a)(*right)
     return type(a)(left), type(a)(right)
+
+
+def unshared(a: Any, b: Any) -> tuple[Any, Any]:
+    """Both values, in which only lists and dicts that are the same object in both are Held."""
+    if type(a) is Held and original(a) is original(b):
+        return a, b
+    a, b = (one.copy if type(one) is Held else one for one in (a, b))
+    return _in_parallel(a, b, unshared) if _same_container(a, b) else (bare(a), bare(b))
 
 
 def _with_either(a: Any, b: Any) -> tuple[Any, Any] | None:
@@ -249,6 +266,10 @@ def _negated(flag: Any) -> Any:
 
 def blank(value: Any) -> Any:
     """A value of this structure that nobody reads: zeros for its tensors."""
+    return _unread(bare(value))
+
+
+def _unread(value: Any) -> Any:
     structure, leaves = flatten(value)
     made = [Zeros(type_of(leaf)) if is_tensor(leaf) else leaf for leaf in leaves]
     return unflatten(structure, iter(made))
@@ -355,7 +376,7 @@ def dims_of_value(value: Any) -> tuple[Any, ...]:
 
 def same(yes: Any, no: Any) -> bool:
     """Whether two leaves are one value without looking at data that is not there yet."""
-    if yes is no:
+    if yes is no or (type(yes) is Held and original(yes) is original(no)):
         return True
     if isinstance(yes, Traced) and isinstance(no, Traced):
         return yes.variable is no.variable

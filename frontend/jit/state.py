@@ -21,7 +21,7 @@ from ..traced import Traced
 from .classes import own_method
 from .either import is_either, refuse
 from .lists import TracedList
-from .structure import flatten, unflatten
+from .structure import Held, flatten, is_list_or_dict, unflatten
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -340,7 +340,9 @@ def outlives(place: Place, before: Any) -> bool:
 
 
 class Seen(NamedTuple):
-    """A place's value at the end of a branch: the object, and a copy that undoing keeps."""
+    """A place's value at the end of a branch: the object, and a copy that undoing keeps, in which
+    lists and dicts are Held.
+    """
 
     value: Any
     copy: Any
@@ -348,9 +350,25 @@ class Seen(NamedTuple):
 
 def seen(place: Place) -> Seen:
     value = place.get()
-    structure, leaves = flatten(value)
+    return Seen(value, held(place, value))
+
+
+def held(place: Place, value: Any) -> Any:
+    """A copy of what a place holds, whose lists and dicts are Held. The contents of one, which are
+    a place too, are no such object: the list or dict is.
+    """
+    is_object = is_list_or_dict(value) and not isinstance(place, ContentsPlace)
+    return _hold(value) if is_object else _copied(value)
+
+
+def _hold(value: Any) -> Held:
+    return Held(value, _copied(value))
+
+
+def _copied(value: Any) -> Any:
+    structure, leaves = flatten(value, _hold)
     kept = (leaf.snapshot() if is_traced(leaf) else leaf for leaf in leaves)
-    return Seen(value, unflatten(structure, kept))
+    return unflatten(structure, kept)
 
 
 def cells_of(functions: Sequence[Any], names: Sequence[str]) -> list[Place]:

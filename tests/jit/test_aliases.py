@@ -1,0 +1,114 @@
+"""One list or dict under two names stays one, through branches and loops on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import wherry as paddle
+from wherry.jit import to_static
+
+
+class Box:
+    pass
+
+
+def grown_inside_of_a_dict(x: Any, n: Any) -> Any:
+    items: list[Any] = []
+    table = {"items": items, "sum": paddle.to_tensor(0.0)}
+    i = paddle.to_tensor(0)
+    while i < n:
+        items.append(x + i)
+        table["sum"] = table["sum"] + 1
+        i = i + 1
+    table["items"].append(x * 100)
+    return items, table
+
+
+def written_in_a_branch(x: Any, n: Any) -> Any:
+    table = {"items": [1], "sum": paddle.to_tensor(0.0)}
+    items = table["items"]
+    if n > 0:
+        items.append(2)
+        table["sum"] = table["sum"] + 1
+    else:
+        table["sum"] = table["sum"] - 1
+    table["items"].append(3)
+    return len(items), items[-1], table
+
+
+def beside_one_that_is_replaced(x: Any, n: Any) -> Any:
+    rows = [[x], [x, x]]
+    first = rows[0]
+    for i in range(n):
+        rows[1] = [x * 2, x * 3]
+        first.append(x + i)
+    first.append(x)
+    return rows, first
+
+
+def in_a_branch_that_goes_on(x: Any, n: Any) -> Any:
+    items = [x]
+    table = {"items": items, "count": 0}
+    if n > 3:
+        raise ValueError("too many")
+    else:
+        made = [x]
+        made.append(x + 1)
+        table["made"] = made
+        items.append(x * 2)
+        table["count"] = n
+    table["items"].append(x)
+    made.append(x)
+    return items, table, made
+
+
+def held_by_an_object(x: Any, n: Any) -> Any:
+    box = Box()
+    box.items, box.total = [], x
+    same = box.items
+    while box.total.sum() < n:
+        same.append(box.total)
+        box.total = box.total + 1
+    box.items.append(x)
+    return same, len(box.items), box.total
+
+
+def in_a_tuple(x: Any, n: Any) -> Any:
+    items = [x]
+    pair = (items, x)
+    if n > 0:
+        pair = (items, x + 1)
+    items.append(x)
+    return len(pair[0]), pair
+
+
+CASES = [
+    grown_inside_of_a_dict, written_in_a_branch, beside_one_that_is_replaced,
+    in_a_branch_that_goes_on, held_by_an_object, in_a_tuple,
+]  # fmt: skip
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    return value.tolist() if isinstance(value, paddle.Tensor) else value
+
+
+def outcome(function: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return plain(function(*args))
+    except ValueError as error:
+        return str(error).splitlines()[-1]
+
+
+@pytest.mark.parametrize("function", CASES, ids=[case.__name__ for case in CASES])
+def test_equals_dynamic(function: Callable[..., Any]) -> None:
+    static = to_static(function)
+    for count in (0, 1, 3, 5):
+        args = paddle.to_tensor([1.0, 2.0]), paddle.to_tensor(count)
+        assert outcome(static, *args) == outcome(function, *args), count
