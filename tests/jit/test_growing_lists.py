@@ -113,15 +113,19 @@ def numbers(x: Any) -> Any:
 
 def inside_of_others(x: Any) -> Any:
     pair, by_name, rows = [[], [x]], {"all": [], "even": [x]}, {k: [] for k in "ab"}
+    listed = [[] for _ in range(2)]
+    listed.append([])
     i = paddle.to_tensor(0)
     while i < x.sum():
         pair[1].append(x + i)
+        listed[1].append(x * i)
+        listed[-1].append(i)
         by_name["all"].append(i)
         if i % 2 == 0:
             by_name["even"].append(x * i)
             rows["a"].append(i)
         i = i + 1
-    return pair, by_name, rows, len(by_name["even"])
+    return pair, by_name, rows, listed, len(by_name["even"])
 
 
 def only_in_the_branch(x: Any) -> Any:

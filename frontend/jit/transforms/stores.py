@@ -17,6 +17,8 @@ from .scope import Transformer, at, constant, declared, docstring, jst, load, th
 from .tree import walk
 
 LISTS = (gast.List, gast.ListComp)
+# The methods that put their arguments into a list or a dict.
+PUT_IN = ("append", "insert", "setdefault")
 
 
 class Stores(Transformer):
@@ -42,6 +44,11 @@ class Stores(Transformer):
             node.value = _growing(node.value)
         return self._announced(node, [node.target])
 
+    def visit_Call(self, node: Any) -> Any:
+        if isinstance(node.func, gast.Attribute) and node.func.attr in PUT_IN:
+            node.args = [_growing(one) for one in node.args]
+        return self.generic_visit(node)
+
     def visit_Delete(self, node: Any) -> Any:
         return self._announced(node, node.targets)
 
@@ -51,7 +58,7 @@ class Stores(Transformer):
 
 
 def _growing(value: Any) -> Any:
-    """A list that gets a name may grow in a loop on a tensor, as may the lists inside of it."""
+    """A list that is kept may grow in a loop on a tensor, as may the lists inside of it."""
     if isinstance(value, (gast.List, gast.Tuple)):
         value.elts = [_growing(one) for one in value.elts]
     elif isinstance(value, gast.Dict):
