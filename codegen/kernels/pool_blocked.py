@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
 
 from wherry.ir.dims import Dim
 from wherry.ir.infer import Shape, inferring
@@ -21,6 +23,9 @@ from ..operand import Operand
 from .registry import lowers
 from .tiling import Row
 from .windows import Axis, each_in_row, strided
+
+# The taps of a window that lie inside the image, where they are not all of them.
+Taps: TypeAlias = "tuple[Index, Index] | None"
 
 
 def geometry_of(op: OpDesc, sizes: Shape) -> Geometry:
@@ -96,52 +101,63 @@ def pool2d_blocked(kb: KernelBuilder) -> None:
         emit(pooling, place, out, plane, y)
 
 
+class _WindowRow:
+    """A row of windows: which pixels they cover, and where their results begin."""
+
+    def __init__(
+        self, kb: KernelBuilder, x: Operand, place: Geometry, plane: Index, y: Index
+    ) -> None:
+        self.kb, self.plane, self.kernel = kb, plane, place.kernel
+        self.rows, self.columns = axes_of(place, x.shape[2:4])
+        self.after, self.exclusive = place.pads[1][1], kb.attrs.get("exclusive", True)
+        self.top = self.rows.start(kb, y)
+        self.lines = self.rows.taps(kb, self.top)
+        self.tall = _side(kb, self.rows, place.pads[0][1], self.top, self.exclusive)
+        number = kb.add(kb.mul(plane, kb.dim(self.rows.count)), y)
+        self.first = kb.mul(number, kb.dim(self.columns.count))
+
+    def area(self, column: Index, taps: Taps) -> Index:
+        """How many cells count in a window that begins at this column."""
+        kb, wide = self.kb, self.kernel[1]
+        side = _side(kb, self.columns, self.after, column, self.exclusive) if taps else wide
+        return kb.maximum(kb.mul(self.tall, side), 1)
+
+    def each_pixel(self, column: Index, taps: Taps, add: Callable[[Index], None]) -> None:
+        """`add(pixel)` for those of the window at this column; straight code for few in a line."""
+        kb = self.kb
+        with kb.loop(self.lines[1], self.lines[0]) as i:
+            line = kb.add(kb.mul(self.plane, kb.dim(self.rows.size)), kb.add(self.top, i))
+            at = kb.add(kb.mul(line, kb.dim(self.columns.size)), column)
+            if taps is None and self.columns.kernel <= 5:
+                for j in range(self.columns.kernel):
+                    add(kb.add(at, j))
+                return
+            first, stop = taps or (0, self.columns.kernel)
+            with kb.loop(stop, first, plain=True) as j:
+                add(kb.add(at, j))
+
+
 def _blocked_row(pooling: Pooling, place: Geometry, out: Operand, plane: Index, y: Index) -> None:
-    kb, x = pooling.kb, pooling.x
-    rows, columns = axes_of(place, x.shape[2:4])
-    exclusive = kb.attrs["exclusive"]
-    top = rows.start(kb, y)
-    lines = rows.taps(kb, top)
-    tall = _side(kb, rows, place.pads[0][1], top, exclusive)
-    row = kb.mul(kb.add(kb.mul(plane, kb.dim(rows.count)), y), kb.dim(columns.count))
+    """Some windows at a time, of each some of the channels in a vector."""
+    kb, x, width = pooling.kb, pooling.x, pooling.width
+    row = _WindowRow(kb, x, place, plane, y)
 
-    def windows(count: int, first: Index, column: Index, taps: tuple[Index, Index] | None) -> None:
-        wide = _side(kb, columns, place.pads[1][1], column, exclusive) if taps else place.kernel[1]
-        for lane in range(0, BLOCK, pooling.width):
+    def windows(count: int, first: Index, column: Index, taps: Taps) -> None:
+        area = row.area(column, taps)
+        for lane in range(0, BLOCK, width):
             cells = [pooling.begin() for _ in range(count)]
-            with kb.loop(lines[1], lines[0]) as i:
-                line = kb.add(kb.mul(plane, kb.dim(rows.size)), kb.add(top, i))
-                at = kb.add(kb.mul(line, kb.dim(columns.size)), column)
-
-                def tap(
-                    j: Index, at: Index = at, cells: list[Cell] = cells, lane: int = lane
-                ) -> None:
-                    for p, cell in enumerate(cells):
-                        pixel = kb.add(kb.add(at, j), p * columns.stride)
-                        value = x.load_vector(kb.add(kb.mul(pixel, BLOCK), lane), pooling.width)
-                        pooling.add(cell, value)
-
-                _each_tap(kb, columns.kernel, taps, tap)
+            row.each_pixel(column, taps, partial(add, cells, lane))
             for p, cell in enumerate(cells):
-                value = pooling.end(cell, kb.maximum(kb.mul(tall, wide), 1))
-                to = kb.add(kb.mul(kb.add(kb.add(row, first), p), BLOCK), lane)
-                out.store_vector(value, to)
+                to = kb.add(kb.mul(kb.add(kb.add(row.first, first), p), BLOCK), lane)
+                out.store_vector(pooling.end(cell, area), to)
+
+    def add(cells: list[Cell], lane: int, pixel: Index) -> None:
+        for p, cell in enumerate(cells):
+            at = kb.mul(kb.add(pixel, p * row.columns.stride), BLOCK)
+            pooling.add(cell, x.load_vector(kb.add(at, lane), width))
 
     most = kb.machine.registers // 4
-    each_in_row(kb, columns, lambda kb, length: Row.cut(kb, length, most), windows)
-
-
-def _each_tap(
-    kb: KernelBuilder, kernel: int, taps: tuple[Index, Index] | None, tap: Callable[[Index], None]
-) -> None:
-    """Straight code where all taps lie inside and they are few."""
-    if taps is None and kernel <= 5:
-        for j in range(kernel):
-            tap(j)
-        return
-    first, stop = taps or (0, kernel)
-    with kb.loop(stop, first, plain=True) as j:
-        tap(j)
+    each_in_row(kb, row.columns, lambda kb, length: Row.cut(kb, length, most), windows)
 
 
 def _adaptive_row(pooling: Pooling, place: Geometry, out: Operand, plane: Index, y: Index) -> None:
@@ -179,28 +195,19 @@ def pool_plain(kb: KernelBuilder, x: Operand, out: Operand, mean: bool) -> None:
 
 
 def _plain_row(like: Pooling, place: Geometry, out: Operand, plane: Index, y: Index) -> None:
+    """Some windows at a time, each in a lane of a vector."""
     kb, x = like.kb, like.x
-    rows, columns = axes_of(place, x.shape[2:4])
-    exclusive = kb.attrs.get("exclusive", True)
-    top = rows.start(kb, y)
-    lines = rows.taps(kb, top)
-    tall = _side(kb, rows, place.pads[0][1], top, exclusive)
-    row = kb.mul(kb.add(kb.mul(plane, kb.dim(rows.count)), y), kb.dim(columns.count))
+    row = _WindowRow(kb, x, place, plane, y)
 
-    def windows(count: int, first: Index, column: Index, taps: tuple[Index, Index] | None) -> None:
+    def windows(count: int, first: Index, column: Index, taps: Taps) -> None:
         pooling = replace(like, width=count)
-        wide = _side(kb, columns, place.pads[1][1], column, exclusive) if taps else place.kernel[1]
-        cell = pooling.begin()
-        with kb.loop(lines[1], lines[0]) as i:
-            line = kb.add(kb.mul(plane, kb.dim(rows.size)), kb.add(top, i))
-            at = kb.add(kb.mul(line, kb.dim(columns.size)), column)
+        area, cell = row.area(column, taps), pooling.begin()
 
-            def tap(j: Index) -> None:
-                value = strided(kb, x.load_vector, kb.add(at, j), columns.stride, count)
-                pooling.add(cell, value)
+        def add(pixel: Index) -> None:
+            pooling.add(cell, strided(kb, x.load_vector, pixel, row.columns.stride, count))
 
-            _each_tap(kb, columns.kernel, taps, tap)
-        out.store_vector(pooling.end(cell, kb.maximum(kb.mul(tall, wide), 1)), kb.add(row, first))
+        row.each_pixel(column, taps, add)
+        out.store_vector(pooling.end(cell, area), kb.add(row.first, first))
 
     most = kb.machine.lanes(x.dtype)
-    each_in_row(kb, columns, lambda kb, length: Row.halves(kb, length, most), windows)
+    each_in_row(kb, row.columns, lambda kb, length: Row.halves(kb, length, most), windows)
