@@ -149,6 +149,8 @@ class Loop:
         self.slots = {place.key: LoopSlot(place, self.sizes) for place in places}
         # The names that nobody reads outside of the loop.
         self.inner = set(inner)
+        # What the last round left in another form than it began with.
+        self.unsettled: list[str] = []
         # What a round ends the call with, where no round comes to its end.
         self.error: BaseException | None = None
 
@@ -166,7 +168,8 @@ class Loop:
                 return
             self.build.discard(mark)
         raise ConversionError(
-            f"the kinds of the variables of a loop on a tensor do not settle{at_line()}"
+            f"the kinds of {', '.join(self.unsettled)} in a loop on a tensor do not settle: each "
+            f"round gives them other values of Python{at_line()}"
         )
 
     def _trace(self) -> tuple[Frame, bool]:
@@ -199,6 +202,8 @@ class Loop:
                 slot.settle(end, slot.place.label in inner)
                 for slot, end in zip(self.slots.values(), ends, strict=True)
             ]
+            rows = zip(self.slots.values(), changes, strict=True)
+            self.unsettled = [slot.place.label for slot, changed in rows if changed]
             changes.append(self.sizes.settle())
             if not any(changes):
                 frame.block.results = [self.build.variable(going[0]), *self._carried()]

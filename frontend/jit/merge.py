@@ -6,6 +6,7 @@ tensor, in the dtype that holds both. What fits neither becomes an Either of the
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -388,10 +389,20 @@ def same(yes: Any, no: Any) -> bool:
         return bool(plain(yes) == plain(no))
     if isinstance(yes, Missing):
         return True
+    if isinstance(yes, types.FunctionType):
+        return _same_function(yes, no)
     try:
         return bool(yes == no)
     except Exception:  # whatever the __eq__ of a class of the user raises
         return False
+
+
+def _same_function(yes: types.FunctionType, no: types.FunctionType) -> bool:
+    """Whether a `def` or a lambda gave both: of one code, over the same variables."""
+    if yes.__code__ is not no.__code__ or yes.__defaults__ or no.__defaults__:
+        return False
+    cells = zip(yes.__closure__ or (), no.__closure__ or (), strict=True)
+    return not yes.__kwdefaults__ and all(one is other for one, other in cells)
 
 
 def kind(value: Any) -> str:

@@ -133,11 +133,20 @@ def closures_read_what_is_unset(x: Any) -> Any:
     return inner()
 
 
+def a_function_that_each_round_makes(x: Any) -> Any:
+    near, i = x, 0
+    while i < x.sum():
+        near = lambda v: v * i + x  # noqa: E731, B023
+        x, i = near(x).clip(-9, 9), i + 1
+    return x if i == 0 else near(x)
+
+
 FOUND = [
     unset_name_in_a_loop, unset_name_in_a_for, both_branches_raise, one_of_two_by_opposite_flags,
     written_and_returned_in_one_branch, written_in_a_list_of_one_branch,
     variables_of_a_helper_that_got_one_of_two, nonlocal_in_a_conditional_expression,
-    an_int_becomes_a_float_in_a_loop, python_errors_of_a_branch, closures_read_what_is_unset,
+    an_int_becomes_a_float_in_a_loop, a_function_that_each_round_makes,
+    python_errors_of_a_branch, closures_read_what_is_unset,
 ]  # fmt: skip
 
 
