@@ -153,20 +153,14 @@ def _cached(found: _Interface, signature: Signature, target: Target, suffix: str
 
 
 def _emit(found: _Interface, signature: Signature, target: Target, suffix: str) -> _Code:
-    program, plan = found.program, found.plan()
+    program, plan, sizes = found.program, found.plan(), Found(found.program)
     shown = {symbol.name: i for i, symbol in enumerate(signature.symbols)}
-    found_at = {name: len(shown) + i for i, name in enumerate(signature.found)}
+    places = {**shown, **{name: len(shown) + i for i, name in enumerate(signature.found)}}
     machine = target.machine()
+    layout = str(machine.target_data)
     with progress(f"compiling {signature.name} for {target.name}"):
-        module = ModuleBuilder(
-            signature.name,
-            machine.triple,
-            str(machine.target_data),
-            target.vectors,
-            {**shown, **found_at},
-        )
+        module = ModuleBuilder(signature.name, machine.triple, layout, target.vectors, places)
         plan_name, run_name = _symbols(signature.name, suffix)
-        sizes = Found(program)
         emitter = RunEmitter(module, run_name, plan, weight_offsets(found.constants), sizes)
         emitter.begin_sizes(shown)
         sites = emitter.run(program, found.outputs)

@@ -18,7 +18,7 @@ import wherry.runtime
 from wherry.cli import main
 from wherry.inference import Config, create_predictor
 from wherry.jit import to_static
-from wherry.schema.errors import ConversionError, InputError, OpError
+from wherry.schema.errors import InputError, OpError
 from wherry.static import InputSpec
 
 F = paddle.nn.functional
@@ -362,101 +362,6 @@ def test_a_check_in_a_branch_that_is_not_taken_does_not_stop_the_call() -> None:
 def test_masks_fit_what_they_index() -> None:
     with pytest.raises(IndexError, match="target dimension is 3, but received 2"):
         to_static(lambda x, mask: x[mask])(paddle.ones([3]), paddle.ones([2]) > 0)
-
-
-def overlap(box: Any, others: Any) -> Any:
-    low = paddle.maximum(box[:2], others[:, :2])
-    high = paddle.minimum(box[2:], others[:, 2:])
-    common = (high - low).clip(0).prod(axis=1)
-    return common / ((others[:, 2:] - others[:, :2]).prod(axis=1) + 0.1)
-
-
-def suppressed(x: Any) -> Any:
-    boxes = paddle.concat([x[:, :2], x[:, :2] + x[:, 2:].abs() + 0.1], axis=1)
-    order, keep = x[:, 0].argsort(descending=True), []
-    while order.shape[0] > 0:
-        best, rest = order[0], order[1:]
-        keep.append(best)
-        order = rest[overlap(boxes[best], boxes[rest]) < 0.3]
-    return paddle.stack(keep)
-
-
-def halved(x: Any) -> Any:
-    scores, total = x[:, 0] * 1, paddle.zeros([])
-    while scores.shape[0] > 1:
-        above = scores > scores.mean()
-        x, scores = x[above] * 1.5, scores[above]
-        total = total + (x.sum(axis=1) * scores).sum()
-    return x, scores, total
-
-
-def two_that_shrink_apart(x: Any) -> Any:
-    a, b, i = x, x, paddle.to_tensor(0)
-    while i < 3:
-        a, b, i = a[a[:, 0] > -0.5], b[b[:, 1] > -0.5], i + 1
-    return a, b, paddle.concat([a, b])
-
-
-def shrunk_in_a_loop_in_a_loop(x: Any) -> Any:
-    total, i = paddle.zeros([]), paddle.to_tensor(0)
-    while i < 3:
-        rows = x[x[:, 0] > i.astype("float32") / 2 - 1]
-        while rows.shape[0] > 1:
-            rows = rows[:-1]
-            total = total + rows.sum()
-        i = i + 1
-    return total
-
-
-def suppressed_until_one_is_left(x: Any) -> Any:
-    order, keep, count = x[:, 0].argsort(), paddle.zeros([x.shape[0]], "int64"), paddle.to_tensor(0)
-    while len(order) > 0:
-        keep[count] = order[0]
-        count = count + 1
-        if order.numel() == 1:
-            break
-        order = order[1:]
-        if x[order].sum() > 0:
-            order = order[paddle.nonzero(x[order][:, 1] < 1).flatten()]
-    return keep, count, order
-
-
-@pytest.mark.parametrize(
-    "function",
-    [
-        suppressed, halved, two_that_shrink_apart, shrunk_in_a_loop_in_a_loop,
-        suppressed_until_one_is_left, of_the_branch_taken,
-    ],
-)  # fmt: skip
-def test_loops_carry_sizes_that_shrink(function: Callable[..., Any], tmp_path: Path) -> None:
-    spec = [InputSpec([None, 4], name="x")]
-    prefix = str(tmp_path / "net")
-    paddle.jit.save(to_static(function, input_spec=spec), prefix)
-    assert main(["compile", prefix]) == 0
-    runs = to_static(function), paddle.jit.load(prefix), wherry.runtime.load(f"{prefix}.so")
-    for x in INPUTS:
-        wanted = function(paddle.to_tensor(x))
-        for run in runs:
-            argument = x if run is runs[2] else paddle.to_tensor(x)
-            assert_same(run(argument), wanted)
-
-
-def test_a_size_that_may_grow_in_a_loop_is_refused() -> None:
-    def grow(x: Any) -> Any:
-        while x.sum() < 9:
-            x = paddle.concat([x, x[x > 0]])
-        return x
-
-    with pytest.raises(ConversionError, match=r"may grow(?s:.*)parts in a list"):
-        to_static(grow)(paddle.ones([3]))
-
-
-def test_a_loop_that_shrinks_has_no_gradient() -> None:
-    x = paddle.to_tensor(INPUTS[0], stop_gradient=False)
-    with pytest.raises(OpError, match=r"no gradient(?s:.*)paddle\.no_grad"):
-        to_static(halved)(x)
-    with paddle.no_grad():
-        assert_same(to_static(halved)(x), halved(x))
 
 
 def test_what_has_no_bound_is_refused_with_a_way_out() -> None:
