@@ -51,11 +51,9 @@ class Verdict(NamedTuple):
     text: str = ""
 
     def is_like(self, other: Verdict) -> bool:
-        """Whether two programs failed for one reason."""
-        return (
-            self.kind == other.kind
-            and self.text.split(":")[0][-20:] == other.text.split(":")[0][-20:]
-        )
+        """Whether two programs failed for one reason: names and values in the texts differ."""
+        ends = [one.text.partition(":")[0][-20:] for one in (self, other)]
+        return self.kind == other.kind and ends[0] == ends[1]
 
 
 class Report:
