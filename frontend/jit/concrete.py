@@ -25,7 +25,7 @@ from .either import Deferred, chosen
 from .ends import BranchEnds, unset_error
 from .explain import Decisions
 from .generators import NeedsPush
-from .merge import type_of
+from .leaves import type_of
 from .report import user_errors
 from .sizes import Size
 from .source import push_generator

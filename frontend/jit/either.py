@@ -264,7 +264,7 @@ def chosen(value: Any) -> Any:
 
 def refuse(value: Any, what: str) -> NoReturn:
     """Say that a tensor decides what this value is."""
-    from .merge import kind
+    from .leaves import kind
 
     _, yes, no = parts(value)
     loc = user_location()

@@ -24,8 +24,8 @@ from .branch import active_tracer
 from .either import Deferred, Zeros
 from .ends import end_unless
 from .iterate import Indexed
+from .leaves import as_tensor_of, common_dtype, dims_of_value, dtype_of_value, mergeable
 from .lists import Kind, Stored, TracedList, is_stored
-from .merge import as_tensor_of, common_dtype, dims_of_value, dtype_of_value, mergeable
 from .state import at_line, is_tensor
 from .structure import flatten, unflatten
 from .writes import will_write

@@ -22,10 +22,10 @@ from .ends import ending
 from .explain import record
 from .generators import run_loop
 from .iterate import Indexed, Pushed, indexed, opened
+from .leaves import as_tensor_of
 from .logic import logical_and, logical_not
 from .loop_sizes import LoopSizes
 from .loop_slot import LoopSlot
-from .merge import as_tensor_of
 from .state import Journal, Place, Poison, at_line, cells_of, outlives, seen
 from .structure import flatten
 from .tracer import Frame, ProgramTracer

@@ -15,7 +15,7 @@ from wherry.ir.infer import Shape, TensorType
 
 from .either import Zeros
 from .found import new_size
-from .merge import dims_of_value, dtype_of_value
+from .leaves import dims_of_value, dtype_of_value
 from .state import is_tensor
 
 if TYPE_CHECKING:

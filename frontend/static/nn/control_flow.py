@@ -11,8 +11,8 @@ import numpy as np
 from ...dispatch import run_op, tracer
 from ...jit.branch import decides, trace_branch
 from ...jit.either import is_either, parts
+from ...jit.leaves import kind
 from ...jit.loop import Loop
-from ...jit.merge import kind
 from ...jit.state import CellPlace, at_line, is_poison
 from ...ops.creation import full
 from ...tensor import Tensor

@@ -1,0 +1,154 @@
+"""Two values in one structure, whose leaves can be merged one by one: an Either where need be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from wherry.dispatch import tracer
+from wherry.ir.found import mentions
+from wherry.ir.infer import show
+from wherry.tensor import Tensor
+
+from .either import Deferred, Either, Negated, Zeros, is_either, parts
+from .leaves import common_dtype, dims_of_value, kind, mergeable, original, type_of
+from .lists import TracedList
+from .state import is_tensor
+from .structure import Held, bare, flatten, unflatten
+
+
+class Unlike(Exception):
+    """Two tensors that no loop can carry as one, described."""
+
+
+def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
+    """Both values in one structure, whose leaves can be merged one by one.
+
+    Where that takes an Either its flag is True on the left and False on the right. If `strict`,
+    tensors of different types raise Unlike.
+    """
+    a, b = unshared(a, b)
+    if isinstance(a, TracedList) and isinstance(b, TracedList):
+        lists = _lists_together(a, b)
+        if lists is not None:
+            return lists
+    found = _alike(a, b, strict)
+    if found is not None:
+        return found
+    if strict and is_tensor(a) and is_tensor(b):
+        raise Unlike(*(f"{kind(one)} and shape {show(dims_of_value(one))}" for one in (a, b)))
+    if _same_container(a, b):
+        return _in_parallel(a, b, partial(together, strict=strict))
+    a, b = bare(a), bare(b)
+    if is_either(a) or is_either(b):
+        extended = _with_either(a, b)
+        if extended is not None:
+            return extended
+    return Either(True, a, blank(b)), Either(False, blank(a), b)
+
+
+def _lists_together(a: TracedList, b: TracedList) -> tuple[Any, Any] | None:
+    """Lists of different lengths move into buffers, if their elements are of one kind."""
+    from .growing import stored_together
+
+    a, b = bare(a), bare(b)
+    plain = a.stored is None and b.stored is None
+    if (plain and list.__len__(a) == list.__len__(b)) or (a.stored and b.stored):
+        return None
+    return stored_together(a, b)
+
+
+def _alike(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any] | None:
+    """The two values themselves if they have one structure and all leaves can be merged."""
+    (structure, left), (other, right) = flatten(a), flatten(b)
+    if structure != other:
+        return None
+    pairs = zip(left, right, strict=True)
+    if not all((not strict and _one_rank(x, y)) or mergeable(x, y) for x, y in pairs):
+        return None
+    return a, b
+
+
+def _one_rank(yes: Any, no: Any) -> bool:
+    """Whether two tensors become one, of the sizes of that branch which is taken: where they
+    differ, the run finds one of them in any case.
+    """
+    active: Any = tracer.get()
+    if active is None or not all(isinstance(v, (Tensor, Deferred)) for v in (yes, no)):
+        return False
+    left, right = dims_of_value(yes), dims_of_value(no)
+    if len(left) != len(right) or common_dtype(yes, no) is None:
+        return False
+    found = active.program.found
+    differing = [pair for pair in zip(left, right, strict=True) if pair[0] != pair[1]]
+    return bool(differing) and all(mentions(found, *pair) for pair in differing)
+
+
+def _same_container(a: Any, b: Any) -> bool:
+    if type(a) is not type(b) or not isinstance(a, (list, tuple, dict)):
+        return False
+    if isinstance(a, TracedList) and (a.stored or b.stored):
+        return False
+    return list(a) == list(b) if isinstance(a, dict) else len(a) == len(b)
+
+
+def _in_parallel(a: Any, b: Any, both: Callable[[Any, Any], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Two containers of one size, in which `both` takes the parts in pairs."""
+    if isinstance(a, dict):
+        found = {key: both(a[key], b[key]) for key in a}
+        return {k: v[0] for k, v in found.items()}, {k: v[1] for k, v in found.items()}
+    pairs = [both(x, y) for x, y in zip(a, b, strict=True)]
+    left, right = [x for x, _ in pairs], [y for _, y in pairs]
+    if hasattr(type(a), "_fields"):
+        return type(a)(*left), type(a)(*right)
+    return type(a)(left), type(a)(right)
+
+
+def unshared(a: Any, b: Any) -> tuple[Any, Any]:
+    """Both values, in which only lists and dicts that are the same object in both are Held."""
+    if type(a) is Held and original(a) is original(b):
+        return a, b
+    a, b = (one.copy if type(one) is Held else one for one in (a, b))
+    return _in_parallel(a, b, unshared) if _same_container(a, b) else (bare(a), bare(b))
+
+
+def _with_either(a: Any, b: Any) -> tuple[Any, Any] | None:
+    """An Either on one side or both, matched alternative by alternative."""
+    if not is_either(a):
+        found = _with_either(b, a)
+        return None if found is None else (found[1], found[0])
+    flag, yes, no = parts(a)
+    if not is_either(b):
+        for this, value in ((True, yes), (False, no)):
+            pair = _alike(value, b)
+            if pair is not None:
+                if this:
+                    return Either(flag, pair[0], no), Either(True, pair[1], blank(no))
+                return Either(flag, yes, pair[0]), Either(False, blank(yes), pair[1])
+        return None
+    other, other_yes, other_no = parts(b)
+    straight = _alike(yes, other_yes), _alike(no, other_no)
+    if straight[0] and straight[1]:
+        return a, b
+    crossed = _alike(yes, other_no), _alike(no, other_yes)
+    if crossed[0] and crossed[1]:
+        return a, Either(_negated(other), other_no, other_yes)
+    return None
+
+
+def _negated(flag: Any) -> Any:
+    """The opposite of an Either's flag, which may be a tensor of a branch that is closed by now."""
+    return not flag if isinstance(flag, bool) else Negated(flag)
+
+
+def blank(value: Any) -> Any:
+    """A value of this structure that nobody reads: zeros for its tensors."""
+    return unread(bare(value))
+
+
+def unread(value: Any) -> Any:
+    """The value with zeros for its tensors; what is Held in it stays."""
+    structure, leaves = flatten(value)
+    made = [Zeros(type_of(leaf)) if is_tensor(leaf) else leaf for leaf in leaves]
+    return unflatten(structure, iter(made))
