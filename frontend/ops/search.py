@@ -278,7 +278,7 @@ def unique(
         return Tensor(results)
     kind = as_dtype(dtype).numpy
     first, *rest = results
-    return (Tensor(first), *(Tensor(np.asarray(r).astype(kind)) for r in rest))
+    return (Tensor(first), *(Tensor(np.asarray(r).ravel().astype(kind)) for r in rest))
 
 
 def unique_consecutive(

@@ -57,6 +57,9 @@ def _forms() -> None:
     case("searchsorted_rows",
          lambda p, x, v: [p.searchsorted(x, v), p.searchsorted(x, v, right=True)],
          ints([1, 3, 5], [2, 4, 6]), ints([3, 0], [4, 9]))  # fmt: skip
+    case("unique_of_a_matrix", lambda p, x: p.unique(
+        x, return_index=True, return_inverse=True, return_counts=True),
+        ints([2, 1], [2, 1], [3, 4]))  # fmt: skip
     case("assign_values", lambda p: [p.assign(2.5), p.assign(np.ones(2)), p.assign([1, 2])])
     case("like_of_a_leaf", lambda p, x: [p.full_like(x, 2), p.ones_like(x)], (2,))
     case("like_of_another_dtype", lambda p, x: p.zeros_like(x, "int32"), (2,))
