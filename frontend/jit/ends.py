@@ -52,7 +52,8 @@ def ending(build: ProgramTracer, body: Callable[[], Any]) -> BaseException | Non
     except Exception as error:
         if hasattr(error, RAISED):
             return _alone(error)
-        if build.open_sizes or not _is_of_the_call(error):
+        # In static mode Python builds the branch, so that the mistake is in what builds it.
+        if build.open_sizes or not build.converts or not _is_of_the_call(error):
             raise
         _warn(build, f"{type(error).__name__}: {error}", line_of(error))
         return _alone(_marked(error, error))
