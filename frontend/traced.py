@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 
 from wherry.ir.dims import SymDim, product
 from wherry.ir.program import Variable
@@ -23,7 +23,8 @@ class Traced(Tensor):
     """A tensor without data. A write in place lets it stand for another Variable from then on.
 
     `base` is what it is a view of (with the op that made it), `views` what are views of it: a write
-    through one of them is seen in all.
+    through one of them is seen in all. `choices` are the tensors of which it is one, as tensors
+    decide at the call.
     """
 
     name_prefix: ClassVar[str] = "tmp"
@@ -32,6 +33,7 @@ class Traced(Tensor):
         self.variable, self.tracer = var, tracer
         self.base: ViewOf | None = None
         self.views: list[weakref.ref[Traced]] = []
+        self.choices: list[Choice] = []
         # Of a snapshot: the tensor itself.
         self.origin: Traced | None = None
 
@@ -246,6 +248,16 @@ class ViewOf:
 
     def __init__(self, source: Tensor, op_type: str, attrs: dict[str, Any]) -> None:
         self.source, self.op_type, self.attrs = source, op_type, attrs
+
+
+class Choice(NamedTuple):
+    """A tensor is `source` where the 0-d bool tensor `flag` is `wanted`; with no flag it is a part
+    of it, or may be it, as is known inside of a branch only.
+    """
+
+    flag: Traced | None
+    wanted: bool
+    source: weakref.ref[Tensor]
 
 
 def refuse_foreign(value: Traced, converting: bool) -> NoReturn:

@@ -17,6 +17,7 @@ from .either import is_either, lift, resolved
 from .ends import RAISED, BranchEnds
 from .sizes import Size
 from .state import at_line, is_poison
+from .views import is_same
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -25,7 +26,7 @@ Thunk = Callable[[], Any]
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "==": operator.eq, "!=": operator.ne, "is": operator.is_, "is not": operator.is_not,
+    "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
 
 
@@ -128,6 +129,9 @@ def _compared(symbol: str, left: Any, right: Any) -> Any:
     if symbol in ("in", "not in"):
         found = _contained(left, right)
         return found if symbol == "in" else logical_not(found)
+    if symbol in ("is", "is not"):
+        found = is_same(left, right)
+        return found if symbol == "is" else logical_not(found)
     return _COMPARISONS[symbol](left, right)
 
 

@@ -22,13 +22,14 @@ from .ends import ending
 from .explain import record
 from .generators import run_loop
 from .iterate import Indexed, Pushed, indexed, opened
-from .leaves import as_tensor_of
+from .leaves import as_tensor_of, original
 from .logic import logical_and, logical_not
 from .loop_sizes import LoopSizes
 from .loop_slot import LoopSlot
 from .state import Journal, Place, Poison, at_line, cells_of, outlives, seen
 from .structure import flatten
 from .tracer import Frame, ProgramTracer
+from .views import choices_of, note_choice, note_unclear
 
 Body = Callable[[], Any]
 
@@ -254,13 +255,21 @@ class Loop:
             if slot.message:
                 self._set(slot, Poison(slot.message))
             elif slot.carries:
+                ends = flatten(slot.end)[1]
                 leaves = [
-                    leaf if type_ is None else next(outs)
-                    for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
+                    leaf if type_ is None else self._chosen(next(outs), going, leaf, end)
+                    for leaf, end, type_ in zip(slot.leaves, ends, slot.types, strict=True)
                 ]
                 self._set(slot, slot.value_of(leaves))
             elif slot.start is not slot.before:
                 self._set(slot, slot.contents())
+
+    def _chosen(self, out: Traced, going: Traced, start: Any, end: Any) -> Traced:
+        """What is behind the loop, which is the start where there was no round."""
+        note_choice(out, going, False, original(start))
+        note_choice(out, going, True, original(end))
+        note_unclear(out, [choice.source() for choice in choices_of(original(end))])
+        return out
 
     def _carrying(self) -> list[LoopSlot]:
         return [slot for slot in self.slots.values() if slot.carries]

@@ -6,22 +6,25 @@ tensor, in the dtype that holds both. What fits neither becomes an Either of the
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wherry.ir.dims import Dim, dim_max
 from wherry.ir.found import ceiling, mentions
 from wherry.ir.program import Block, Variable
-from wherry.schema.dtypes import DType
+from wherry.schema.dtypes import DType, bool_
+from wherry.tensor import Tensor
 
 from ..traced import Traced
-from .either import Missing
+from .either import Missing, Negated
 from .ends import unset_text
 from .found import new_size
 from .leaves import as_tensor_of, common_dtype, dtype_of_value, original, same
 from .state import UNSET, Seen, is_poison
 from .structure import flatten, unflatten
 from .together import blank, together, unread
+from .views import choices_of, note_choice
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -45,6 +48,8 @@ class Merger:
     def __init__(self, tracer: ProgramTracer, flag: Traced) -> None:
         self.tracer, self.flag = tracer, flag
         self.pairs: list[tuple[Any, Any, DType]] = []
+        # Of results that are one of several tensors: (result, result that says when, the tensor).
+        self.nested: list[tuple[int, int, weakref.ref[Tensor]]] = []
 
     def merge(
         self, label: str, one: Seen | None, two: Seen | None
@@ -70,14 +75,30 @@ class Merger:
         if original(yes) is original(no) or same(yes, no):
             return Joined(original(yes))
         self.pairs.append((yes, no, common_dtype(yes, no) or dtype_of_value(yes)))
-        return Joined(None, len(self.pairs) - 1)
+        place = len(self.pairs) - 1
+        for side, value in enumerate((yes, no)):
+            for choice in choices_of(original(value)):
+                self.nested.append((place, len(self.pairs), choice.source))
+                flag = choice.flag if choice.wanted else Negated(choice.flag)
+                self.pairs.append((False, flag, bool_) if side else (flag, False, bool_))
+        return Joined(None, place)
 
     def _values(self, joined: list[Joined], outs: list[Traced]) -> Iterator[Any]:
         for one in joined:
             if one.negated:
                 yield self.tracer.emit("logical_not", self.flag)
             else:
-                yield one.kept if one.place is None else outs[one.place]
+                yield one.kept if one.place is None else self._chosen(outs, one.place)
+
+    def _chosen(self, outs: list[Traced], place: int) -> Traced:
+        """The result, which is the same object as one of the two."""
+        out = outs[place]
+        for wanted, value in zip((True, False), self.pairs[place][:2], strict=True):
+            note_choice(out, self.flag, wanted, original(value))
+        for result, flag, source in self.nested:
+            if result == place:
+                note_choice(out, outs[flag], True, source())
+        return out
 
     def sizes(self, yes: Block, no: Block) -> list[Dim]:
         """For each two sizes in which results differ a new one: [size, of yes, of no, ...]."""

@@ -1,4 +1,4 @@
-"""One list or dict under two names stays one, through branches and loops on tensors."""
+"""A list, dict or tensor under two names stays one, through branches and loops on tensors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 import wherry as paddle
 from wherry.jit import to_static
+from wherry.schema.errors import ConversionError
 
 
 class Box:
@@ -85,9 +86,50 @@ def in_a_tuple(x: Any, n: Any) -> Any:
     return len(pair[0]), pair
 
 
+def a_tensor_that_a_branch_chose(x: Any, n: Any) -> Any:
+    y, z = x + 1, x * 2
+    chosen = y if n > 0 else z
+    chosen[0] = 7
+    y.add_(x)
+    return x, y, z, chosen
+
+
+def one_of_many(x: Any, n: Any) -> Any:
+    y, z = x + 1, x * 2
+    if n > 3:
+        chosen = x
+    elif n > 0:
+        chosen = y
+    else:
+        chosen = z
+    view = chosen[0:1]
+    view[0] = 7
+    z[1] = 8
+    return x, y, z, chosen, view
+
+
+def the_start_of_a_loop(x: Any, n: Any) -> Any:
+    y = x + 1
+    h = y
+    for _ in range(n):
+        h = h * 2
+    h[0] = 5
+    return y, h
+
+
+def put_in_by_each_round(x: Any, n: Any) -> Any:
+    y, h = x + 1, x * 2
+    for _ in range(n):
+        h = y
+    h[0] = 5
+    y[1] = 6
+    return y, h
+
+
 CASES = [
     grown_inside_of_a_dict, written_in_a_branch, beside_one_that_is_replaced,
     in_a_branch_that_goes_on, held_by_an_object, in_a_tuple,
+    a_tensor_that_a_branch_chose, one_of_many, the_start_of_a_loop, put_in_by_each_round,
 ]  # fmt: skip
 
 
@@ -110,5 +152,18 @@ def outcome(function: Callable[..., Any], *args: Any) -> Any:
 def test_equals_dynamic(function: Callable[..., Any]) -> None:
     static = to_static(function)
     for count in (0, 1, 3, 5):
-        args = paddle.to_tensor([1.0, 2.0]), paddle.to_tensor(count)
-        assert outcome(static, *args) == outcome(function, *args), count
+        args, same = ((paddle.to_tensor([1.0, 2.0]), paddle.to_tensor(count)) for _ in range(2))
+        assert outcome(static, *args) == outcome(function, *same), count
+        assert args[0].tolist() == same[0].tolist(), count
+
+
+def test_a_view_that_a_branch_made_is_refused_where_it_is_written() -> None:
+    @to_static
+    def function(x: Any) -> Any:
+        y = x + 1
+        part = y[0:1] if x.sum() > 0 else x[0:1]
+        part[0] = 7
+        return y, part
+
+    with pytest.raises(ConversionError, match=r"may share its memory .* `y = y.clone\(\)`"):
+        function(paddle.to_tensor([1.0, 2.0]))

@@ -9,20 +9,28 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from random_programs import run
+from random_programs import Report, run
 
 SEED = 20240601
+
+
+# Tensors that may be one, as a branch or a loop decided, cannot be written in place.
+MAY_BE_REFUSED = "this tensor may share its memory"
+
+
+def check(report: Report, seed: int) -> None:
+    refused = [text for text in report.refused if not text.startswith(MAY_BE_REFUSED)]
+    assert not report.failures and not refused, f"seed {seed}: {report}"
+    assert report.refused.total() <= report.programs // 20, f"seed {seed}: {report}"
 
 
 @pytest.mark.parametrize("part", range(10))
 def test_on_the_interpreter(part: int) -> None:
     report = run(SEED, range(200 * part, 200 * part + 200))
-    assert not report.failures, f"seed {SEED}: {report}"
-    assert not report.refused, f"seed {SEED}: {report}"
+    check(report, SEED)
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_compiled(part: int) -> None:
     report = run(SEED + 1, range(50 * part, 50 * part + 50), compiled=True)
-    assert not report.failures, f"seed {SEED + 1}: {report}"
-    assert not report.refused, f"seed {SEED + 1}: {report}"
+    check(report, SEED + 1)
