@@ -20,7 +20,7 @@ demo: $(READY)  ## train, compile and serve a LeNet on handwritten digits
 	@$(BIN)/python examples/digits/demo.py
 
 test: $(READY)  ## run the whole test suite
-	@$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 bench: $(READY)  ## time wherry beside its peers (ONLY=lenet, PEERS=all|none|jax,..., THREADS=1,2)
 	@$(BIN)/python benchmarks/bench.py --only '$(ONLY)' --peers '$(PEERS)' $(if $(THREADS),--threads $(THREADS)) $(if $(RECORD),--record)
