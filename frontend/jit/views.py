@@ -53,26 +53,39 @@ def note_choice(chosen: Traced, flag: Traced, wanted: bool, source: Any) -> None
         note_unclear(chosen, [] if source.base is None else [source.base.source])
         note_unclear(chosen, [one.source() for one in source.choices if one.flag is None])
     elif chosen.variable.type == type_of(source):
-        _add_choice(tracer, chosen, Choice(flag, wanted, weakref.ref(source)), source)
+        _add_choice(chosen, Choice(flag, wanted, weakref.ref(source)), source)
         for inner in source.choices if isinstance(source, Traced) else ():
-            _note_inner(tracer, chosen, Choice(flag, wanted, inner.source), inner)
+            _note_inner(chosen, Choice(flag, wanted, inner.source), inner)
 
 
-def _note_inner(tracer: ProgramTracer, chosen: Traced, outer: Choice, inner: Choice) -> None:
+def _note_inner(chosen: Traced, outer: Choice, inner: Choice) -> None:
     """A choice of a choice: the tensor between the two may be gone when it is needed."""
     source = inner.source()
-    if source is None:
+    if not _known(source):
         return
     if inner.flag is None:
         note_unclear(chosen, [source])
         return
-    both: Traced = tracer.emit("logical_and", _holds(outer), _holds(inner))
-    _add_choice(tracer, chosen, Choice(both, True, inner.source), source)
+    both: Traced = chosen.tracer.emit("logical_and", _holds(outer), _holds(inner))
+    _add_choice(chosen, Choice(both, True, inner.source), source)
 
 
-def _add_choice(tracer: ProgramTracer, chosen: Traced, choice: Choice, source: Tensor) -> None:
+def _add_choice(chosen: Traced, choice: Choice, source: Tensor) -> None:
+    """One choice for each source: what is on the way to it by two ways is one where either holds.
+
+    Else the choices would double with every branch.
+    """
+    for place, known in enumerate(chosen.choices):
+        if known.source() is source:
+            if known.flag is not None and choice.flag is not None:
+                either = chosen.tracer.emit("logical_or", _holds(known), _holds(choice))
+                choice = Choice(either, True, choice.source)
+            else:
+                choice = Choice(None, True, choice.source)
+            chosen.choices[place] = choice
+            return
     chosen.choices.append(choice)
-    tracer.views_of(source).append(weakref.ref(chosen))
+    chosen.tracer.views_of(source).append(weakref.ref(chosen))
 
 
 def _holds(choice: Choice) -> Traced:
@@ -102,8 +115,11 @@ def note_unclear(chosen: Traced, sources: Sequence[Any]) -> None:
         if isinstance(source, Traced) and not chosen.tracer.sees(source.variable):
             note_unclear(chosen, [] if source.base is None else [source.base.source])
         elif is_tensor(source):
-            chosen.choices.append(Choice(None, True, weakref.ref(source)))
-            chosen.tracer.views_of(source).append(weakref.ref(chosen))
+            _add_choice(chosen, Choice(None, True, weakref.ref(source)), source)
+            inner = source.choices if isinstance(source, Traced) else []
+            for one in inner:
+                if _known(found := one.source()):
+                    _add_choice(chosen, Choice(None, True, one.source), found)
 
 
 def is_same(left: Any, right: Any) -> Any:
@@ -115,18 +131,9 @@ def is_same(left: Any, right: Any) -> Any:
         if is_tensor(other) and _is_carried(one):
             _refuse()
         for choice in one.choices if isinstance(one, Traced) and is_tensor(other) else ():
-            found = _or(found, _same_if(choice, other))
+            if choice.source() is other:
+                found = _or(found, _holds(choice))
     return found
-
-
-def _same_if(choice: Choice, other: Tensor) -> Any:
-    """Whether the choice holds and its source is the other."""
-    source = choice.source()
-    found = False if source is None else is_same(source, other)
-    if found is False:
-        return False
-    holds = _holds(choice)
-    return holds if found is True else holds.tracer.emit("logical_and", holds, found)
 
 
 def _or(left: Any, right: Any) -> Any:
@@ -162,9 +169,10 @@ def _write_chosen(tracer: ProgramTracer, chosen: Tensor, value: Traced) -> None:
         if not _known(source):
             continue
         written = _selected(tracer, choice, value, tracer.as_traced(source))
-        if isinstance(source, Traced):
+        if isinstance(source, Traced) and source.base is not None:
             write_through(tracer, source, written)
         else:
+            # What the source itself may be is among the choices already.
             write_captured(tracer, source, written)
 
 
@@ -176,7 +184,7 @@ def _selected(tracer: ProgramTracer, choice: Choice, value: Traced, other: Trace
 
 
 def write_captured(tracer: ProgramTracer, target: Tensor, value: Traced) -> None:
-    """`write_through` for an eager tensor that the traced code reads."""
+    """`write_through` for a tensor that is no view, as an eager one that the traced code reads."""
     _set(tracer, target, value)
     _refresh(tracer, target, except_for=None)
 
@@ -268,17 +276,21 @@ def _chosen_again(tracer: ProgramTracer, chosen: Traced, source: Tensor) -> Trac
     return chosen
 
 
-def _refresh(tracer: ProgramTracer, source: Tensor, except_for: Traced | None) -> None:
+def _refresh(tracer: ProgramTracer, source: Tensor, except_for: Traced | None,
+             done: set[int] | None = None) -> None:  # fmt: skip
+    """Make the views of a tensor again, each once."""
+    done = set() if done is None else done
     views = tracer.views_of(source)
     kept = list(views)
     for reference in kept:
         view = reference()
         # One that was made in a branch or loop that is closed is known there only.
-        if view is None or not tracer.sees(view.variable):
+        if view is None or id(view) in done or not tracer.sees(view.variable):
             continue
+        done.add(id(view))
         if view is not except_for:
             made = _again(tracer, view.base) if view.base else _chosen_again(tracer, view, source)
             tracer.note_tensor(view)
             view.variable = made.variable
-        _refresh(tracer, view, except_for)
+        _refresh(tracer, view, except_for, done)
     views[:] = kept

@@ -167,3 +167,24 @@ def test_a_view_that_a_branch_made_is_refused_where_it_is_written() -> None:
 
     with pytest.raises(ConversionError, match=r"may share its memory .* `y = y.clone\(\)`"):
         function(paddle.to_tensor([1.0, 2.0]))
+
+
+def swapped(times: int) -> Any:
+    @to_static
+    def function(x: Any) -> Any:
+        y, z = x + 1, x + 2
+        a, b = y, z
+        for i in range(times):
+            if x.sum() > i:
+                a, b = b, a
+        a[0] = 9
+        return y, z, a
+
+    for value in (-1.0, 3.0, 4.0, 20.0):
+        x = paddle.to_tensor([value, 0.0])
+        assert plain(function(x)) == plain(function.dynamic(x)), value
+    return len(list(function.main_program.all_ops()))
+
+
+def test_choices_of_choices_do_not_double() -> None:
+    assert swapped(12) < 4 * swapped(4)
