@@ -252,10 +252,10 @@ class ViewOf:
 
 class Choice(NamedTuple):
     """A tensor is `source` where the 0-d bool tensor `flag` is `wanted`; with no flag it is a part
-    of it, or may be it, as is known inside of a branch only.
+    of it, or may be it, as is known inside of a branch only. The flag is True for itself.
     """
 
-    flag: Traced | None
+    flag: Traced | bool | None
     wanted: bool
     source: weakref.ref[Tensor]
 

@@ -145,6 +145,7 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
         if place not in places:
             build.note(place)
         place.set(value)
+    merger.note_new(outs)
     if yes.error is not None or no.error is not None:
         build.facts.learn(chosen, yes.error is None)
 

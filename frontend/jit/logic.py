@@ -12,12 +12,12 @@ from wherry.schema.errors import ConversionError
 from ..location import user_location
 from ..traced import Traced
 from .branch import active_tracer, bound_by, condition, convert_ternary, decides, has_effect
+from .choices import is_same
 from .classes import own_method
 from .either import is_either, lift, resolved
 from .ends import RAISED, BranchEnds
 from .sizes import Size
 from .state import at_line, is_poison
-from .views import is_same
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer

@@ -24,12 +24,22 @@ from .generators import run_loop
 from .iterate import Indexed, Pushed, indexed, opened
 from .leaves import as_tensor_of, original
 from .logic import logical_and, logical_not
+from .loop_aliases import Carried, Leaf, LoopAliases
 from .loop_sizes import LoopSizes
 from .loop_slot import LoopSlot
-from .state import Journal, Place, Poison, at_line, cells_of, outlives, seen
+from .state import (
+    BufferPlace,
+    Journal,
+    Place,
+    Poison,
+    TensorPlace,
+    at_line,
+    cells_of,
+    outlives,
+    seen,
+)
 from .structure import flatten
 from .tracer import Frame, ProgramTracer
-from .views import choices_of, note_choice, note_unclear
 
 Body = Callable[[], Any]
 
@@ -147,6 +157,7 @@ class Loop:
     ) -> None:  # fmt: skip
         self.build, self.test, self.body = build, test, body
         self.sizes = LoopSizes(build)
+        self.aliases = LoopAliases(build)
         self.slots = {place.key: LoopSlot(place, self.sizes) for place in places}
         # The names that nobody reads outside of the loop.
         self.inner = set(inner)
@@ -185,12 +196,25 @@ class Loop:
                 journal.undo()
                 for slot in self.slots.values():
                     slot.place.set(slot.before)
-        return frame, settled and not self._discover(journal)
+        settled = settled and not self._discover(journal)
+        settled = settled and not self.aliases.settle(frame, self._leaves())
+        if settled:
+            with self.build.reenter(frame):
+                frame.block.results += self.aliases.ends(self._leaves())
+        return frame, settled
 
     def _round(self, frame: Frame) -> bool:
         """Trace the body and the next condition; True if what is carried is settled."""
         for slot in self.slots.values():
             slot.place.set(slot.round_start(self.build, frame))
+        self.aliases.begin(
+            frame,
+            {
+                (slot.place.key, number): arg
+                for slot in self._naming()
+                for number, arg in slot.args.items()
+            },
+        )
         going: list[Traced] = []
         self.error = ending(self.build, lambda: going.append(self._next()))
         if self.error is not None:
@@ -248,31 +272,44 @@ class Loop:
             for leaf, type_ in zip(slot.leaves, slot.types, strict=True):
                 if type_ is not None:
                     starts.append(as_tensor_of(self.build, leaf, type_.dtype))
+        leaves = self._leaves()
+        starts += self.aliases.starts(leaves)
         extra = [self.build.traced(var) for var in frame.captured]
         sizes = self.sizes.carried([slot.place.key for slot in self._carrying()])
         outs = iter(self.build.emit("while", going, starts, extra, block=frame.block, sizes=sizes))
+        tensors: dict[Leaf, Traced] = {}
         for slot in self.slots.values():
             if slot.message:
                 self._set(slot, Poison(slot.message))
             elif slot.carries:
-                ends = flatten(slot.end)[1]
-                leaves = [
-                    leaf if type_ is None else self._chosen(next(outs), going, leaf, end)
-                    for leaf, end, type_ in zip(slot.leaves, ends, slot.types, strict=True)
+                made = [
+                    leaf if type_ is None else next(outs)
+                    for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
                 ]
-                self._set(slot, slot.value_of(leaves))
+                tensors.update(((slot.place.key, i), made[i]) for i in slot.args)
+                self._set(slot, slot.value_of(made))
             elif slot.start is not slot.before:
                 self._set(slot, slot.contents())
+        objects = {leaf: tensors[leaf] for leaf in leaves}
+        self.aliases.note(going, leaves, objects, outs)
 
-    def _chosen(self, out: Traced, going: Traced, start: Any, end: Any) -> Traced:
-        """What is behind the loop, which is the start where there was no round."""
-        note_choice(out, going, False, original(start))
-        note_choice(out, going, True, original(end))
-        note_unclear(out, [choice.source() for choice in choices_of(original(end))])
-        return out
+    def _leaves(self) -> dict[Leaf, Carried]:
+        """The tensors that names and objects hold and rounds carry."""
+        found: dict[Leaf, Carried] = {}
+        for slot in self._naming():
+            ends = flatten(slot.end)[1]
+            for number, arg in slot.args.items():
+                start, end = slot.leaves[number], ends[number]
+                found[slot.place.key, number] = Carried(arg, original(start), original(end))
+        return found
 
     def _carrying(self) -> list[LoopSlot]:
         return [slot for slot in self.slots.values() if slot.carries]
+
+    def _naming(self) -> list[LoopSlot]:
+        """The carried slots whose tensors are objects, not what an object has become."""
+        values = (_Counter, TensorPlace, BufferPlace)
+        return [slot for slot in self._carrying() if not isinstance(slot.place, values)]
 
     def _set(self, slot: LoopSlot, value: Any) -> None:
         if not isinstance(slot.place, _Counter):

@@ -37,6 +37,8 @@ class LoopSlot:
     def __init__(self, place: Place, sizes: LoopSizes) -> None:
         self.place, self.sizes = place, sizes
         self.before = place.get()
+        # The tensors that a round starts with, by the numbers of their leaves.
+        self.args: dict[int, Traced] = {}
         self.message = ""
         self.start_from(held(place, self.before))
 
@@ -69,6 +71,7 @@ class LoopSlot:
 
     def round_start(self, build: ProgramTracer, frame: Frame) -> Any:
         """What the place holds when a round starts: block arguments for what is carried."""
+        self.args = {}
         if self.message:
             return Poison(self.message)
         if not any(self.types):
@@ -86,6 +89,7 @@ class LoopSlot:
             if is_tensor(leaf):
                 frame.starts[arg] = build.as_traced(leaf).variable
             leaves.append(build.traced(arg))
+            self.args[number] = leaves[-1]
         return self.value_of(leaves)
 
     def contents(self) -> Any:

@@ -7,7 +7,7 @@ tensor, in the dtype that holds both. What fits neither becomes an Either of the
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wherry.ir.dims import Dim, dim_max
@@ -17,6 +17,7 @@ from wherry.schema.dtypes import DType, bool_
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .choices import choices_of, note_choice, note_new
 from .either import Missing, Negated
 from .ends import unset_text
 from .found import new_size
@@ -24,7 +25,6 @@ from .leaves import as_tensor_of, common_dtype, dtype_of_value, original, same
 from .state import UNSET, Seen, is_poison
 from .structure import flatten, unflatten
 from .together import blank, together, unread
-from .views import choices_of, note_choice
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -99,6 +99,12 @@ class Merger:
             if result == place:
                 note_choice(out, outs[flag], True, source())
         return out
+
+    def note_new(self, outs: Sequence[Traced]) -> None:
+        """Let results be one tensor that a branch made under several names."""
+        for side, wanted in enumerate((True, False)):
+            pairs = zip(self.pairs, outs, strict=True)
+            note_new(self.flag, wanted, [(original(pair[side]), out) for pair, out in pairs])
 
     def sizes(self, yes: Block, no: Block) -> list[Dim]:
         """For each two sizes in which results differ a new one: [size, of yes, of no, ...]."""

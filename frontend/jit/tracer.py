@@ -29,6 +29,7 @@ from ..autograd import grad_enabled
 from ..location import user_location
 from ..nn.layer import Layer
 from ..traced import Traced, ViewOf, refuse_foreign
+from .choices import refuse_unclear
 from .either import is_either, one_of
 from .explain import Decisions
 from .facts import Facts
@@ -50,6 +51,8 @@ class Frame:
         self.found: dict[Variable, Traced] = {}
         # The arguments that a loop carries, with what they are in the first round.
         self.starts: dict[Variable, Variable] = {}
+        # The tensors that were written in place or asked for with `is` in this block.
+        self.asked: dict[int, weakref.ref[Tensor]] = {}
         # What is known of bool Variables while the block is built.
         self.facts: dict[Variable, bool] = {}
 
@@ -91,6 +94,8 @@ class ProgramTracer:
         self.warned: set[Any] = set()
         self.layers: dict[int, Layer] = {}
         self.captured_views: dict[int, list[weakref.ref[Traced]]] = {}
+        # What tensors stand for that a write may have changed, it is not known when.
+        self.unclear: set[Variable] = set()
         self.decisions = Decisions()
 
     # What dispatch calls.
@@ -380,6 +385,8 @@ class ProgramTracer:
             return var
         if var in frame.captured:
             return frame.captured[var]
+        if var in self.unclear:
+            refuse_unclear()
         if depth == 0:
             raise ConversionError(
                 f"the tensor {var.name} was made inside a branch or loop that depends on a "

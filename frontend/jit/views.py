@@ -8,18 +8,18 @@ on a tensor decided: each of them becomes what was written where it is the one.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from wherry.schema.errors import ConversionError, OpError
+from wherry.ir.program import Variable
+from wherry.schema.errors import OpError
 from wherry.tensor import Tensor
 
 from ..location import user_location
 from ..traced import Choice, Traced, ViewOf
-from .leaves import type_of
+from .choices import flag_of, is_known, note_asked
 from .sizes import plain
-from .state import BufferPlace, at_line, is_tensor
+from .state import BufferPlace
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -44,129 +44,11 @@ def write_through(tracer: ProgramTracer, target: Traced, value: Traced) -> None:
     _refresh(tracer, root, except_for=target)
 
 
-def note_choice(chosen: Traced, flag: Traced, wanted: bool, source: Any) -> None:
-    """Let `chosen` be `source` where the flag is as wanted: a write to one is one to both."""
-    tracer = flag.tracer
-    if not is_tensor(source):
-        return
-    if isinstance(source, Traced) and not tracer.sees(source.variable):
-        note_unclear(chosen, [] if source.base is None else [source.base.source])
-        note_unclear(chosen, [one.source() for one in source.choices if one.flag is None])
-    elif chosen.variable.type == type_of(source):
-        _add_choice(chosen, Choice(flag, wanted, weakref.ref(source)), source)
-        for inner in source.choices if isinstance(source, Traced) else ():
-            _note_inner(chosen, Choice(flag, wanted, inner.source), inner)
-
-
-def _note_inner(chosen: Traced, outer: Choice, inner: Choice) -> None:
-    """A choice of a choice: the tensor between the two may be gone when it is needed."""
-    source = inner.source()
-    if not _known(source):
-        return
-    if inner.flag is None:
-        note_unclear(chosen, [source])
-        return
-    both: Traced = chosen.tracer.emit("logical_and", _holds(outer), _holds(inner))
-    _add_choice(chosen, Choice(both, True, inner.source), source)
-
-
-def _add_choice(chosen: Traced, choice: Choice, source: Tensor) -> None:
-    """One choice for each source: what is on the way to it by two ways is one where either holds.
-
-    Else the choices would double with every branch.
-    """
-    for place, known in enumerate(chosen.choices):
-        if known.source() is source:
-            if known.flag is not None and choice.flag is not None:
-                either = chosen.tracer.emit("logical_or", _holds(known), _holds(choice))
-                choice = Choice(either, True, choice.source)
-            else:
-                choice = Choice(None, True, choice.source)
-            chosen.choices[place] = choice
-            return
-    chosen.choices.append(choice)
-    chosen.tracer.views_of(source).append(weakref.ref(chosen))
-
-
-def _holds(choice: Choice) -> Traced:
-    """Whether it is this one."""
-    flag = _flag(choice)
-    found: Traced = flag if choice.wanted else flag.tracer.emit("logical_not", flag)
-    return found
-
-
-def choices_of(source: Any) -> list[Choice]:
-    """Which tensors a tensor is that was made in a block, which is closed now: those of outside."""
-    if not isinstance(source, Traced) or source.tracer.sees(source.variable):
-        return []
-    return [one for one in source.choices if one.flag is not None and _known(one.source())]
-
-
-def _known(source: Any) -> TypeGuard[Tensor]:
-    """Whether it is a tensor of a block that is open."""
-    if isinstance(source, Traced):
-        return source.tracer.sees(source.variable)
-    return is_tensor(source)
-
-
-def note_unclear(chosen: Traced, sources: Sequence[Any]) -> None:
-    """Let `chosen` share its memory with one of these, it is not known when."""
-    for source in sources:
-        if isinstance(source, Traced) and not chosen.tracer.sees(source.variable):
-            note_unclear(chosen, [] if source.base is None else [source.base.source])
-        elif is_tensor(source):
-            _add_choice(chosen, Choice(None, True, weakref.ref(source)), source)
-            inner = source.choices if isinstance(source, Traced) else []
-            for one in inner:
-                if _known(found := one.source()):
-                    _add_choice(chosen, Choice(None, True, one.source), found)
-
-
-def is_same(left: Any, right: Any) -> Any:
-    """`left is right`: a tensor, where one of them is one of several as tensors decide."""
-    if left is right:
-        return True
-    found = False
-    for one, other in ((left, right), (right, left)):
-        if is_tensor(other) and _is_carried(one):
-            _refuse()
-        for choice in one.choices if isinstance(one, Traced) and is_tensor(other) else ():
-            if choice.source() is other:
-                found = _or(found, _holds(choice))
-    return found
-
-
-def _or(left: Any, right: Any) -> Any:
-    if left is False or right is False:
-        return left if right is False else right
-    return left.tracer.emit("logical_or", left, right)
-
-
-def _is_carried(value: Any) -> bool:
-    """Whether it is what a round of a loop starts with: what was there before, in the first one."""
-    return isinstance(value, Traced) and any(
-        value.variable in frame.starts for frame in value.tracer.frames
-    )
-
-
-def _flag(choice: Choice) -> Traced:
-    """What says that it is this one; refused where only a branch knew it."""
-    return _refuse() if choice.flag is None else choice.flag
-
-
-def _refuse() -> NoReturn:
-    raise ConversionError(
-        "this tensor may share its memory with another one, as a branch or loop that depends on a "
-        "tensor decided, so neither can be written in place or be asked for with `is` here; use a "
-        f"copy: `y = y.clone()`{at_line()}"
-    )
-
-
 def _write_chosen(tracer: ProgramTracer, chosen: Tensor, value: Traced) -> None:
     """Write to the tensors of which this is one."""
     for choice in chosen.choices if isinstance(chosen, Traced) else ():
         source = choice.source()
-        if not _known(source):
+        if not is_known(source):
             continue
         written = _selected(tracer, choice, value, tracer.as_traced(source))
         if isinstance(source, Traced) and source.base is not None:
@@ -179,7 +61,7 @@ def _write_chosen(tracer: ProgramTracer, chosen: Tensor, value: Traced) -> None:
 def _selected(tracer: ProgramTracer, choice: Choice, value: Traced, other: Traced) -> Traced:
     """The value where the choice is its source, else the other."""
     one, two = (value, other) if choice.wanted else (other, value)
-    found: Traced = tracer.emit("where", _flag(choice), one, two)
+    found: Traced = tracer.emit("where", flag_of(choice), one, two)
     return found
 
 
@@ -190,6 +72,7 @@ def write_captured(tracer: ProgramTracer, target: Tensor, value: Traced) -> None
 
 
 def _set(tracer: ProgramTracer, target: Tensor, value: Traced) -> None:
+    note_asked(tracer, target)
     if isinstance(target, Traced):
         tracer.note_tensor(target)
         target.variable = value.variable
@@ -269,11 +152,21 @@ def _again(tracer: ProgramTracer, view: ViewOf) -> Traced:
 
 
 def _chosen_again(tracer: ProgramTracer, chosen: Traced, source: Tensor) -> Traced:
-    """The tensor that may be the source, which was written."""
+    """The tensor that may be the source, which was written; nobody may read it if it is not known
+    when it is.
+    """
     for choice in chosen.choices:
         if choice.source() is source:
+            if choice.flag is None:
+                return _unclear(tracer, chosen.variable)
             chosen = _selected(tracer, choice, tracer.as_traced(source), tracer.as_traced(chosen))
     return chosen
+
+
+def _unclear(tracer: ProgramTracer, like: Variable) -> Traced:
+    var = Variable("unclear", like.shape, like.dtype, stop_gradient=like.stop_gradient)
+    tracer.unclear.add(var)
+    return tracer.traced(var)
 
 
 def _refresh(tracer: ProgramTracer, source: Tensor, except_for: Traced | None,

@@ -126,7 +126,119 @@ def put_in_by_each_round(x: Any, n: Any) -> Any:
     return y, h
 
 
+def written_after_it_was_bound_anew(x: Any, n: Any) -> Any:
+    a, b = x + 0, x * 2
+    for _ in range(n):
+        b[0] += 1
+        b = a
+    return a, b
+
+
+def the_argument_in_the_first_round_only(x: Any, n: Any) -> Any:
+    for _ in range(n):
+        x[0] += 1
+        x = x * 2
+    return x
+
+
+def swapped_by_each_round(x: Any, n: Any) -> Any:
+    a, b = first, second = x + 1, x * 2
+    for i in range(n):
+        a[0] += i + 1
+        a, b = b, a
+        b[1] = 9
+    b[0] = 4
+    return a, b, first, second
+
+
+def one_new_tensor_under_two_names(x: Any, n: Any) -> Any:
+    a, b = x + 1, x * 2
+    for _ in range(n):
+        a[0] += 1
+        b[1] += a[0]
+        a = b = a + b
+    a[1] = 8
+    return a, b
+
+
+def one_new_tensor_behind_a_loop(x: Any, n: Any) -> Any:
+    a, b = x + 1, x * 2
+    for _ in range(n):
+        a = b = a + b
+    a[1] = 8
+    return a, b
+
+
+def one_new_tensor_of_a_branch(x: Any, n: Any) -> Any:
+    a, b, c = x + 1, x * 2, x * 3
+    if n > 0:
+        a = b = c = a + b
+        c = c * 1
+    a[1] = 8
+    c[0] = 2
+    return a, b, c
+
+
+def bound_anew_in_some_rounds(x: Any, n: Any) -> Any:
+    a, b = x + 1, x * 2
+    c = b
+    for i in range(n):
+        if c.sum() > 5:
+            c = a
+        c[0] += 1
+        if i % 2 == 0:
+            c = c + 1
+    c[1] = 0
+    return a, b, c
+
+
+def asked_for_with_is(x: Any, n: Any) -> Any:
+    a, b, count = x + 1, x * 2, 0
+    c = b
+    for _ in range(n):
+        if c is a:
+            count += 1
+        if c is b:
+            count += 10
+        c = a if count % 3 == 1 else b + 0 if count > 30 else a
+    return count, c is a
+
+
+def in_nested_loops(x: Any, n: Any) -> Any:
+    a, b = x + 1, x * 2
+    c = a
+    for i in range(n):
+        for _ in range(i):
+            c[0] += 1
+            c = b
+        c[1] += 1
+        if i % 2 == 1:
+            c = a
+    return a, b, c
+
+
+def behind_one_another(x: Any, n: Any) -> Any:
+    a = b = c = x
+    for _ in range(n):
+        c, b, a = b, a, a + 1
+        c[0] = c[0] + 2
+    return a, b, c
+
+
+def a_view_that_is_read_before_the_write(x: Any, n: Any) -> Any:
+    rows = paddle.zeros([8, 2])
+    last = x
+    for i in range(n):
+        rows[i + 1] = last + 1
+        last = rows[i + 1]
+    return rows, last
+
+
 CASES = [
+    written_after_it_was_bound_anew, the_argument_in_the_first_round_only, swapped_by_each_round,
+    one_new_tensor_under_two_names, one_new_tensor_behind_a_loop, one_new_tensor_of_a_branch,
+    bound_anew_in_some_rounds, asked_for_with_is, in_nested_loops, behind_one_another,
+    a_view_that_is_read_before_the_write,
     grown_inside_of_a_dict, written_in_a_branch, beside_one_that_is_replaced,
     in_a_branch_that_goes_on, held_by_an_object, in_a_tuple,
     a_tensor_that_a_branch_chose, one_of_many, the_start_of_a_loop, put_in_by_each_round,
