@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final
+from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -19,8 +19,9 @@ from .prepared import Prepared
 
 Array = np.ndarray[Any, Any]
 
-_KEPT: Final = 256
-_cache: OrderedDict[bytes, Native] = OrderedDict()
+# Who runs the code owns it: it holds memory for calls and the weights of the last one. After its
+# last model it goes; the cache on disk has the machine code for the next.
+_cache: WeakValueDictionary[bytes, Native] = WeakValueDictionary()
 
 
 class Native:
@@ -131,7 +132,6 @@ def native_code(
     key = _digest(program) + bytes([inference])
     found = _cache.get(key)
     if found is not None:
-        _cache.move_to_end(key)
         return found
     try:
         found = _cache[key] = _compile(program, inference)
@@ -139,8 +139,6 @@ def native_code(
         if interpret_if_missing:
             return Interpreted(program)
         raise
-    if len(_cache) > _KEPT:
-        _cache.popitem(last=False)
     return found
 
 
