@@ -22,6 +22,8 @@ from .source import is_converted_code
 
 # What a function that stands for a method in a trace keeps it as.
 ORIGINAL: Final = "_wherry_original"
+# Where a method keeps that function for the next trace.
+_TWIN: Final = "_wherry_twin"
 # These run outside of anything that a tensor decides.
 _LEFT_ALONE: Final = frozenset({"__del__", "__init_subclass__", "__class_getitem__"})
 # What a class cannot be given anew, since types have it themselves: `__name__` and the like.
@@ -153,6 +155,15 @@ def _is_traced(caller: types.FrameType | None) -> bool:
 def _calling_converted(function: Any) -> Any:
     if not isinstance(function, types.FunctionType):
         return function
+    known = function.__dict__.get(_TWIN)
+    # functools.wraps gives a user's wrapper what the function that it wraps has.
+    if known is None or getattr(known, ORIGINAL) is not function:
+        known = _made_twin(function)
+        setattr(function, _TWIN, known)
+    return known
+
+
+def _made_twin(function: types.FunctionType) -> Any:
     from .branch import active_tracer
     from .convert_call import convert_call
 

@@ -277,3 +277,23 @@ def test_a_property_that_hides_one_of_types_is_left_alone() -> None:
 
     with classes.classes_converted():
         assert Named().__name__ == "named"
+
+
+def test_a_wrapper_that_was_made_between_two_traces_is_what_is_called() -> None:
+    class Scaled:
+        def __add__(self, x: Any) -> Any:
+            return x * 2 if x.sum() > 0 else x
+
+    @to_static
+    def added(x: Any) -> Any:
+        return Scaled() + x
+
+    assert added(paddle.ones([2])).tolist() == [2.0, 2.0]
+    plain = Scaled.__add__
+
+    @functools.wraps(plain)  # copies all attributes of the function
+    def then_doubled(self: Any, x: Any) -> Any:
+        return plain(self, x) * 2 if x.max() > 0 else x
+
+    Scaled.__add__ = then_doubled  # type: ignore[method-assign]
+    assert added(paddle.ones([2, 1])).tolist() == [[4.0], [4.0]]
