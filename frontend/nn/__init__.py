@@ -62,6 +62,8 @@ from .conv import (
     Conv1DTranspose,
     Conv2D,
     Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
 )
 from .layer import Layer
 from .loss import (
@@ -102,12 +104,16 @@ from .norm import (
 from .pooling import (
     AdaptiveAvgPool1D,
     AdaptiveAvgPool2D,
+    AdaptiveAvgPool3D,
     AdaptiveMaxPool1D,
     AdaptiveMaxPool2D,
+    AdaptiveMaxPool3D,
     AvgPool1D,
     AvgPool2D,
+    AvgPool3D,
     MaxPool1D,
     MaxPool2D,
+    MaxPool3D,
 )
 from .rnn import (
     GRU,
@@ -130,19 +136,11 @@ from .transformer import (
     TransformerEncoderLayer,
 )
 from .vision import (
+    Fold,
+    Unfold,
     Upsample,
     UpsamplingBilinear2D,
     UpsamplingNearest2D,
-)
-from .volume import (
-    AdaptiveAvgPool3D,
-    AdaptiveMaxPool3D,
-    AvgPool3D,
-    Conv3D,
-    Conv3DTranspose,
-    Fold,
-    MaxPool3D,
-    Unfold,
 )
 
 __all__ = [

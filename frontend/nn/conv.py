@@ -1,4 +1,4 @@
-"""Convolution layers."""
+"""Convolution layers over sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class _Conv(Layer):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1, groups: int = 1, output_padding: Any = 0, padding_mode: str = "zeros",
-        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "",
+        padding: Any = 0, dilation: Any = 1, groups: int = 1, output_padding: Any = 0,
+        padding_mode: str = "zeros",
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(dtype=None)
         if weight_attr is False:
@@ -34,19 +34,14 @@ class _Conv(Layer):
                 raise ValueError(f"groups {groups} must divide the channels {channels}")
         self._in_channels, self._out_channels, self._groups = in_channels, out_channels, groups
         self._kernel_size = pair(kernel_size, "kernel_size", self.axes)
-        self._stride, self._dilation = (
-            pair(stride, "stride", self.axes),
-            pair(dilation, "dilation", self.axes),
-        )
+        self._stride = pair(stride, "stride", self.axes)
+        self._dilation = pair(dilation, "dilation", self.axes)
         for name in ("kernel_size", "stride", "dilation"):
             sizes = getattr(self, f"_{name}")
             if any(size < 1 for size in sizes):
                 raise ValueError(f"{name} needs ints > 0, got {sizes}")
-        self._padding, self._padding_mode, self._output_padding = (
-            padding,
-            padding_mode,
-            output_padding,
-        )
+        self._padding, self._padding_mode = padding, padding_mode
+        self._output_padding = output_padding
         self._data_format = data_format or ("NCL", "NCHW", "NCDHW")[self.axes - 1]
         self.weight = self.create_parameter(
             self._filter_shape(), weight_attr, default_initializer=self._initializer()
@@ -86,20 +81,13 @@ class _Conv(Layer):
         return text + f", data_format={self._data_format}"
 
 
-class Conv2D(_Conv):
-    """The convolution of images [N, C, H, W] with a learned filter [O, C / groups, h, w].
-
-    >>> import wherry as paddle
-    >>> paddle.nn.Conv2D(3, 8, 3, padding=1)(paddle.ones([1, 3, 5, 5])).shape
-    [1, 8, 5, 5]
-    """
-
-    axes = 2
+class _Plain(_Conv):
+    """A convolution; which one, its number of `axes` says."""
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
         padding: Any = 0, dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros",
-        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCHW",
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0,
@@ -108,11 +96,12 @@ class Conv2D(_Conv):
 
     def forward(self, x: Tensor) -> Tensor:
         x, padding = self._padded(x)
-        return F.conv2d(x, self.weight, self.bias, self._stride, padding, self._dilation,
+        function = (F.conv1d, F.conv2d, F.conv3d)[self.axes - 1]
+        return function(x, self.weight, self.bias, self._stride, padding, self._dilation,
                         self._groups, self._data_format)  # fmt: skip
 
 
-class Conv1D(_Conv):
+class Conv1D(_Plain):
     """The convolution of sequences [N, C, L] with a learned filter [O, C / groups, l].
 
     >>> import wherry as paddle
@@ -122,36 +111,38 @@ class Conv1D(_Conv):
 
     axes = 1
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-        padding: Any = 0, dilation: Any = 1, groups: int = 1, padding_mode: str = "zeros",
-        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCL",
-    ) -> None:  # fmt: skip
-        super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, 0,
-            padding_mode, weight_attr, bias_attr, data_format,
-        )  # fmt: skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        x, padding = self._padded(x)
-        return F.conv1d(x, self.weight, self.bias, self._stride, padding, self._dilation,
-                        self._groups, self._data_format)  # fmt: skip
-
-
-class Conv2DTranspose(_Conv):
-    """The transposed convolution of images with a learned filter [C, O / groups, h, w].
+class Conv2D(_Plain):
+    """The convolution of images [N, C, H, W] with a learned filter [O, C / groups, h, w].
 
     >>> import wherry as paddle
-    >>> paddle.nn.Conv2DTranspose(3, 8, 2, stride=2)(paddle.ones([1, 3, 5, 5])).shape
-    [1, 8, 10, 10]
+    >>> paddle.nn.Conv2D(3, 8, 3, padding=1)(paddle.ones([1, 3, 5, 5])).shape
+    [1, 8, 5, 5]
     """
 
-    axes, transposed = 2, True
+    axes = 2
+
+
+class Conv3D(_Plain):
+    """The convolution of volumes [N, C, D, H, W] with a learned filter [O, C / groups, d, h, w].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Conv3D(3, 8, 3, padding=1)(paddle.ones([1, 3, 4, 4, 4])).shape
+    [1, 8, 4, 4, 4]
+    """
+
+    axes = 3
+
+
+class _Transposed(_Conv):
+    """A transposed convolution."""
+
+    transposed = True
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
         padding: Any = 0, output_padding: Any = 0, dilation: Any = 1, groups: int = 1,
-        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCHW",
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
@@ -159,13 +150,16 @@ class Conv2DTranspose(_Conv):
         )  # fmt: skip
 
     def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
-        return F.conv2d_transpose(
+        function: Any = (F.conv1d_transpose, F.conv2d_transpose, F.conv3d_transpose)[self.axes - 1]
+        out: Tensor = function(
             x, self.weight, self.bias, self._stride, self._padding, self._output_padding,
-            self._dilation, self._groups, output_size, self._data_format,
+            dilation=self._dilation, groups=self._groups, output_size=output_size,
+            data_format=self._data_format,
         )  # fmt: skip
+        return out
 
 
-class Conv1DTranspose(_Conv):
+class Conv1DTranspose(_Transposed):
     """The transposed convolution of sequences with a learned filter [C, O / groups, l].
 
     >>> import wherry as paddle
@@ -173,23 +167,42 @@ class Conv1DTranspose(_Conv):
     [1, 8, 10]
     """
 
-    axes, transposed = 1, True
+    axes = 1
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
         padding: Any = 0, output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
-        weight_attr: Any = None, bias_attr: Any = None, data_format: str = "NCL",
+        weight_attr: Any = None, bias_attr: Any = None, data_format: str | None = None,
     ) -> None:  # fmt: skip
+        # In Paddle's order, where groups come before the dilation.
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
-            output_padding, "zeros", weight_attr, bias_attr, data_format,
-        )  # fmt: skip
-
-    def forward(self, x: Tensor, output_size: Any = None) -> Tensor:
-        return F.conv1d_transpose(
-            x, self.weight, self.bias, self._stride, self._padding, self._output_padding,
-            self._groups, self._dilation, output_size, self._data_format,
+            in_channels, out_channels, kernel_size, stride, padding, output_padding, dilation,
+            groups, weight_attr, bias_attr, data_format,
         )  # fmt: skip
 
 
-__all__ = ["Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose"]
+class Conv2DTranspose(_Transposed):
+    """The transposed convolution of images with a learned filter [C, O / groups, h, w].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Conv2DTranspose(3, 8, 2, stride=2)(paddle.ones([1, 3, 5, 5])).shape
+    [1, 8, 10, 10]
+    """
+
+    axes = 2
+
+
+class Conv3DTranspose(_Transposed):
+    """The transposed convolution of volumes with a learned filter [C, O / groups, d, h, w].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Conv3DTranspose(3, 8, 2, stride=2)(paddle.ones([1, 3, 2, 2, 2])).shape
+    [1, 8, 4, 4, 4]
+    """
+
+    axes = 3
+
+
+__all__ = [
+    "Conv1D", "Conv1DTranspose", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose",
+]  # fmt: skip

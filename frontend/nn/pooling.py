@@ -1,4 +1,4 @@
-"""Pooling layers."""
+"""Pooling layers over sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from .layer import Layer
 
 
 class _Pool(Layer):
-    """A layer that calls a pooling function with the arguments it was made with."""
+    """A layer that calls a pooling function with the arguments it was made with.
+
+    `format` is the layout of what it takes, where it may be another one.
+    """
 
     function: str
+    format: str
     shown: tuple[str, ...] = ("kernel_size", "stride", "padding")
 
     def __init__(self, **arguments: Any) -> None:
@@ -26,44 +30,16 @@ class _Pool(Layer):
         return ", ".join(f"{name}={self._arguments[name]}" for name in self.shown)
 
 
-class MaxPool2D(_Pool):
-    """The maximum of each window of images [N, C, H, W].
-
-    >>> import wherry as paddle
-    >>> paddle.nn.MaxPool2D(2)(paddle.ones([1, 1, 4, 4])).shape
-    [1, 1, 2, 2]
-    """
-
-    function = "max_pool2d"
+class _MaxPool(_Pool):
+    """The maximum of each window of images, or volumes."""
 
     def __init__(
         self, kernel_size: Any, stride: Any = None, padding: Any = 0, return_mask: bool = False,
-        ceil_mode: bool = False, data_format: str = "NCHW", name: str | None = None,
+        ceil_mode: bool = False, data_format: str | None = None, name: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             kernel_size=kernel_size, stride=stride, padding=padding, return_mask=return_mask,
-            ceil_mode=ceil_mode, data_format=data_format,
-        )  # fmt: skip
-
-
-class AvgPool2D(_Pool):
-    """The mean of each window of images [N, C, H, W].
-
-    >>> import wherry as paddle
-    >>> paddle.nn.AvgPool2D(2)(paddle.ones([1, 1, 4, 4])).shape
-    [1, 1, 2, 2]
-    """
-
-    function = "avg_pool2d"
-
-    def __init__(
-        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-        exclusive: bool = True, divisor_override: float | None = None, data_format: str = "NCHW",
-        name: str | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            kernel_size=kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode,
-            exclusive=exclusive, divisor_override=divisor_override, data_format=data_format,
+            ceil_mode=ceil_mode, data_format=data_format or self.format,
         )  # fmt: skip
 
 
@@ -80,6 +56,43 @@ class MaxPool1D(_Pool):
                          return_mask=return_mask, ceil_mode=ceil_mode)  # fmt: skip
 
 
+class MaxPool2D(_MaxPool):
+    """The maximum of each window of images [N, C, H, W].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.MaxPool2D(2)(paddle.ones([1, 1, 4, 4])).shape
+    [1, 1, 2, 2]
+    """
+
+    function, format = "max_pool2d", "NCHW"
+
+
+class MaxPool3D(_MaxPool):
+    """The maximum of each window of volumes [N, C, D, H, W].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.MaxPool3D(2)(paddle.ones([1, 1, 4, 4, 4])).shape
+    [1, 1, 2, 2, 2]
+    """
+
+    function, format = "max_pool3d", "NCDHW"
+
+
+class _AvgPool(_Pool):
+    """The mean of each window of images, or volumes."""
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
+        exclusive: bool = True, divisor_override: float | None = None,
+        data_format: str | None = None, name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            kernel_size=kernel_size, stride=stride, padding=padding, ceil_mode=ceil_mode,
+            exclusive=exclusive, divisor_override=divisor_override,
+            data_format=data_format or self.format,
+        )  # fmt: skip
+
+
 class AvgPool1D(_Pool):
     """The mean of each window of sequences [N, C, L]."""
 
@@ -93,31 +106,37 @@ class AvgPool1D(_Pool):
                          exclusive=exclusive, ceil_mode=ceil_mode)  # fmt: skip
 
 
-class AdaptiveAvgPool2D(_Pool):
-    """The mean over windows that divide the image into [h, w] parts.
+class AvgPool2D(_AvgPool):
+    """The mean of each window of images [N, C, H, W].
 
     >>> import wherry as paddle
-    >>> paddle.nn.AdaptiveAvgPool2D(1)(paddle.ones([1, 3, 5, 5])).shape
-    [1, 3, 1, 1]
+    >>> paddle.nn.AvgPool2D(2)(paddle.ones([1, 1, 4, 4])).shape
+    [1, 1, 2, 2]
     """
 
-    function, shown = "adaptive_avg_pool2d", ("output_size",)
+    function, format = "avg_pool2d", "NCHW"
+
+
+class AvgPool3D(_AvgPool):
+    """The mean of each window of volumes [N, C, D, H, W].
+
+    >>> import wherry as paddle
+    >>> paddle.nn.AvgPool3D(2)(paddle.ones([1, 1, 4, 4, 4])).shape
+    [1, 1, 2, 2, 2]
+    """
+
+    function, format = "avg_pool3d", "NCDHW"
+
+
+class _AdaptiveAvg(_Pool):
+    """The mean over windows that divide an image, or a volume, into parts."""
+
+    shown = ("output_size",)
 
     def __init__(
-        self, output_size: Any, data_format: str = "NCHW", name: str | None = None
+        self, output_size: Any, data_format: str | None = None, name: str | None = None
     ) -> None:
-        super().__init__(output_size=output_size, data_format=data_format)
-
-
-class AdaptiveMaxPool2D(_Pool):
-    """The maximum over windows that divide the image into [h, w] parts."""
-
-    function, shown = "adaptive_max_pool2d", ("output_size", "return_mask")
-
-    def __init__(
-        self, output_size: Any, return_mask: bool = False, name: str | None = None
-    ) -> None:
-        super().__init__(output_size=output_size, return_mask=return_mask)
+        super().__init__(output_size=output_size, data_format=data_format or self.format)
 
 
 class AdaptiveAvgPool1D(_Pool):
@@ -129,18 +148,54 @@ class AdaptiveAvgPool1D(_Pool):
         super().__init__(output_size=output_size)
 
 
-class AdaptiveMaxPool1D(_Pool):
-    """The maximum over `output_size` windows that divide the sequence."""
+class AdaptiveAvgPool2D(_AdaptiveAvg):
+    """The mean over windows that divide the image into [h, w] parts.
 
-    function, shown = "adaptive_max_pool1d", ("output_size", "return_mask")
+    >>> import wherry as paddle
+    >>> paddle.nn.AdaptiveAvgPool2D(1)(paddle.ones([1, 3, 5, 5])).shape
+    [1, 3, 1, 1]
+    """
+
+    function, format = "adaptive_avg_pool2d", "NCHW"
+
+
+class AdaptiveAvgPool3D(_AdaptiveAvg):
+    """The mean over windows that divide the volume into [d, h, w] parts."""
+
+    function, format = "adaptive_avg_pool3d", "NCDHW"
+
+
+class _AdaptiveMax(_Pool):
+    """The maximum over windows that divide something into parts."""
+
+    shown = ("output_size", "return_mask")
 
     def __init__(
-        self, output_size: int, return_mask: bool = False, name: str | None = None
+        self, output_size: Any, return_mask: bool = False, name: str | None = None
     ) -> None:
         super().__init__(output_size=output_size, return_mask=return_mask)
 
 
+class AdaptiveMaxPool1D(_AdaptiveMax):
+    """The maximum over `output_size` windows that divide the sequence."""
+
+    function = "adaptive_max_pool1d"
+
+
+class AdaptiveMaxPool2D(_AdaptiveMax):
+    """The maximum over windows that divide the image into [h, w] parts."""
+
+    function = "adaptive_max_pool2d"
+
+
+class AdaptiveMaxPool3D(_AdaptiveMax):
+    """The maximum over windows that divide the volume into [d, h, w] parts."""
+
+    function = "adaptive_max_pool3d"
+
+
 __all__ = [
-    "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveMaxPool1D", "AdaptiveMaxPool2D", "AvgPool1D",
-    "AvgPool2D", "MaxPool1D", "MaxPool2D",
+    "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D", "AdaptiveMaxPool1D",
+    "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "MaxPool1D",
+    "MaxPool2D", "MaxPool3D",
 ]  # fmt: skip

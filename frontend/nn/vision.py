@@ -1,4 +1,4 @@
-"""Layers that resize images."""
+"""Layers that resize images, and cut them into windows."""
 
 from __future__ import annotations
 
@@ -67,4 +67,50 @@ class UpsamplingBilinear2D(Upsample):
         return f"{self._target()}, data_format={self.data_format}"
 
 
-__all__ = ["Upsample", "UpsamplingBilinear2D", "UpsamplingNearest2D"]
+class Unfold(Layer):
+    """`paddle.nn.functional.unfold` as a layer: the windows of images as columns.
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Unfold(2)(paddle.ones([1, 2, 4, 4])).shape
+    [1, 8, 9]
+    """
+
+    def __init__(
+        self, kernel_sizes: Any, dilations: Any = 1, paddings: Any = 0, strides: Any = 1,
+        name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.kernel_sizes, self.dilations = kernel_sizes, dilations
+        self.paddings, self.strides = paddings, strides
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.unfold(input, self.kernel_sizes, self.strides, self.paddings, self.dilations)
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_sizes}, dilation={self.dilations}, "
+            f"padding={self.paddings}, stride={self.strides}"
+        )
+
+
+class Fold(Unfold):
+    """`paddle.nn.functional.fold` as a layer: columns added up into images.
+
+    >>> import wherry as paddle
+    >>> paddle.nn.Fold([2, 3], 2)(paddle.ones([1, 4, 2])).shape
+    [1, 1, 2, 3]
+    """
+
+    def __init__(
+        self, output_sizes: Any, kernel_sizes: Any, dilations: Any = 1, paddings: Any = 0,
+        strides: Any = 1, name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(kernel_sizes, dilations, paddings, strides)
+        self.output_sizes = output_sizes
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.fold(input, self.output_sizes, self.kernel_sizes, self.strides, self.paddings,
+                      self.dilations)  # fmt: skip
+
+
+__all__ = ["Fold", "Unfold", "Upsample", "UpsamplingBilinear2D", "UpsamplingNearest2D"]

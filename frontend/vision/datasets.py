@@ -178,8 +178,11 @@ def _files(root: str, extensions: Any, is_valid_file: Any) -> list[str]:
     return found
 
 
-class DatasetFolder(Dataset):
-    """The images in the folders of `root`, each folder a class: (image, number of its class)."""
+class _Folder(Dataset):
+    """The images below `root`: files with the usual `extensions`, or those that a function wants.
+
+    Raises RuntimeError where there are none.
+    """
 
     def __init__(
         self, root: str, loader: Callable[[str], Any] | None = None, extensions: Any = None,
@@ -187,45 +190,49 @@ class DatasetFolder(Dataset):
     ) -> None:  # fmt: skip
         self.root, self.transform, self.extensions = root, transform, extensions
         self.loader = loader or _load_image
-        self.classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-        self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
-        self.samples = [
-            (path, i)
-            for name, i in self.class_to_idx.items()
-            for path in _files(os.path.join(root, name), extensions, is_valid_file)
-        ]
+        self.samples = self._found(is_valid_file)
         if not self.samples:
             raise RuntimeError(f"Found 0 files in subfolders of: {root}")
-        self.targets = [i for _, i in self.samples]
+
+    def _found(self, is_valid_file: Any) -> list[Any]:
+        """The samples, in order."""
+        raise NotImplementedError
+
+    def _loaded(self, path: str) -> Any:
+        sample = self.loader(path)
+        return sample if self.transform is None else self.transform(sample)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+class DatasetFolder(_Folder):
+    """The images in the folders of `root`, each folder a class: (image, number of its class)."""
+
+    def _found(self, is_valid_file: Any) -> list[Any]:
+        self.classes = sorted(entry.name for entry in os.scandir(self.root) if entry.is_dir())
+        self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
+        found = [
+            (path, i)
+            for name, i in self.class_to_idx.items()
+            for path in _files(os.path.join(self.root, name), self.extensions, is_valid_file)
+        ]
+        self.targets = [i for _, i in found]
+        return found
 
     def __getitem__(self, index: int) -> Any:
         path, target = self.samples[index]
-        sample = self.loader(path)
-        return (sample if self.transform is None else self.transform(sample)), target
-
-    def __len__(self) -> int:
-        return len(self.samples)
+        return self._loaded(path), target
 
 
-class ImageFolder(Dataset):
+class ImageFolder(_Folder):
     """All images below `root`, without labels: [image]."""
 
-    def __init__(
-        self, root: str, loader: Callable[[str], Any] | None = None, extensions: Any = None,
-        transform: Callable[[Any], Any] | None = None, is_valid_file: Any = None,
-    ) -> None:  # fmt: skip
-        self.root, self.transform, self.extensions = root, transform, extensions
-        self.loader = loader or _load_image
-        self.samples = _files(root, extensions, is_valid_file)
-        if not self.samples:
-            raise RuntimeError(f"Found 0 files in subfolders of: {root}")
+    def _found(self, is_valid_file: Any) -> list[Any]:
+        return _files(self.root, self.extensions, is_valid_file)
 
     def __getitem__(self, index: int) -> Any:
-        sample = self.loader(self.samples[index])
-        return [sample if self.transform is None else self.transform(sample)]
-
-    def __len__(self) -> int:
-        return len(self.samples)
+        return [self._loaded(self.samples[index])]
 
 
 __all__ = ["MNIST", "Cifar10", "Cifar100", "DatasetFolder", "FashionMNIST", "ImageFolder"]

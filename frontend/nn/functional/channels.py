@@ -20,6 +20,16 @@ def _check_format(data_format: str) -> None:
         )
 
 
+def _check_images(x: Tensor, data_format: str, function: str, what: str, factor: Any) -> None:
+    """Raises TypeError or ValueError for what are no images, or a factor that is no int > 0."""
+    _check_format(data_format)
+    need_tensor(x, function)
+    if x.ndim != 4:
+        raise ValueError(f"Input x should be 4D tensor, but received x with the shape of {x.shape}")
+    if not isinstance(factor, int) or factor <= 0:
+        raise ValueError(f"{what} must be a positive int, got {factor!r}")
+
+
 def _reshape(x: Tensor, shape: list[Any]) -> Tensor:
     return run_op("reshape2", x, shape=shape)  # type: ignore[no-any-return]
 
@@ -38,12 +48,7 @@ def pixel_unshuffle(
     >>> paddle.nn.functional.pixel_unshuffle(paddle.ones([1, 1, 4, 6]), 2).shape
     [1, 4, 2, 3]
     """
-    _check_format(data_format)
-    need_tensor(x, "pixel_unshuffle")
-    if x.ndim != 4:
-        raise ValueError(f"Input x should be 4D tensor, but received x with the shape of {x.shape}")
-    if not isinstance(downscale_factor, int) or downscale_factor <= 0:
-        raise ValueError(f"Downscale factor must be a positive int, got {downscale_factor!r}")
+    _check_images(x, data_format, "pixel_unshuffle", "Downscale factor", downscale_factor)
     r = downscale_factor
     if data_format == "NHWC":
         n, h, w, c = x.shape
@@ -64,12 +69,7 @@ def channel_shuffle(
     >>> paddle.nn.functional.channel_shuffle(x, 2).flatten().tolist()
     [0.0, 2.0, 1.0, 3.0]
     """
-    _check_format(data_format)
-    need_tensor(x, "channel_shuffle")
-    if x.ndim != 4:
-        raise ValueError(f"Input x should be 4D tensor, but received x with the shape of {x.shape}")
-    if not isinstance(groups, int) or groups <= 0:
-        raise ValueError(f"groups must be a positive int, got {groups!r}")
+    _check_images(x, data_format, "channel_shuffle", "groups", groups)
     if data_format == "NHWC":
         n, h, w, c = x.shape
         return _moved(x, [n, h, w, groups, c // groups], [0, 1, 2, 4, 3], [n, h, w, c])

@@ -17,65 +17,51 @@ from ..tracer import StaticTracer
 from ..variable import Variable
 from .common import activated, channel_axis, known_size, need_variable
 
-
-def conv2d(
-    input: Variable,
-    num_filters: int,
-    filter_size: Any,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int | None = None,
-    param_attr: Any = None,
-    bias_attr: Any = None,
-    use_cudnn: bool = True,
-    act: str | None = None,
-    name: str | None = None,
-    data_format: str = "NCHW",
-) -> Any:
-    """The convolution of images [N, C, H, W] (or NHWC) with `num_filters` learned filters.
-
-    `padding` is "SAME", "VALID", an int, [h, w] or [top, bottom, left, right]; a `bias_attr` of
-    False leaves the bias out. Raises OpError where channels or sizes do not fit.
-
-    >>> import wherry as paddle
-    >>> paddle.enable_static()
-    >>> with paddle.static.program_guard(paddle.static.Program(), paddle.static.Program()):
-    ...     x = paddle.static.data("x", [None, 3, 8, 8])
-    ...     paddle.static.nn.conv2d(x, num_filters=4, filter_size=3, act="relu").shape
-    (-1, 4, 6, 6)
-    >>> paddle.disable_static()
-    """
-    run = partial(
-        functional.conv2d, stride=stride, padding=padding, dilation=dilation,
-        groups=groups or 1, data_format=data_format,
-    )  # fmt: skip
-    return _conv("conv2d", run, input, num_filters, pair(filter_size, "filter_size"), groups or 1,
-                 param_attr, bias_attr, act, name, data_format)  # fmt: skip
+_FORMATS = {"conv2d": "NCHW", "conv3d": "NCDHW"}
 
 
-def conv3d(
-    input: Variable,
-    num_filters: int,
-    filter_size: Any,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int | None = None,
-    param_attr: Any = None,
-    bias_attr: Any = None,
-    use_cudnn: bool = True,
-    act: str | None = None,
-    name: str | None = None,
-    data_format: str = "NCDHW",
-) -> Any:
-    """The convolution of volumes [N, C, D, H, W] (or NDHWC), as `conv2d` is that of images."""
-    run = partial(
-        functional.conv3d, stride=stride, padding=padding, dilation=dilation,
-        groups=groups or 1, data_format=data_format,
-    )  # fmt: skip
-    return _conv("conv3d", run, input, num_filters, pair(filter_size, "filter_size", 3),
-                 groups or 1, param_attr, bias_attr, act, name, data_format)  # fmt: skip
+def _convolution(function: str, text: str) -> Callable[..., Any]:
+    """conv2d or conv3d: a function of this name and docstring."""
+
+    def conv(
+        input: Variable, num_filters: int, filter_size: Any, stride: Any = 1, padding: Any = 0,
+        dilation: Any = 1, groups: int | None = None, param_attr: Any = None, bias_attr: Any = None,
+        use_cudnn: bool = True, act: str | None = None, name: str | None = None,
+        data_format: str = _FORMATS[function[:6]],
+    ) -> Any:  # fmt: skip
+        run = partial(
+            getattr(functional, function), stride=stride, padding=padding, dilation=dilation,
+            groups=groups or 1, data_format=data_format,
+        )  # fmt: skip
+        window = pair(filter_size, "filter_size", len(data_format) - 2)
+        return _conv(function, run, input, num_filters, window, groups or 1, param_attr, bias_attr,
+                     act, name, data_format)  # fmt: skip
+
+    return _named_function(conv, function, text)
+
+
+def _transposition(function: str, text: str) -> Callable[..., Any]:
+    """conv2d_transpose or conv3d_transpose: a function of this name and docstring."""
+
+    def conv(
+        input: Variable, num_filters: int, output_size: Any = None, filter_size: Any = None,
+        padding: Any = 0, stride: Any = 1, dilation: Any = 1, groups: int | None = None,
+        param_attr: Any = None, bias_attr: Any = None, use_cudnn: bool = True,
+        act: str | None = None, name: str | None = None,
+        data_format: str = _FORMATS[function[:6]],
+    ) -> Any:  # fmt: skip
+        return _transposed(
+            function, getattr(functional, function), input, num_filters, output_size, filter_size,
+            padding, stride, dilation, groups or 1, param_attr, bias_attr, act, name, data_format,
+        )  # fmt: skip
+
+    return _named_function(conv, function, text)
+
+
+def _named_function(made: Callable[..., Any], name: str, text: str) -> Callable[..., Any]:
+    made.__name__ = made.__qualname__ = name
+    made.__doc__ = text
+    return made
 
 
 def _conv(
@@ -115,58 +101,6 @@ def _named(
         return activated(out, act)
 
 
-def conv2d_transpose(
-    input: Variable,
-    num_filters: int,
-    output_size: Any = None,
-    filter_size: Any = None,
-    padding: Any = 0,
-    stride: Any = 1,
-    dilation: Any = 1,
-    groups: int | None = None,
-    param_attr: Any = None,
-    bias_attr: Any = None,
-    use_cudnn: bool = True,
-    act: str | None = None,
-    name: str | None = None,
-    data_format: str = "NCHW",
-) -> Any:
-    """The transposed convolution, whose size is given by `filter_size`, or by `output_size`.
-
-    With `output_size` alone the filter has the size that gives it. Raises ValueError where neither
-    is given.
-    """
-    return _transposed(
-        "conv2d_transpose", functional.conv2d_transpose, input, num_filters, output_size,
-        filter_size, padding, stride, dilation, groups or 1, param_attr, bias_attr, act, name,
-        data_format,
-    )  # fmt: skip
-
-
-def conv3d_transpose(
-    input: Variable,
-    num_filters: int,
-    output_size: Any = None,
-    filter_size: Any = None,
-    padding: Any = 0,
-    stride: Any = 1,
-    dilation: Any = 1,
-    groups: int | None = None,
-    param_attr: Any = None,
-    bias_attr: Any = None,
-    use_cudnn: bool = True,
-    act: str | None = None,
-    name: str | None = None,
-    data_format: str = "NCDHW",
-) -> Any:
-    """The transposed convolution of volumes, as `conv2d_transpose` is that of images."""
-    return _transposed(
-        "conv3d_transpose", functional.conv3d_transpose, input, num_filters, output_size,
-        filter_size, padding, stride, dilation, groups or 1, param_attr, bias_attr, act, name,
-        data_format,
-    )  # fmt: skip
-
-
 def _transposed(
     function: str, run: Callable[..., Any], x: Any, filters: int, output_size: Any,
     filter_size: Any, padding: Any, stride: Any, dilation: Any, groups: int, param_attr: Any,
@@ -204,3 +138,37 @@ def _window_for(x: Variable, output_size: Any, stride: Any, padding: Any, dilati
         (out - (known_size(x, first + i, function) - 1) * step + 2 * pad - 1) // wide + 1
         for i, (out, step, pad, wide) in enumerate(given)
     ]
+
+
+conv2d = _convolution(
+    "conv2d",
+    """The convolution of images [N, C, H, W] (or NHWC) with `num_filters` learned filters.
+
+    `padding` is "SAME", "VALID", an int, [h, w] or [top, bottom, left, right]; a `bias_attr` of
+    False leaves the bias out. Raises OpError where channels or sizes do not fit.
+
+    >>> import wherry as paddle
+    >>> paddle.enable_static()
+    >>> with paddle.static.program_guard(paddle.static.Program(), paddle.static.Program()):
+    ...     x = paddle.static.data("x", [None, 3, 8, 8])
+    ...     paddle.static.nn.conv2d(x, num_filters=4, filter_size=3, act="relu").shape
+    (-1, 4, 6, 6)
+    >>> paddle.disable_static()
+    """,
+)
+conv3d = _convolution(
+    "conv3d",
+    "The convolution of volumes [N, C, D, H, W] (or NDHWC), as `conv2d` is that of images.",
+)
+conv2d_transpose = _transposition(
+    "conv2d_transpose",
+    """The transposed convolution, whose size is given by `filter_size`, or by `output_size`.
+
+    With `output_size` alone the filter has the size that gives it. Raises ValueError where neither
+    is given.
+    """,
+)
+conv3d_transpose = _transposition(
+    "conv3d_transpose",
+    "The transposed convolution of volumes, as `conv2d_transpose` is that of images.",
+)

@@ -11,47 +11,68 @@ from ...tensor import Tensor
 from .blocks import build
 
 
-class BasicBlock(nn.Layer):
+class _Block(nn.Layer):
+    """Convolutions beside a shortcut."""
+
+    expansion: int
+
+    def __init__(
+        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Layer | None = None,
+        groups: int = 1, base_width: int = 64, dilation: int = 1,
+        norm_layer: Callable[..., nn.Layer] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        width = int(planes * (base_width / 64.0)) * groups
+        self._build(inplanes, planes, width, stride, groups, dilation, norm_layer or nn.BatchNorm2D)
+        self.relu = nn.ReLU()
+        self.downsample, self.stride = downsample, stride
+
+    def _build(
+        self, inplanes: int, planes: int, width: int, stride: int, groups: int, dilation: int,
+        norm: Callable[..., nn.Layer],
+    ) -> None:  # fmt: skip
+        """Make the convolutions and their norms; `width` is that of the middle one of three."""
+        raise NotImplementedError
+
+    def convolved(self, x: Tensor) -> Tensor:
+        """What is added to the shortcut."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        identity = x if self.downsample is None else self.downsample(x)
+        return self.relu(self.convolved(x) + identity)  # type: ignore[no-any-return]
+
+
+class BasicBlock(_Block):
     """Two convolutions of 3 x 3 beside a shortcut."""
 
     expansion = 1
 
-    def __init__(
-        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Layer | None = None,
-        groups: int = 1, base_width: int = 64, dilation: int = 1,
-        norm_layer: Callable[..., nn.Layer] | None = None,
+    def _build(
+        self, inplanes: int, planes: int, width: int, stride: int, groups: int, dilation: int,
+        norm: Callable[..., nn.Layer],
     ) -> None:  # fmt: skip
-        super().__init__()
-        norm = norm_layer or nn.BatchNorm2D
         if dilation > 1:
             raise NotImplementedError("Dilation > 1 not supported in BasicBlock")
         self.conv1 = nn.Conv2D(inplanes, planes, 3, padding=1, stride=stride, bias_attr=False)
         self.bn1 = norm(planes)
-        self.relu = nn.ReLU()
         self.conv2 = nn.Conv2D(planes, planes, 3, padding=1, bias_attr=False)
         self.bn2 = norm(planes)
-        self.downsample, self.stride = downsample, stride
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolved(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        identity = x if self.downsample is None else self.downsample(x)
-        return self.relu(out + identity)  # type: ignore[no-any-return]
+        return self.bn2(self.conv2(out))  # type: ignore[no-any-return]
 
 
-class BottleneckBlock(nn.Layer):
+class BottleneckBlock(_Block):
     """Convolutions of 1 x 1, 3 x 3 and 1 x 1 beside a shortcut."""
 
     expansion = 4
 
-    def __init__(
-        self, inplanes: int, planes: int, stride: int = 1, downsample: nn.Layer | None = None,
-        groups: int = 1, base_width: int = 64, dilation: int = 1,
-        norm_layer: Callable[..., nn.Layer] | None = None,
+    def _build(
+        self, inplanes: int, planes: int, width: int, stride: int, groups: int, dilation: int,
+        norm: Callable[..., nn.Layer],
     ) -> None:  # fmt: skip
-        super().__init__()
-        norm = norm_layer or nn.BatchNorm2D
-        width = int(planes * (base_width / 64.0)) * groups
         self.conv1 = nn.Conv2D(inplanes, width, 1, bias_attr=False)
         self.bn1 = norm(width)
         self.conv2 = nn.Conv2D(
@@ -61,15 +82,11 @@ class BottleneckBlock(nn.Layer):
         self.bn2 = norm(width)
         self.conv3 = nn.Conv2D(width, planes * self.expansion, 1, bias_attr=False)
         self.bn3 = norm(planes * self.expansion)
-        self.relu = nn.ReLU()
-        self.downsample, self.stride = downsample, stride
 
-    def forward(self, x: Tensor) -> Tensor:
+    def convolved(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        identity = x if self.downsample is None else self.downsample(x)
-        return self.relu(out + identity)  # type: ignore[no-any-return]
+        return self.bn3(self.conv3(out))  # type: ignore[no-any-return]
 
 
 _DEPTHS = {
