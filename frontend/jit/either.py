@@ -142,17 +142,36 @@ class Zeros(Deferred):
         return build.emit("fill_constant", shape=shape, value=0.0, dtype=dtype)
 
 
-class Negated(Deferred):
-    """The opposite of a 0-d bool tensor."""
+class Flag(Deferred):
+    """A 0-d bool tensor: the opposite of one, or whether all of several hold."""
 
-    def __init__(self, flag: Any) -> None:
+    def __init__(self, op_type: str, *flags: Any) -> None:
         super().__init__(TensorType((), bool_))
-        self.flag = flag
+        self.op_type, self.flags = op_type, flags
 
     def made(self, build: Any, dtype: DType) -> Any:
-        flag = self.flag
-        held = flag.made(build, bool_) if isinstance(flag, Deferred) else flag
-        return build.emit("logical_not", held)
+        return build.emit(self.op_type, *(self._made(build, flag) for flag in self.flags))
+
+    def _made(self, build: Any, flag: Any) -> Any:
+        return flag.made(build, bool_) if isinstance(flag, Deferred) else flag
+
+
+def negated(flag: Any) -> Any:
+    """The opposite of a flag: of a bool, or of a tensor, whose block may be closed by now."""
+    if isinstance(flag, bool):
+        return not flag
+    if isinstance(flag, Flag) and flag.op_type == "logical_not":
+        return flag.flags[0]
+    return Flag("logical_not", flag)
+
+
+def both(one: Any, two: Any) -> Any:
+    """Whether both flags hold."""
+    if isinstance(one, bool):
+        return one and two
+    if isinstance(two, bool):
+        return two and one
+    return Flag("logical_and", one, two)
 
 
 def is_either(value: Any) -> bool:

@@ -18,7 +18,7 @@ from wherry.tensor import Tensor
 
 from ..traced import Traced
 from .choices import choices_of, note_choice, note_new
-from .either import Missing, Negated
+from .either import Missing, negated
 from .ends import unset_text
 from .found import new_size
 from .leaves import as_tensor_of, common_dtype, dtype_of_value, original, same
@@ -79,7 +79,7 @@ class Merger:
         for side, value in enumerate((yes, no)):
             for choice in choices_of(original(value)):
                 self.nested.append((place, len(self.pairs), choice.source))
-                flag = choice.flag if choice.wanted else Negated(choice.flag)
+                flag = choice.flag if choice.wanted else negated(choice.flag)
                 self.pairs.append((False, flag, bool_) if side else (flag, False, bool_))
         return Joined(None, place)
 

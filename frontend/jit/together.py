@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ from wherry.ir.found import mentions
 from wherry.ir.infer import show
 from wherry.tensor import Tensor
 
-from .either import Deferred, Either, Negated, Zeros, is_either, parts
+from .either import Deferred, Either, Zeros, both, is_either, negated, parts
 from .leaves import common_dtype, dims_of_value, kind, mergeable, original, type_of
 from .lists import TracedList
 from .state import is_tensor
@@ -40,12 +40,7 @@ def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
         raise Unlike(*(f"{kind(one)} and shape {show(dims_of_value(one))}" for one in (a, b)))
     if _same_container(a, b):
         return _in_parallel(a, b, partial(together, strict=strict))
-    a, b = bare(a), bare(b)
-    if is_either(a) or is_either(b):
-        extended = _with_either(a, b)
-        if extended is not None:
-            return extended
-    return Either(True, a, blank(b)), Either(False, blank(a), b)
+    return _as_alternatives(bare(a), bare(b))
 
 
 def _lists_together(a: TracedList, b: TracedList) -> tuple[Any, Any] | None:
@@ -93,12 +88,12 @@ def _same_container(a: Any, b: Any) -> bool:
     return list(a) == list(b) if isinstance(a, dict) else len(a) == len(b)
 
 
-def _in_parallel(a: Any, b: Any, both: Callable[[Any, Any], tuple[Any, Any]]) -> tuple[Any, Any]:
-    """Two containers of one size, in which `both` takes the parts in pairs."""
+def _in_parallel(a: Any, b: Any, fit: Callable[[Any, Any], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Two containers of one size, in which `fit` takes the parts in pairs."""
     if isinstance(a, dict):
-        found = {key: both(a[key], b[key]) for key in a}
+        found = {key: fit(a[key], b[key]) for key in a}
         return {k: v[0] for k, v in found.items()}, {k: v[1] for k, v in found.items()}
-    pairs = [both(x, y) for x, y in zip(a, b, strict=True)]
+    pairs = [fit(x, y) for x, y in zip(a, b, strict=True)]
     left, right = [x for x, _ in pairs], [y for _, y in pairs]
     if hasattr(type(a), "_fields"):
         return type(a)(*left), type(a)(*right)
@@ -113,33 +108,41 @@ def unshared(a: Any, b: Any) -> tuple[Any, Any]:
     return _in_parallel(a, b, unshared) if _same_container(a, b) else (bare(a), bare(b))
 
 
-def _with_either(a: Any, b: Any) -> tuple[Any, Any] | None:
-    """An Either on one side or both, matched alternative by alternative."""
-    if not is_either(a):
-        found = _with_either(b, a)
-        return None if found is None else (found[1], found[0])
-    flag, yes, no = parts(a)
-    if not is_either(b):
-        for this, value in ((True, yes), (False, no)):
-            pair = _alike(value, b)
-            if pair is not None:
-                if this:
-                    return Either(flag, pair[0], no), Either(True, pair[1], blank(no))
-                return Either(flag, yes, pair[0]), Either(False, blank(yes), pair[1])
-        return None
-    other, other_yes, other_no = parts(b)
-    straight = _alike(yes, other_yes), _alike(no, other_no)
-    if straight[0] and straight[1]:
-        return a, b
-    crossed = _alike(yes, other_no), _alike(no, other_yes)
-    if crossed[0] and crossed[1]:
-        return a, Either(_negated(other), other_no, other_yes)
-    return None
+def _as_alternatives(a: Any, b: Any) -> tuple[Any, Any]:
+    """Both as one row of alternatives, of which those that are alike on either side are one.
+
+    So an Either has as many alternatives as there are kinds of value, however often it is merged.
+    """
+    right = list(_alternatives(b))
+    rows: list[tuple[Alternative, Alternative]] = []
+    for flag, value in _alternatives(a):
+        found = next((one for one in right if _alike(value, one[1]) is not None), None)
+        if found is None:
+            rows.append(((flag, value), (False, blank(value))))
+        else:
+            right.remove(found)
+            rows.append(((flag, value), found))
+    rows += [((False, blank(value)), (flag, value)) for flag, value in right]
+    return _in_a_row([one for one, _ in rows]), _in_a_row([two for _, two in rows])
 
 
-def _negated(flag: Any) -> Any:
-    """The opposite of an Either's flag, which may be a tensor of a branch that is closed by now."""
-    return not flag if isinstance(flag, bool) else Negated(flag)
+Alternative = tuple[Any, Any]  # the flag that says that it is this one, the value
+
+
+def _alternatives(value: Any, given: Any = True) -> Iterator[Alternative]:
+    """What a value may be, each with its flag."""
+    if not is_either(value):
+        yield given, value
+        return
+    flag, yes, no = parts(value)
+    yield from _alternatives(yes, both(given, flag))
+    yield from _alternatives(no, both(given, negated(flag)))
+
+
+def _in_a_row(alternatives: Sequence[Alternative]) -> Any:
+    """Alternatives as Eithers, each in the last place of the one before it."""
+    (flag, value), *others = alternatives
+    return Either(flag, value, _in_a_row(others)) if others else value
 
 
 def blank(value: Any) -> Any:

@@ -80,9 +80,25 @@ def int_or_bool(x: Any) -> Any:
     return 5 if x.sum() > 0 else True
 
 
+def one_of_four_kinds_in_nested_loops(x: Any) -> Any:
+    found = None
+    for i in range((x > -9).sum()):
+        for j in range((x > -8).sum()):
+            if x[0] > i + j:
+                found = "positive"
+            if x[1] > i:
+                found = [x, i]
+                continue
+            found = (lambda y: y + 1) if x[0] > -1 else (lambda y: y * 2)
+        if x[0] < i:
+            found = None if found is None else found
+    return found(x) if callable(found) else found
+
+
 CASES = [
     one_return, none_that_is_tested, two_structures, texts, two_shapes,
     used_under_the_same_condition, last_of_a_loop, first_round_is_special, int_or_bool,
+    one_of_four_kinds_in_nested_loops,
 ]  # fmt: skip
 
 
