@@ -48,11 +48,12 @@ class CompiledModule:
     kernels: int = 0
     weights: bytes = field(default=b"", repr=False)
     is_shared: bool = False
+    overwrites: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def memory(self) -> MemoryPlan:
         """Where each value lies during a call."""
-        return _Interface(self.program, self.embedded).plan()
+        return _Interface(self.program, self.embedded, self.overwrites).plan()
 
 
 def compile_count() -> int:
@@ -73,23 +74,27 @@ def compile_program(
     name: str = "model",
     suffix: str = "",
     inference: bool = False,
+    overwrites: Mapping[int, int] | None = None,
 ) -> CompiledModule:
     """Compile a Program (before decomposition; it is not changed).
 
     `embed` holds the values of persistables that become part of the code's weights, as do then
-    the constants that passes make. Raises UnknownOpError for an op that has no lowering.
+    the constants that passes make. `overwrites` are the outputs, by number, that the caller wants
+    in the memory of an input. Raises UnknownOpError for an op that has no lowering.
     """
     count_compilation()
     prepared = prepare_for_codegen(program, inference=inference)
     values = {} if embed is None else {**prepared.values, **embed}
-    return compile_prepared(prepared, values, target or Target.host(), name, suffix)
+    host = target or Target.host()
+    return compile_prepared(prepared, values, host, name, suffix, overwrites)
 
 
 def compile_prepared(
-    program: Program, embed: Mapping[str, Array], target: Target, name: str, suffix: str
-) -> CompiledModule:
+    program: Program, embed: Mapping[str, Array], target: Target, name: str, suffix: str,
+    overwrites: Mapping[int, int] | None = None,
+) -> CompiledModule:  # fmt: skip
     """Compile a Program that consists of maps, fusions and primitives, or find its code."""
-    found = _Interface(program, frozenset(embed))
+    found = _Interface(program, frozenset(embed), overwrites)
     signature = make_signature(program, name, found.persistables, found.assigned)
     code = _cached(found, signature, target, suffix)
     ops = list(program.all_ops())
@@ -98,15 +103,18 @@ def compile_prepared(
     plan, run = _symbols(name, suffix)
     return CompiledModule(
         code.object_code, signature, plan, run, program, found.embedded, code.kernels, weights,
-        code.is_shared,
+        code.is_shared, found.overwrites,
     )  # fmt: skip
 
 
 class _Interface:
     """What the code for a Program is called with; the `embedded` persistables are its own."""
 
-    def __init__(self, program: Program, embedded: frozenset[str]) -> None:
+    def __init__(
+        self, program: Program, embedded: frozenset[str], overwrites: Mapping[int, int] | None
+    ) -> None:
         targets = assignments(program)
+        self.overwrites = dict(overwrites or {})
         written = {var.name for var, _ in targets.values()}
         self.program, self.embedded = program, embedded
         self.assigned = [var for var, _ in targets.values()]
@@ -118,7 +126,7 @@ class _Interface:
 
     def plan(self) -> MemoryPlan:
         inputs = [*self.program.inputs, *self.persistables]
-        return plan_memory(self.program, self.outputs, inputs, self.constants)
+        return plan_memory(self.program, self.outputs, inputs, self.constants, self.overwrites)
 
 
 class _Code(NamedTuple):
@@ -149,7 +157,8 @@ def _cached(found: _Interface, signature: Signature, target: Target, suffix: str
         return _Code.unpack(make())
     text = to_text(found.program, locs=False)
     constants = ",".join(var.name for var in found.constants)
-    return _Code.unpack(kept(make, text, constants, repr(target), signature.name, suffix))
+    asked = constants, repr(target), signature.name, suffix, repr(found.overwrites)
+    return _Code.unpack(kept(make, text, *asked))
 
 
 def _emit(found: _Interface, signature: Signature, target: Target, suffix: str) -> _Code:

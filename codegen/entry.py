@@ -104,7 +104,8 @@ class RunEmitter:
         """Emit everything; gives the ops that the code names by number: those that may fail."""
         self.block(program.global_block)
         for index, var in enumerate(outputs):
-            self.copy(self.plan.of(var), self._table_entry(self.outputs, index), byte_size(var))
+            if index not in self.plan.at_home:
+                self.copy(self.plan.of(var), self._table_entry(self.outputs, index), byte_size(var))
         if self.found:
             self.write_sizes([dim for var in outputs for dim in var.shape])
         self.builder.b.ret(ir.Constant(I32, 0))

@@ -26,15 +26,17 @@ def jit(
     *,
     name: str = "model",
     inference: bool = False,
+    overwrites: Mapping[int, int] | None = None,
 ) -> Executable:
     """A callable for the Program: lists of arrays in, lists of arrays out.
 
     `values` are the persistables' arrays by name (the Program's own `values` serve for the rest);
-    they are read, and where the Program assigns them written, in place.
+    they are read, and where the Program assigns them written, in place. The outputs that overwrite
+    an input (by their numbers) are written to its array, and are no results.
 
     Raises InputError for a persistable without a value.
     """
-    compiled = compile_program(program, name=name, inference=inference)
+    compiled = compile_program(program, name=name, inference=inference, overwrites=overwrites)
     known = {**compiled.program.values, **dict(values or {})}
     return load(compiled, known)
 
@@ -77,4 +79,7 @@ def load(compiled: CompiledModule, values: Mapping[str, Array]) -> Executable:
     plan, run = tracker[compiled.plan_symbol], tracker[compiled.run_symbol]
     pool = host_pool if compiled.is_shared else None
     has_loops = any(op.type == "while" for op in compiled.program.all_ops())
-    return Executable(compiled.signature, plan, run, (engine, tracker), arrays, pool, has_loops)
+    return Executable(
+        compiled.signature, plan, run, (engine, tracker), arrays, pool, has_loops,
+        compiled.overwrites,
+    )  # fmt: skip

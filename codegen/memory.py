@@ -44,7 +44,7 @@ class Buffer:
     offset: Dim = 0  # in the arena
     align: int = 1  # the least, in bytes
     merged: Buffer | None = None
-    carried: bool = False  # from round to round of a loop
+    carried: bool = False  # from round to round of a loop, or to an output that overwrites it
 
     @property
     def alignment(self) -> int:
@@ -70,13 +70,17 @@ class Slot:
 
 @dataclass
 class MemoryPlan:
-    """The result: a Buffer per Variable, scratch memory per op, the arena's size in bytes."""
+    """The result: a Buffer per Variable, scratch memory per op, the arena's size in bytes.
+
+    `at_home` are the outputs, by number, that are computed in the input that they overwrite.
+    """
 
     buffers: dict[Variable, Buffer] = field(default_factory=dict)
     scratch: dict[OpDesc, Buffer] = field(default_factory=dict)
     carried: dict[OpDesc, list[Buffer]] = field(default_factory=dict)
     arena: list[Buffer] = field(default_factory=list)
     arena_size: Dim = 0
+    at_home: set[int] = field(default_factory=set)
 
     def of(self, var: Variable) -> Buffer:
         """Where the Variable lies."""
@@ -96,16 +100,19 @@ def resolve(buffer: Buffer) -> Buffer:
 
 
 def plan_memory(
-    program: Program, outputs: Sequence[Variable], inputs: Iterable[Variable],
-    constants: Iterable[Variable],
+    program: Program, outputs: Sequence[Variable], inputs: Sequence[Variable],
+    constants: Iterable[Variable], overwrites: Mapping[int, int] | None = None,
 ) -> MemoryPlan:  # fmt: skip
-    """Plan a call: `inputs` and `constants` are given, the caller has memory for `outputs`."""
+    """Plan a call: `inputs` and `constants` are given, the caller has memory for `outputs`.
+
+    `overwrites` are the outputs, by number, whose memory is that of an input.
+    """
     planner = _Planner()
     for place, group in (("input", inputs), ("constant", constants)):
         for index, var in enumerate(group):
             planner.plan.buffers[var] = Buffer(byte_size(var), 0, 0, place, index)
     planner.block(program.global_block)
-    planner.place_outputs(outputs)
+    planner.place_outputs(outputs, {o: inputs[i] for o, i in (overwrites or {}).items()})
     planner.share_with_inputs()
     planner.assign_offsets(Found(program))
     return planner.plan
@@ -243,14 +250,31 @@ class _Planner:
             spare.append(self.new(byte_size(result)) if exchanged else source)
         return spare
 
-    def place_outputs(self, outputs: Sequence[Variable]) -> None:
-        """Let an output be computed in the caller's memory where nobody else wants it there."""
+    def place_outputs(
+        self, outputs: Sequence[Variable], overwritten: Mapping[int, Variable]
+    ) -> None:
+        """Let an output be computed in the caller's memory where nobody else wants it there.
+
+        One that overwrites an input is computed in it where that is still what the input was, else
+        in the arena: it is copied when all else is done.
+        """
         self.position += 1
         self.touch(outputs)
         for index, var in enumerate(outputs):
             buffer = self.plan.of(var)
-            if buffer.place == "arena":
+            if buffer.place != "arena":
+                own = overwritten.get(index) is origin(var)
+                assert own or not overwritten, "who copies into inputs needs them as they are"
+                self.plan.at_home |= {index} if own else set()
+                continue
+            if index not in overwritten:
                 buffer.place, buffer.index = "output", index
+                continue
+            home = self.plan.of(overwritten[index])
+            if self.uses.may_replace(origin(var), home, (0, self.position)):
+                merge(buffer, home)
+                home.carried = True
+                self.plan.at_home.add(index)
 
     def share_with_inputs(self) -> None:
         """Let outputs take the memory of an equally large input that dies where they are born."""

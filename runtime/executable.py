@@ -7,7 +7,8 @@ Python does not grow with the network: one pass over the inputs and outputs, and
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -34,6 +35,7 @@ _KINDS: Final[dict[int, type[WherryError]]] = {
 }  # fmt: skip
 # Shapes whose plans are kept. More than a service sees; little memory if it sees more.
 _KEPT_PLANS: Final = 256
+_NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class _Plan:
@@ -169,6 +171,8 @@ class Executable:
     in place; after the call those that the Signature assigns hold their new values. `keepalive` is
     whatever owns the machine code. `pool` gives the address of a thread pool, should the process
     have none yet; without it calls run on one thread. If it `has_loops`, Ctrl-C ends them.
+    `overwrites` are the outputs, by number, that are written to an input's array; they are no
+    results.
     """
 
     def __init__(
@@ -180,8 +184,10 @@ class Executable:
         persistable_arrays: Sequence[Array] = (),
         pool: Callable[[], int] | None = None,
         has_loops: bool = False,
+        overwrites: Mapping[int, int] = _NOTHING,
     ) -> None:
         self._has_loops = has_loops
+        self._overwrites = overwrites
         self.signature = signature
         self._pool = pool
         self._keepalive = keepalive
@@ -260,6 +266,8 @@ class Executable:
             if binding.loose:
                 held += binding.copy_loose(sources, place)
             targets, results = call.targets, []
+            for place, source in self._overwrites.items():
+                targets[place] = sources[source]
             for place, shape, dtype in call.plan.outputs:
                 result = empty(shape, dtype)
                 targets[place] = address_of(result)
@@ -331,7 +339,8 @@ class Executable:
             raise error
         outputs, at = [], 0
         for place, (spec, rank) in enumerate(zip(self._output_specs, ranks, strict=True)):
-            outputs.append((place, tuple(sizes[at : at + rank]), spec.dtype.numpy))
+            if place not in self._overwrites:
+                outputs.append((place, tuple(sizes[at : at + rank]), spec.dtype.numpy))
             at += rank
         if len(self._plans) >= _KEPT_PLANS:
             self._plans.clear()

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from ..tensor import Array, Parameter
+from ..tensor import Parameter
 from .lr import LRScheduler
-from .optimizer import Group, Optimizer
+from .optimizer import Optimizer
 from .rules import Adam
 
 
@@ -34,16 +32,6 @@ class Adamax(Optimizer):
         self._beta1, self._beta2, self._epsilon = float(beta1), float(beta2), float(epsilon)
         self.accumulators = {"moment": 0.0, "inf_norm": 0.0, "beta1_pow_acc": self._beta1}
 
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        of = param.array.dtype.type
-        moment, norm = self.state_of(param, "moment"), self.state_of(param, "inf_norm")
-        power = self.state_of(param, "beta1_pow_acc")
-        moment *= of(self._beta1)
-        moment += of(1 - self._beta1) * grad
-        np.maximum(np.abs(grad), of(self._beta2) * norm + of(self._epsilon), out=norm)
-        param.array -= of(lr / (1 - float(power[0]))) * (moment / norm)
-        power *= of(self._beta1)
-
 
 class Adadelta(Optimizer):
     """param -= lr g sqrt(mean squared step + epsilon) / sqrt(mean squared g + epsilon)."""
@@ -62,18 +50,6 @@ class Adadelta(Optimizer):
     ) -> None:
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
         self._epsilon, self._rho = float(epsilon), float(rho)
-
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        of = param.array.dtype.type
-        squares = self.state_of(param, "_avg_squared_grad")
-        steps = self.state_of(param, "_avg_squared_update")
-        keep, take, epsilon = of(self._rho), of(1 - self._rho), of(self._epsilon)
-        squares *= keep
-        squares += take * grad * grad
-        step = np.sqrt((steps + epsilon) / (squares + epsilon)) * grad
-        steps *= keep
-        steps += take * step * step
-        param.array -= of(lr) * step
 
 
 class Lamb(Adam):
@@ -98,19 +74,3 @@ class Lamb(Adam):
         )
         self._coefficient, self._always_adapt = float(lamb_weight_decay), always_adapt
         self._excluded = exclude_from_weight_decay_fn
-
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        of = param.array.dtype.type
-        first, second = self.state_of(param, "moment1"), self.state_of(param, "moment2")
-        for kept, new, beta in ((first, grad, self._beta1), (second, grad * grad, self._beta2)):
-            kept *= of(beta)
-            kept += of(1 - beta) * new
-        direction = first / of(self._correction(param, "beta1_pow_acc", self._beta1))
-        root = np.sqrt(second / of(self._correction(param, "beta2_pow_acc", self._beta2)))
-        direction /= root + of(self._epsilon)
-        excluded = self._excluded is not None and self._excluded(param)
-        decay = 0.0 if excluded else self._coefficient
-        direction += of(decay) * param.array
-        size, length = np.linalg.norm(param.array), np.linalg.norm(direction)
-        adapts = (decay or self._always_adapt) and size > 0 and length > 0
-        param.array -= of(lr * float(size / length) if adapts else lr) * direction

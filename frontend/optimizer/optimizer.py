@@ -37,8 +37,8 @@ class Optimizer:
         weight_decay: a float (L2) or a regularizer; a parameter's own regularizer comes first.
         grad_clip: `nn.ClipGradByGlobalNorm` and its kin.
 
-    A subclass writes `update(param, grad, lr, group)` on numpy arrays, and names in `accumulators`
-    the state that it keeps per parameter.
+    A subclass names in `accumulators` the state that it keeps per parameter, and writes
+    `update(param, grad, lr, group)` on numpy arrays; those of wherry have an op (`updates.py`).
     """
 
     # name -> the value that a new accumulator is filled with; scalars are of shape [1].
@@ -163,8 +163,10 @@ class Optimizer:
         return found
 
     def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        """Change `param.array` in place by one step."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it changes a parameter")
+        """Change `param.array` and the accumulators in place by one step."""
+        from .updates import run_update
+
+        run_update(self, param, grad, lr, group)
 
     def minimize(
         self,

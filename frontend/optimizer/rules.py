@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from wherry.regularizer import Regularizer
-from wherry.tensor import Array, Parameter
+from wherry.tensor import Parameter
 
 from .lr import LRScheduler
 from .optimizer import Group, Optimizer
@@ -35,9 +33,6 @@ class SGD(Optimizer):
     ) -> None:
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
 
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        param.array -= _like(lr, param) * grad
-
 
 class Momentum(Optimizer):
     """velocity = momentum * velocity + grad; param -= lr * velocity.
@@ -63,15 +58,6 @@ class Momentum(Optimizer):
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
         self._momentum, self._nesterov = float(momentum), bool(use_nesterov)
         self._rescale = float(rescale_grad)
-
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        velocity, rate = self.state_of(param, "velocity"), _like(lr, param)
-        momentum = _like(self._momentum, param)
-        if self._rescale != 1.0:
-            grad = grad * _like(self._rescale, param)
-        velocity *= momentum
-        velocity += grad
-        param.array -= rate * (grad + momentum * velocity if self._nesterov else velocity)
 
 
 class Adam(Optimizer):
@@ -110,25 +96,6 @@ class Adam(Optimizer):
             "beta2_pow_acc": self._beta2,
         }
 
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        first, second = self.state_of(param, "moment1"), self.state_of(param, "moment2")
-        correction1 = self._correction(param, "beta1_pow_acc", self._beta1)
-        correction2 = np.sqrt(self._correction(param, "beta2_pow_acc", self._beta2))
-        _decay_towards(first, grad, self._beta1)
-        _decay_towards(second, np.square(grad), self._beta2)
-        step = np.sqrt(second)
-        step += _like(self._epsilon * correction2, param)
-        np.divide(first, step, out=step)
-        step *= _like(lr * correction2 / correction1, param)
-        param.array -= step
-
-    def _correction(self, param: Parameter, name: str, beta: float) -> float:
-        """1 - beta^t for this step; the accumulator goes on to beta^(t+1)."""
-        power = self.state_of(param, name)
-        correction = 1.0 - float(power[0])
-        power *= power.dtype.type(beta)
-        return correction
-
 
 class AdamW(Adam):
     """Adam with decoupled weight decay: param *= 1 - lr * weight_decay before each step.
@@ -163,13 +130,6 @@ class AdamW(Adam):
         own: Regularizer | None = param.regularizer
         return own
 
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        if self._ratio is not None:
-            lr *= float(self._ratio(param))
-        if group.weight_decay is not None and (self._decays is None or self._decays(param.name)):
-            param.array *= _like(1.0 - lr * group.weight_decay.coeff, param)
-        super().update(param, grad, lr, group)
-
 
 class Adagrad(Optimizer):
     """moment += grad^2; param -= lr * grad / (sqrt(moment) + epsilon)."""
@@ -189,11 +149,6 @@ class Adagrad(Optimizer):
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
         self._epsilon = float(epsilon)
         self.accumulators = {"moment": float(initial_accumulator_value)}
-
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        moment = self.state_of(param, "moment")
-        moment += np.square(grad)
-        param.array -= _like(lr, param) * grad / (np.sqrt(moment) + _like(self._epsilon, param))
 
 
 class RMSProp(Optimizer):
@@ -219,26 +174,3 @@ class RMSProp(Optimizer):
         super().__init__(learning_rate, parameters, weight_decay, grad_clip, name)
         self._rho, self._epsilon = float(rho), float(epsilon)
         self._momentum, self._centered = float(momentum), bool(centered)
-
-    def update(self, param: Parameter, grad: Array, lr: float, group: Group) -> None:
-        square, moved = self.state_of(param, "mean_square"), self.state_of(param, "momentum")
-        _decay_towards(square, np.square(grad), self._rho)
-        spread = square
-        if self._centered:
-            mean = self.state_of(param, "mean_grad")
-            _decay_towards(mean, grad, self._rho)
-            spread = square - np.square(mean)
-        moved *= _like(self._momentum, param)
-        moved += _like(lr, param) * grad / np.sqrt(spread + _like(self._epsilon, param))
-        param.array -= moved
-
-
-def _like(value: float, param: Parameter) -> Any:
-    """The number in the parameter's dtype, so that float32 stays float32."""
-    return param.array.dtype.type(value)
-
-
-def _decay_towards(average: Array, value: Array, keep: float) -> None:
-    """average = keep * average + (1 - keep) * value, in place."""
-    average *= average.dtype.type(keep)
-    average += average.dtype.type(1.0 - keep) * value

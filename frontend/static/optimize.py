@@ -6,17 +6,16 @@ values. The learning rate is one, too: a scheduler's value of now is written bef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.opdef import OpDef, get_op
 from wherry.schema.dtypes import float32
 
 from ..location import user_location
-from ..optimizer import more_rules, rules
 from ..optimizer.optimizer import Group
-from ..regularizer import L2Decay
+from ..optimizer.updates import update_of
 from ..unique_name import generate
 from .adjust import clipped, decayed
 from .block import Operator
@@ -28,88 +27,6 @@ from .variable import Variable
 if TYPE_CHECKING:
     from ..jit.tracer import ProgramTracer
     from ..optimizer.optimizer import Optimizer
-
-
-class Update(NamedTuple):
-    """The op of an optimizer: its state by slot, and its attributes for a parameter."""
-
-    type: str
-    state: Mapping[str, str]
-    attrs: Callable[[Any, Any, Group], dict[str, Any]]
-
-
-_MOMENTS = {
-    "Moment1": "moment1", "Moment2": "moment2",
-    "Beta1Pow": "beta1_pow_acc", "Beta2Pow": "beta2_pow_acc",
-}  # fmt: skip
-
-
-def _betas(optimizer: Any) -> dict[str, Any]:
-    return {
-        "beta1": optimizer._beta1, "beta2": optimizer._beta2, "epsilon": optimizer._epsilon,
-    }  # fmt: skip
-
-
-def _momentum(optimizer: Any, param: Any, group: Group) -> dict[str, Any]:
-    attrs = {
-        "mu": optimizer._momentum, "use_nesterov": optimizer._nesterov,
-        "rescale_grad": optimizer._rescale,
-    }  # fmt: skip
-    penalty = optimizer.penalty(param, group)
-    if type(penalty) is L2Decay:
-        attrs |= {"regularization_method": "l2_decay", "regularization_coeff": penalty.coeff}
-    return attrs
-
-
-def _adamw(optimizer: Any, param: Any, group: Group) -> dict[str, Any]:
-    decays = optimizer._decays is None or optimizer._decays(param.name)
-    return {
-        **_betas(optimizer),
-        "coeff": group.weight_decay.coeff if group.weight_decay is not None else 0.0,
-        "lr_ratio": 1.0 if optimizer._ratio is None else float(optimizer._ratio(param)),
-        "with_decay": bool(decays and group.weight_decay is not None),
-    }
-
-
-def _lamb(optimizer: Any, param: Any, group: Group) -> dict[str, Any]:
-    excluded = optimizer._excluded is not None and optimizer._excluded(param)
-    return {
-        **_betas(optimizer), "always_adapt": bool(optimizer._always_adapt),
-        "weight_decay": 0.0 if excluded else optimizer._coefficient,
-    }  # fmt: skip
-
-
-def _rmsprop(optimizer: Any, param: Any, group: Group) -> dict[str, Any]:
-    return {
-        "decay": optimizer._rho, "epsilon": optimizer._epsilon,
-        "momentum": optimizer._momentum, "centered": optimizer._centered,
-    }  # fmt: skip
-
-
-UPDATES: dict[type[Optimizer], Update] = {
-    rules.SGD: Update("sgd", {}, lambda o, p, g: {}),
-    rules.Momentum: Update("momentum", {"Velocity": "velocity"}, _momentum),
-    rules.Adam: Update("adam", _MOMENTS, lambda o, p, g: _betas(o)),
-    rules.AdamW: Update("adamw", _MOMENTS, _adamw),
-    rules.Adagrad: Update(
-        "adagrad", {"Moment": "moment"}, lambda o, p, g: {"epsilon": o._epsilon}
-    ),
-    rules.RMSProp: Update(
-        "rmsprop",
-        {"Moment": "momentum", "MeanSquare": "mean_square", "MeanGrad": "mean_grad"},
-        _rmsprop,
-    ),
-    more_rules.Adamax: Update(
-        "adamax", {"Moment": "moment", "InfNorm": "inf_norm", "Beta1Pow": "beta1_pow_acc"},
-        lambda o, p, g: _betas(o),
-    ),
-    more_rules.Adadelta: Update(
-        "adadelta",
-        {"AvgSquaredGrad": "_avg_squared_grad", "AvgSquaredUpdate": "_avg_squared_update"},
-        lambda o, p, g: {"rho": o._rho, "epsilon": o._epsilon},
-    ),
-    more_rules.Lamb: Update("lamb", _MOMENTS, _lamb),
-}  # fmt: skip
 
 
 def minimize(
@@ -139,7 +56,7 @@ class Step:
 
     def __init__(self, optimizer: Optimizer, tracer: ProgramTracer) -> None:
         self.optimizer, self.tracer = optimizer, tracer
-        self.update = _update_of(optimizer)
+        self.update = update_of(optimizer)
 
     def append(self, pairs: Sequence[Any]) -> None:
         """Append the updates of the parameters in these (parameter, gradient) pairs."""
@@ -189,9 +106,10 @@ class Step:
         made = opdef.result_slots(self.emitted(opdef, inputs, attrs, {**targets, "Grad": grad}))
         for slot, target in targets.items():
             self._store(target, self.tracer.traced(made[slot][0]))
-        if self.update.type == "adamax":
-            power = state["Beta1Pow"]
-            self._store(power, self.tracer.emit("scale", power, scale=attrs["beta1"], bias=0.0))
+        for slot, factor in self.update.powers.items():
+            self._store(
+                state[slot], self.tracer.emit("scale", state[slot], scale=attrs[factor], bias=0.0)
+            )
 
     def _store(self, target: Any, value: Any) -> None:
         value.variable.stop_gradient = target.stop_gradient
@@ -253,15 +171,3 @@ class _StaticStep(Step):
             rates[name] = self.optimizer
             return make_state(self.tracer, name, [], float32, self.optimizer.get_lr())
         return self.tracer.traced(self.tracer.program.global_block.vars[name])
-
-
-def _update_of(optimizer: Optimizer) -> Update:
-    """The op of an optimizer. TypeError for a class whose `update` works on arrays."""
-    kind = type(optimizer)
-    for known, update in UPDATES.items():
-        if isinstance(optimizer, known) and kind.update is known.update:
-            return update
-    raise TypeError(
-        f"{kind.__name__} changes arrays, which a Program cannot: use one of paddle.optimizer's "
-        f"({', '.join(one.__name__ for one in UPDATES)}) in static mode"
-    )

@@ -17,7 +17,7 @@ from .build import Term, total
 from .grads import reshape_to
 
 # These slots hold one number; all others have the shape of Param.
-_SCALARS = ("LearningRate", "Beta1Pow", "Beta2Pow")
+SCALARS = ("LearningRate", "Beta1Pow", "Beta2Pow")
 
 
 def _infer_with(inputs: str, outputs: str) -> Callable[..., Any]:
@@ -32,7 +32,7 @@ def _infer_with(inputs: str, outputs: str) -> Callable[..., Any]:
                 floats(t, slot)
             else:
                 same_dtype(param, t, f"Param and {slot}")
-            if slot in _SCALARS:
+            if slot in SCALARS:
                 require(t.size, "==", 1, f"needs one number in {slot}, got {show(t.shape)}")
             else:
                 message = f"needs {slot} of Param's shape {show(param.shape)}, got {show(t.shape)}"
@@ -62,7 +62,7 @@ def _update(
         given = dict(zip(slots, values, strict=True))
         like = given["Param"]
         terms = [
-            _number(F, value, like) if slot in _SCALARS else Term(F, value)
+            _number(F, value, like) if slot in SCALARS else Term(F, value)
             for slot, value in given.items()
         ]
         found = step(*terms, **options)
@@ -87,7 +87,7 @@ def _samples(inputs: str, positive: str = "", **attrs: Any) -> list[Sample]:
     def of(make: Callable[..., ArraySpec], *shape: int) -> Sample:
         specs = []
         for slot in inputs.split():
-            if slot in _SCALARS:
+            if slot in SCALARS:
                 specs.append(make(1, low=0.1, high=0.9))
             else:
                 low = 0.0 if slot in positive.split() else -2.0

@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wherry.codegen.driver import compile_program
+from wherry.codegen.inplace import origin
 from wherry.codegen.inprocess import load
 from wherry.codegen.memory import Buffer, MemoryPlan
 from wherry.ir.dims import evaluate, symbol
@@ -107,18 +108,24 @@ def check_plan(plan: MemoryPlan, rows: int) -> None:
             assert apart or not buffer.overlaps(other)
 
 
-@settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**32))
-def test_random_networks_keep_what_they_need(seed: int) -> None:
-    # Drawn from a seed: hypothesis's own lists are mostly too plain to have something to overwrite.
-    draw = random.Random(seed)
+def random_network(seed: int, outputs: int, first: int = 0) -> Program:
+    """A network with so many outputs, which are values from the first one on.
+
+    Drawn from a seed: hypothesis's own lists are mostly too plain to have something to overwrite.
+    """
+    draw, program = random.Random(seed), Program()
     steps = [
         (draw.choice(STEPS), draw.randrange(10), draw.randrange(10))
         for _ in range(draw.randint(3, 9))
     ]
-    outputs = [draw.randrange(10) for _ in range(draw.randint(1, 3))]
-    program = Program()
-    grow(program, steps, outputs)
+    grow(program, steps, [draw.randrange(first, 10) for _ in range(outputs)])
+    return program
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32))
+def test_random_networks_keep_what_they_need(seed: int) -> None:
+    program = random_network(seed, 1 + seed % 3)
     compiled = compile_program(program)
     run = load(compiled, compiled.program.values)
     rng = np.random.default_rng(0)
@@ -131,6 +138,40 @@ def test_random_networks_keep_what_they_need(seed: int) -> None:
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
         for array, before in zip(inputs, kept, strict=True):
             np.testing.assert_array_equal(array, before)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32))
+def test_outputs_that_overwrite_inputs(seed: int) -> None:
+    """Two results go where x and y were, the third one to an array of its own."""
+    program = random_network(seed, 3)
+    assume(len({origin(var) for var in program.outputs}) == 3)
+    assume(all(origin(var).op is not None for var in program.outputs))
+    compiled = compile_program(program, overwrites={0: 1, 1: 0})
+    run = load(compiled, compiled.program.values)
+    rng = np.random.default_rng(0)
+    for rows in (1, 3, 17):
+        check_plan(compiled.memory, rows)
+        inputs = [rng.normal(size=(rows, 4)).astype(np.float32) for _ in range(2)]
+        want, _ = run_program(program, [array.copy() for array in inputs], program.values)
+        (last,) = run(inputs)
+        for one, other in zip([inputs[1], inputs[0], last], want, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_map_is_computed_in_the_input_that_it_overwrites() -> None:
+    program = Program()
+    block = program.global_block
+    F = BlockEmitter(block)
+    x, y = (block.add_arg(name, (B,), F32) for name in "xy")
+    block.results.append(F.elementwise_add(x, y))
+    assert compile_program(program, overwrites={0: 0}).memory.at_home == {0}
+    assert compile_program(program, overwrites={0: 1}).memory.at_home == {0}
+    block.results.append(F.cumsum(x, axis=0))  # reads x when the sum is there
+    assert compile_program(program, overwrites={0: 0}).memory.at_home == set()
+    assert compile_program(program, overwrites={0: 1}).memory.at_home == {0}
+    block.results[:] = [F.reshape2(y, shape=[-1])]
+    assert compile_program(program, overwrites={0: 1}).memory.at_home == {0}  # as it is
 
 
 def chain(length: int) -> Program:
