@@ -131,7 +131,7 @@ def _library_wrapper(function: types.FunctionType) -> Any:
     inner = getattr(function, "__wrapped__", None)
     if not isinstance(inner, types.FunctionType) or function.__closure__ is None:
         return function
-    converted = convert_call(inner)
+    converted = _converted(inner)
     if converted is inner:
         return function
     cells = tuple(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from wherry.ir.program import Variable
 from wherry.schema.errors import ConversionError
@@ -42,6 +42,9 @@ from .structure import flatten
 from .tracer import Frame, ProgramTracer
 
 Body = Callable[[], Any]
+
+# Where a name has been given so many kinds of value, one more by each round, there is no end to it.
+MOST_KINDS: Final = 8
 
 
 def convert_while(test: Body, body: Body, names: Sequence[str], inner: Sequence[str]) -> None:
@@ -179,6 +182,8 @@ class Loop:
                 self._emit(going, frame)
                 return
             self.build.discard(mark)
+            if any(slot.restarts > MOST_KINDS for slot in self.slots.values()):
+                break
         raise ConversionError(
             f"the kinds of {', '.join(self.unsettled)} in a loop on a tensor do not settle: each "
             f"round gives them other values of Python{at_line()}"

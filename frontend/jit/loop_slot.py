@@ -39,6 +39,8 @@ class LoopSlot:
         self.before = place.get()
         # The tensors that a round starts with, by the numbers of their leaves.
         self.args: dict[int, Traced] = {}
+        # How often a round left something of another structure.
+        self.restarts = -1
         self.message = ""
         self.start_from(held(place, self.before))
 
@@ -46,6 +48,7 @@ class LoopSlot:
         """Let a round start from this value; tensors in it are carried, but for those in a list or
         dict that is Held.
         """
+        self.restarts += 1
         self.compared, self.start = value, bare(value, original=True)
         self.structure, self.leaves = flatten(value)
         self.types: list[TensorType | None] = [

@@ -108,35 +108,45 @@ def unshared(a: Any, b: Any) -> tuple[Any, Any]:
     return _in_parallel(a, b, unshared) if _same_container(a, b) else (bare(a), bare(b))
 
 
+Alternative = tuple[Any, Any]  # a flag, a value
+
+
 def _as_alternatives(a: Any, b: Any) -> tuple[Any, Any]:
     """Both as one row of alternatives, of which those that are alike on either side are one.
 
     So an Either has as many alternatives as there are kinds of value, however often it is merged.
     """
-    right = list(_alternatives(b))
-    rows: list[tuple[Alternative, Alternative]] = []
-    for flag, value in _alternatives(a):
-        found = next((one for one in right if _alike(value, one[1]) is not None), None)
-        if found is None:
-            rows.append(((flag, value), (False, blank(value))))
-        else:
-            right.remove(found)
-            rows.append(((flag, value), found))
-    rows += [((False, blank(value)), (flag, value)) for flag, value in right]
-    return _in_a_row([one for one, _ in rows]), _in_a_row([two for _, two in rows])
+    left, right = list(_row(a)), list(_row(b))
+    places: list[int | None] = []
+    for _, value in left:
+        alike = (i for i, (_, other) in enumerate(right) if _alike(value, other) is not None)
+        places.append(next((i for i in alike if i not in places), None))
+    places += (rest := [i for i in range(len(right)) if i not in places])
+    left += [(False, blank(right[i][1])) for i in rest]
+    moved = [
+        (False, blank(left[number][1])) if place is None else _moved(right, place, places[number:])
+        for number, place in enumerate(places)
+    ]
+    return _in_a_row(left), _in_a_row(moved)
 
 
-Alternative = tuple[Any, Any]  # the flag that says that it is this one, the value
-
-
-def _alternatives(value: Any, given: Any = True) -> Iterator[Alternative]:
-    """What a value may be, each with its flag."""
+def _row(value: Any, given: Any = True) -> Iterator[Alternative]:
+    """What a value may be, each with the flag that says so if it is none of those before."""
     if not is_either(value):
         yield given, value
         return
     flag, yes, no = parts(value)
-    yield from _alternatives(yes, both(given, flag))
-    yield from _alternatives(no, both(given, negated(flag)))
+    yield from _row(yes, both(given, flag))
+    yield from _row(no, given)
+
+
+def _moved(row: Sequence[Alternative], place: int, behind: Sequence[int | None]) -> Alternative:
+    """An alternative of a row, of which these come behind it now."""
+    flag, value = row[place]
+    for number in range(place):
+        if number in behind:
+            flag = both(flag, negated(row[number][0]))
+    return flag, value
 
 
 def _in_a_row(alternatives: Sequence[Alternative]) -> Any:
