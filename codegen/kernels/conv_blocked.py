@@ -254,7 +254,8 @@ class _Conv:
             count = kb.minimum(kb.sub(self.channels, kb.mul(b, self.block)), self.block)
         step = self.strides[1] * self.pixel
         short = isinstance(count, int) and count <= 4
-        with kb.loop(count, unroll=count if short else 2) as c:
+        steps = min(kb.machine.tile_steps, count if short else 2)
+        with kb.loop(count, unroll=steps) as c:
             at = kb.add(source, kb.mul(c, self.channel))
             row = kb.add(filters, kb.mul(c, BLOCK))
             vectors = [
