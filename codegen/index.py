@@ -265,6 +265,13 @@ class IndexBuilder:
         self.b.branch(head)
         self.b.position_at_end(after)
 
+    def in_order(self) -> None:
+        """What stands above this reads and writes memory before what follows. It is no instruction.
+
+        LLVM may begin straight code with all that it reads, for which there are too few registers.
+        """
+        self.b.fence("seq_cst", "singlethread")
+
     def cell(self, initial: Value) -> Cell:
         """A variable of this function, such as an accumulator, with its first value."""
         cell = Cell(self, initial.type)

@@ -9,8 +9,9 @@ checked while they are read; there a vector may reach behind a row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product as product_of
+from typing import TypeVar
 
 from llvmlite import ir
 
@@ -34,6 +35,10 @@ _FEW_PRODUCTS = 32
 _ROWS = 4
 # The longest vector of any machine: what may be read behind the last row.
 _SLACK = 16
+# Registers that take part in making a strided vector.
+_STRIDED = 5
+
+T, S = TypeVar("T"), TypeVar("S")
 
 
 def _planes(op: OpDesc) -> tuple[Dim, Dim, Dim]:
@@ -72,14 +77,44 @@ class _Conv:
         self.high, self.wide = result.shape[2:]
         self.width = kb.machine.lanes(float32)
         self.surface = result.over(1, 1, 2)
-        self.sums = kb.machine.conv_sums
-        self.is_short = product(self.w.shape) // attrs["groups"] <= _FEW_PRODUCTS
-        self.rows = max(min(_ROWS, self.sums // self.outputs), 1)
+        self.taps = self.channels * self.kernel[0] * self.kernel[1]
+        self.is_short = self.outputs * self.taps <= _FEW_PRODUCTS
+        self.rows = max(min(_ROWS, kb.machine.conv_sums // self.outputs), 1)
         in_place = self.is_short and _Image.serves(kb)
         self.source: _Image | _Planes = _Image(kb) if in_place else _Planes(kb)
+        self.numbers: list[Value] = []
+
+    def read(self, group: Index, output: int, tap: Index) -> Value:
+        """One weight of an output's filter."""
+        kb = self.kb
+        filters = kb.mul(group, self.outputs * self.taps)
+        return self.w.load_at(kb.add(kb.add(filters, output * self.taps), tap)).value
+
+    def weight(self, group: Index, output: int, tap: Index) -> Value:
+        """The same, from a register where they were all read before."""
+        if isinstance(tap, int) and self.numbers:
+            return self.numbers[output * self.taps + tap]
+        return self.read(group, output, tap)
+
+    def most_vectors(self, rows: int) -> int:
+        """Of a tile of so many rows: its sums, what is kept beside them (see `add`), and what else
+        takes part in a product fit into the registers.
+        """
+        machine = self.kb.machine
+        spare = machine.registers - (1 if self.strides[1] == 1 else _STRIDED)
+
+        def fits(vectors: int) -> bool:
+            values = rows * vectors
+            sums = self.outputs * values
+            return sums <= machine.conv_sums and sums + min(self.outputs, values) <= spare
+
+        return max(filter(fits, range(1, machine.conv_sums + 1)), default=1)
 
     def row(self, image: Index, group: Index, y: Index, rows: int) -> None:
-        """The tiles of some rows."""
+        """The tiles of some rows. Few weights are read once for all of them."""
+        if self.is_short:
+            products = [divmod(i, self.taps) for i in range(self.outputs * self.taps)]
+            self.numbers = [self.read(group, output, tap) for output, tap in products]
         for x, vectors, lanes in self.spans(rows):
             _Tile(self, (image, group, y, x), rows, vectors, lanes).emit()
 
@@ -87,7 +122,7 @@ class _Conv:
         """Where the tiles of some rows lie: (the first pixel, vectors, lanes of each)."""
         kb, width = self.kb, self.width
         whole, rest = self.wide // width, self.wide % width
-        most = 1 if self.is_short else max(self.sums // (self.outputs * rows), 1)
+        most = 1 if self.is_short else self.most_vectors(rows)
         lanes = Lanes(kb, width, width)
         first, stop = self.source.inside(whole, self.reach, width)
         for vector in range(first):
@@ -225,18 +260,19 @@ class _Tile:
         with kb.loop(conv.channels) as c, kb.loop(high) as i, kb.loop(wide) as j:
             down, right = kb.mul(i, conv.dilations[0]), kb.mul(j, conv.dilations[1])
             tap = kb.add(kb.mul(kb.add(kb.mul(c, high), i), wide), j)
-            lines = (
+            lines = [
                 conv.source.line(c, y, kb.add(down, r * conv.strides[0]), self.last)
                 for r in range(self.rows)
-            )
-            self.add({r: self.read(line, right) for r, line in enumerate(lines)}, tap)
+            ]
+            self.add(self.values(lines, right), tap)
         for r in range(self.rows):
             self.store(r)
 
     def all_taps(self) -> None:
         """Straight code; each line of the image is read once for all rows.
 
-        A row is stored as soon as it is complete, so that few sums are in registers.
+        A row is stored as soon as it is complete, so that few sums are in registers. Lines are read
+        in order, or LLVM would begin with all of them.
         """
         conv, y, (high, wide) = self.conv, self.at[2], self.conv.kernel
         step, gap = conv.strides[0], conv.dilations[0]
@@ -246,18 +282,26 @@ class _Tile:
             rows = {r: divmod(down - r * step, gap) for r in range(self.rows)}
             taps = {r: i for r, (i, between) in rows.items() if not between and 0 <= i < high}
             for j in range(wide):
-                read = self.read(line, j * conv.dilations[1])
+                read = list(self.values([line], j * conv.dilations[1]))
                 for r, i in taps.items():
-                    self.add({r: read}, (c * high + i) * wide + j)
+                    self.add(((r, v, value) for _, v, value in read), (c * high + i) * wide + j)
             for r, i in taps.items():
                 if (c, i) == (conv.channels - 1, high - 1):
                     self.store(r)
+            self.kb.in_order()
 
-    def read(self, line: Operand, right: Index) -> list[Value]:
-        """The tile's vectors of one line."""
+    def values(self, lines: Sequence[Operand], right: Index) -> Iterator[tuple[int, int, Value]]:
+        """(line, vector, what is read there) for the tile's vectors of some lines."""
         kb, source, width = self.kb, self.conv.source, self.lanes.width
-        starts = (kb.add(self.at[3], v * width) for v in range(self.vectors))
-        return [source.vector(line, x, right, width) for x in starts]
+        for r, line in enumerate(lines):
+            for v in range(self.vectors):
+                yield r, v, source.vector(line, kb.add(self.at[3], v * width), right, width)
+
+    def weights(self, tap: Index) -> Iterator[tuple[int, Value]]:
+        """(output, its filter's number at one tap) for the outputs of the group."""
+        for output in range(self.conv.outputs):
+            number = self.conv.weight(self.at[1], output, tap)
+            yield output, splat(self.kb, number, self.lanes.width)
 
     def store(self, r: int) -> None:
         """Store a row of the tile."""
@@ -269,16 +313,20 @@ class _Tile:
             sums = self.sums[o, r, v].get()
             conv.surface.store(sums, float32, [image, channel, place], self.lanes)
 
-    def add(self, lines: dict[int, list[Value]], tap: Index) -> None:
-        """Multiply what was read for some rows with one tap of each output's filter."""
-        kb, conv, scalars = self.kb, self.conv, self.lanes.scalars
-        taps = conv.channels * conv.kernel[0] * conv.kernel[1]
-        filters = kb.mul(self.at[1], conv.outputs * taps)
-        for o in range(conv.outputs):
-            number = conv.w.load_at(kb.add(kb.add(filters, o * taps), tap))
-            weight = splat(kb, number.value, self.lanes.width)
-            for row, read in lines.items():
-                for v, value in enumerate(read):
-                    cell = self.sums[o, row, v]
-                    terms = (scalars.wrap(one, float32) for one in (value, weight, cell.get()))
-                    cell.set(scalars.fma(*terms).value)
+    def add(self, values: Iterable[tuple[int, int, Value]], tap: Index) -> None:
+        """Add the products of what was read for (row, vector) and one tap of each output's filter.
+
+        The fewer of both are kept in registers, and pass over the others one by one.
+        """
+        scalars = self.lanes.scalars
+        for (r, v, value), (o, weight) in self.pairs(values, self.weights(tap)):
+            cell = self.sums[o, r, v]
+            terms = (scalars.wrap(one, float32) for one in (value, weight, cell.get()))
+            cell.set(scalars.fma(*terms).value)
+
+    def pairs(self, values: Iterable[T], weights: Iterable[S]) -> Iterator[tuple[T, S]]:
+        if self.conv.outputs <= self.rows * self.vectors:
+            kept = list(weights)
+            return ((value, weight) for value in values for weight in kept)
+        read = list(values)
+        return ((value, weight) for weight in weights for value in read)
