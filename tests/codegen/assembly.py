@@ -134,5 +134,5 @@ def _loops(name: str, lines: list[str]) -> Iterator[Loop]:
     for first, last in spans:
         inner = any(first <= a and b <= last and (a, b) != (first, last) for a, b in spans)
         if not inner:
-            inside = (line for line in lines[first : last + 1] if line.startswith("\t"))
+            inside = (line for line in lines[first : last + 1] if line[:1] == "\t" and line.strip())
             yield Loop(name, tuple(inside), framed)
