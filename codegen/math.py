@@ -30,7 +30,17 @@ from llvmlite import ir
 from wherry.ir.scalar import Operand, Scalar, ScalarBuilder
 from wherry.schema.dtypes import DType, bool_, float32, float64, int32, int64
 
-from . import math_exp, math_float32, math_half, math_int, math_pow, math_sincos, math_trig
+from . import (
+    math_exp,
+    math_float32,
+    math_float32_power,
+    math_float32_trig,
+    math_half,
+    math_int,
+    math_pow,
+    math_sincos,
+    math_trig,
+)
 from .constant import repeated
 from .math_int import instruction
 
@@ -281,7 +291,7 @@ def via_float64(fn: Callable[..., Scalar]) -> Callable[..., Scalar]:
 
 def by_dtype(single: Callable[..., Scalar], double: Callable[..., Scalar]) -> Callable[..., Scalar]:
     """A function with a formula for float32 and one for float64."""
-    return lambda b, x: (single if x.dtype is float32 else double)(b, x)
+    return lambda b, *x: (single if x[0].dtype is float32 else double)(b, *x)
 
 
 def _intrinsic(name: str) -> Callable[..., Scalar]:
@@ -316,18 +326,16 @@ _FLOAT: dict[str, Callable[..., Scalar]] = {
     "min": _extremum("minimum"), "max": _extremum("maximum"), "sign": _sign, "isnan": _isnan,
     "isinf": lambda b, x: b.abs(x) == float("inf"), "isfinite": _isfinite,
     "fmod": via_float64(math_pow.fmod), "mod": via_float64(math_pow.mod),
-    "floordiv": via_float64(math_pow.floordiv), "pow": math_pow.power,
-    "exp": by_dtype(math_float32.exp, math_exp.exp), "expm1": math_exp.expm1,
-    "log": by_dtype(math_float32.log, math_exp.log),
-    "log1p": by_dtype(math_float32.log1p, math_exp.log1p), "log2": via_float64(math_exp.log2),
-    "log10": via_float64(math_exp.log10), "sinh": via_float64(math_exp.sinh),
-    "cosh": via_float64(math_exp.cosh), "tanh": by_dtype(math_float32.tanh, math_exp.tanh),
-    "asinh": via_float64(math_exp.asinh), "acosh": via_float64(math_exp.acosh),
-    "atanh": via_float64(math_exp.atanh), "erf": by_dtype(math_float32.erf, math_exp.erf),
-    "sigmoid": by_dtype(math_float32.sigmoid, math_exp.sigmoid),
-    "gelu": by_dtype(math_float32.gelu, math_exp.gelu),
-    "sin": by_dtype(math_sincos.sin, math_trig.sin),
-    "cos": by_dtype(math_sincos.cos, math_trig.cos), "tan": via_float64(math_trig.tan),
-    "asin": via_float64(math_trig.asin), "acos": via_float64(math_trig.acos),
-    "atan": via_float64(math_trig.atan), "atan2": via_float64(math_trig.atan2),
+    "floordiv": via_float64(math_pow.floordiv), "expm1": math_exp.expm1,
+    **{
+        name: by_dtype(getattr(single, name), getattr(double, name))
+        for single, double, names in (
+            (math_float32, math_exp, "exp log log1p tanh erf sigmoid gelu"),
+            (math_float32_power, math_exp, "log2 log10 sinh cosh asinh acosh atanh"),
+            (math_float32_trig, math_trig, "asin acos atan atan2"),
+            (math_sincos, math_trig, "sin cos tan"),
+        )
+        for name in names.split()
+    },
+    "pow": by_dtype(math_float32_power.power, math_pow.power),
 }  # fmt: skip

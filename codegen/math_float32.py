@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .math import LLVMScalars
 
 _MAGIC, _MANTISSA, _BIAS = 12582912.0, 23, 127
+TWICE_BIAS = 2 * _BIAS
 _LOG2_E = 1.44269504
 # The first part is so short that its product with an exponent is exact.
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4
@@ -89,13 +90,19 @@ def _minus_ln2(b: LLVMScalars, k: Scalar, x: Scalar) -> Scalar:
     return b.fma(k, -_LN2_LOW, b.fma(k, -_LN2_HIGH, x))
 
 
-def exp(b: LLVMScalars, x: Scalar) -> Scalar:
-    x = at_most(b, at_least(b, x, -104.0), 89.0)
-    k, n = split(b, x, _LOG2_E, 2 * _BIAS)
+def exp(b: LLVMScalars, x: Scalar, twos: int = 0) -> Scalar:
+    """exp(x) * 2**twos."""
+    x = at_most(b, at_least(b, x, -104.0), 90.0)
+    k, n = split(b, x, _LOG2_E, TWICE_BIAS + twos)
     u = _exp_near(b, _minus_ln2(b, k, x))
+    return times_power(b, u, k + twos if twos else k, n)
+
+
+def times_power(b: LLVMScalars, u: Scalar, k: Scalar, n: Scalar) -> Scalar:
+    """(1 + u) * 2**k for an integer k; n is k + TWICE_BIAS as `split` gives it."""
     if b.scales:
         return b.scaled(1 + u, k)
-    # 2**n may be out of range: it is two factors, of half the exponent each.
+    # 2**k may be out of range: it is two factors, of half the exponent each.
     half = b.shift("lshr", n, 1)
     first = exponent(b, half)
     return b.fma(u, first, first) * exponent(b, n - half)
@@ -147,11 +154,22 @@ def gelu(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def log(b: LLVMScalars, x: Scalar) -> Scalar:
+    k, f = separate(b, x)
+    return at_the_ends(b, x, _log_near(b, k, f))
+
+
+def log_of_normal(b: LLVMScalars, x: Scalar, twos: Scalar) -> Scalar:
+    """log(x * 2**twos) of a finite x >= 2**-126 and an integer."""
+    k, power = _exponent_of(b, x, -twos)
+    return _log_near(b, k, b.from_bits(b.bits(x) - power) - 1)
+
+
+def separate(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar]:
+    """(k, f): x = 2**k * (1 + f) for a positive finite x, with 1 + f in [sqrt(1/2), sqrt(2))."""
     denormal = x < 2.0**-126
     scaled = b.select(denormal, x * 2.0**_MANTISSA, x)
     k, power = _exponent_of(b, scaled, b.select(denormal, _MANTISSA, b.const(0, "int32")))
-    f = b.from_bits(b.bits(scaled) - power) - 1
-    return _at_the_ends(b, x, _log_near(b, k, f))
+    return k, b.from_bits(b.bits(scaled) - power) - 1
 
 
 def log1p(b: LLVMScalars, x: Scalar) -> Scalar:
@@ -160,7 +178,7 @@ def log1p(b: LLVMScalars, x: Scalar) -> Scalar:
     # (1 + x) / 2**k - 1 without the rounding of u. 2**-k itself may be too small.
     scale = b.from_bits(_FOUR - power)
     f = b.fma(x * 0.25, scale, b.fma(scale, 0.25, -1.0))
-    found = _at_the_ends(b, u, _log_near(b, k, f))
+    found = at_the_ends(b, u, _log_near(b, k, f))
     return b.select(b.abs(x) < 2.0**-25, x, found)
 
 
@@ -177,7 +195,7 @@ def _log_near(b: LLVMScalars, k: Scalar, f: Scalar) -> Scalar:
     return b.fma(k, _LN2_HIGH, near)
 
 
-def _at_the_ends(b: LLVMScalars, x: Scalar, found: Scalar) -> Scalar:
+def at_the_ends(b: LLVMScalars, x: Scalar, found: Scalar) -> Scalar:
     """What a logarithm of x is outside of (0, inf), else `found`."""
     outside = b.select(x == 0, b.const(-inf, float32), nan)
     return b.select(x > 0, b.select(x < inf, found, x), outside)

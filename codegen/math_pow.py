@@ -11,9 +11,9 @@ from math import inf, nan
 from typing import TYPE_CHECKING
 
 from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import float32, float64
+from wherry.schema.dtypes import float64
 
-from .math_exp import exp, exp_sum, log, log_parts
+from .math_exp import exp_sum, log_parts
 
 if TYPE_CHECKING:
     from .math import LLVMScalars
@@ -71,15 +71,11 @@ def _power_of_positive(b: LLVMScalars, x: Scalar, y: Scalar) -> Scalar:
 
 
 def power(b: LLVMScalars, x: Scalar, y: Scalar) -> Scalar:
-    """x**y as C's pow. float32 operands take the short way: float64 carries their bits."""
-    if x.dtype is float32:
-        wide_x, wide_y = b.cast(x, float64), b.cast(y, float64)
-        found = exp(b, wide_y * log(b, b.abs(wide_x)))
-        return b.cast(_with_cases(b, wide_x, wide_y, found), float32)
-    return _with_cases(b, x, y, _power_of_positive(b, b.abs(x), y))
+    """x**y as C's pow, of float64."""
+    return with_cases(b, x, y, _power_of_positive(b, b.abs(x), y))
 
 
-def _with_cases(b: LLVMScalars, x: Scalar, y: Scalar, found: Scalar) -> Scalar:
+def with_cases(b: LLVMScalars, x: Scalar, y: Scalar, found: Scalar) -> Scalar:
     """|x|**y = found as x**y. Vectors look for the special cases where a lane may be one."""
     if not b.width:
         return _power_cases(b, x, y, found)
@@ -89,7 +85,7 @@ def _with_cases(b: LLVMScalars, x: Scalar, y: Scalar, found: Scalar) -> Scalar:
 
 def _power_cases(b: LLVMScalars, x: Scalar, y: Scalar, found: Scalar) -> Scalar:
     """The cases that |x|**y = found does not cover: zeros, infinities, NaN, x < 0."""
-    a, zero, infinite = b.abs(x), b.const(0.0, float64), b.const(inf, float64)
+    a, zero, infinite = b.abs(x), b.const(0.0, x.dtype), b.const(inf, x.dtype)
     found = b.select(a == 0, b.select(y < 0, infinite, zero), found)
     found = b.select(a == inf, b.select(y < 0, zero, infinite), found)
     found = b.select(b.abs(y) == inf, b.select((a > 1) ^ (y < 0), infinite, zero), found)
@@ -98,7 +94,7 @@ def _power_cases(b: LLVMScalars, x: Scalar, y: Scalar, found: Scalar) -> Scalar:
     whole = b.floor(y) == y
     half = y * 0.5
     odd = whole & (b.floor(half) != half)
-    negative = b.copysign(b.const(1.0, float64), x) < 0
+    negative = b.copysign(b.const(1.0, x.dtype), x) < 0
     found = b.select(negative & odd & ~b.isnan(x), -found, found)
     found = b.select((x < 0) & (a < inf) & ~whole & ~b.isnan(y), nan, found)
     return b.select((y == 0) | (x == 1), 1.0, found)

@@ -1,4 +1,5 @@
-"""sin and cos of float32: x = n * pi + r, a polynomial of r, the sign of n's last bit.
+"""sin, cos and tan of float32: x = n * pi + r, a polynomial of r, the sign of n's last bit; for tan
+x = n * pi / 2 + r.
 
 Up to `_LIMIT` the reduction is a few subtractions of parts of pi. Where a lane of the vector lies
 beyond it, a function of its own is called, which multiplies with those bits of 1 / pi that count
@@ -7,9 +8,9 @@ beyond it, a function of its own is called, which multiplies with those bits of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf, pi
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from llvmlite import ir
 
@@ -27,10 +28,14 @@ _LIMIT = 512.0
 # (sin(r) - r) / r**3 in r**2 for |r| <= pi / 2.
 _SIN = (-2.5542560067037812e-08, 2.7628457246464677e-06, -0.0001984310511033982,
         0.008333350531756878, -0.1666666716337204)  # fmt: skip
+# (tan(r) - r) / r**3 in r**2 for |r| <= pi / 4.
+_TAN = (0.009389801882207394, 0.0031116849277168512, 0.024435926228761673, 0.053409405052661896,
+        0.13338826596736908, 0.33333155512809753)  # fmt: skip
 # The bits of 1 / pi behind the point, and so many zeros before them that each x finds its own.
 _INVERSE_PI = 0x517CC1B727220A94FE13ABE8FA9A6EE06DB14ACC9E21C820FF28B1D5EF5DE2
 _INVERSE_BITS, _ZEROS = 248, 16
 _WORDS = 7
+Far: TypeAlias = "Callable[[LLVMScalars, Scalar], Scalar]"
 
 
 def sin(b: LLVMScalars, x: Scalar) -> Scalar:
@@ -59,13 +64,41 @@ def _without(b: LLVMScalars, a: Scalar, k: Scalar, parts: Sequence[Operand]) -> 
 
 def _sin_of(b: LLVMScalars, x: Scalar, r: Scalar, sign: Scalar, half: int) -> Scalar:
     """sin(x + half * pi / 2), where r is it reduced and the sign is the first bit of a word."""
-    near, a = _flip(b, _sin_near(b, r), sign), b.abs(x)
 
-    def by_bits() -> list[Scalar]:
-        found = b.builder.call(_far_function(b, half), [x.value, near.value])
-        return [b.wrap(found, float32)]
+    def far(b: LLVMScalars, x: Scalar) -> Scalar:
+        r, sign = _reduce_far(b, b.abs(x), half / 2)
+        found = _sin_near(b, b.cast(r, float32))
+        return _flip(b, found, sign if half else sign ^ b.bits(x))
 
-    return b.rarely((a > _LIMIT) & (a < inf), [near], by_bits)[0]
+    name = "cos" if half else "sin"
+    return _or_far(b, name, x, _flip(b, _sin_near(b, r), sign), far)
+
+
+def tan(b: LLVMScalars, x: Scalar) -> Scalar:
+    a = b.abs(x)
+    k, n = split(b, a, 2 / pi)
+    half = k * 0.5
+    r, rest = _without(b, a, half, _PARTS[:1]), b.const(0.0, float32)
+    for part in _PARTS[1:3]:
+        r, before = b.fma(-half, part, r), r
+        rest = rest + b.fma(-half, part, before - r)
+    near = _tan_of(b, x, r, b.fma(-half, _PARTS[3], rest), b.shift("shl", n, 31))
+
+    def far(b: LLVMScalars, x: Scalar) -> Scalar:
+        exact, odd = _reduce_far(b, b.abs(x), 0, halves=2)
+        r = b.cast(exact, float32)
+        return _tan_of(b, x, r, b.cast(exact - b.cast(r, float64), float32), odd)
+
+    return _or_far(b, "tan", x, near, far)
+
+
+def _tan_of(b: LLVMScalars, x: Scalar, r: Scalar, rest: Scalar, odd: Scalar) -> Scalar:
+    """tan(r + rest), or -1 / tan(r + rest) where the word's first bit is set; with x's sign."""
+    z = r * r
+    t = r + b.fma(r * z, b.poly(z, _TAN), b.fma(rest, z, rest))
+    is_odd = odd < 0
+    found = b.select(is_odd, b.const(-1.0, float32), t) / b.select(is_odd, t, 1.0)
+    return _flip(b, found, b.bits(x))
 
 
 def _sin_near(b: LLVMScalars, r: Scalar) -> Scalar:
@@ -78,12 +111,27 @@ def _flip(b: LLVMScalars, x: Scalar, word: Scalar) -> Scalar:
     return b.from_bits(b.bits(x) ^ (word & -(1 << 31)))
 
 
-def _far_function(b: LLVMScalars, half: int) -> ir.Function:
-    """(x, near) -> sin(x + half * pi / 2), which is `near` for small x; one for each width.
+def _or_far(b: LLVMScalars, name: str, x: Scalar, near: Scalar, far: Far) -> Scalar:
+    """What was found for x, or what `far` gives where x lies beyond the limit."""
+
+    def by_bits() -> list[Scalar]:
+        found = b.builder.call(_far_function(b, name, far), [x.value, near.value])
+        return [b.wrap(found, float32)]
+
+    return b.rarely(_is_far(b, x), [near], by_bits)[0]
+
+
+def _is_far(b: LLVMScalars, x: Scalar) -> Scalar:
+    a = b.abs(x)
+    return (a > _LIMIT) & (a < inf)
+
+
+def _far_function(b: LLVMScalars, name: str, far: Far) -> ir.Function:
+    """(x, near) -> what `far` gives, or `near` for small x; one for each width.
 
     As it chooses itself, nothing but the loop's own values lives across the call.
     """
-    module, name = b.builder.module, f"sin_far_{half}_{b.width}"
+    module, name = b.builder.module, f"{name}_far_{b.width}"
     if name in module.globals:
         return module.globals[name]
     kind = b.const(0.0, float32).value.type
@@ -93,31 +141,29 @@ def _far_function(b: LLVMScalars, half: int) -> ir.Function:
         function.attributes.add(attribute)
     inner = type(b)(ir.IRBuilder(function.append_basic_block()), b.width)
     x, near = (inner.wrap(argument, float32) for argument in function.args)
-    a = inner.abs(x)
-    r, sign = _reduce_far(inner, a, half)
-    if not half:
-        sign = sign ^ inner.bits(x)
-    far = (a > _LIMIT) & (a < inf)
-    inner.builder.ret(inner.select(far, _flip(inner, _sin_near(inner, r), sign), near).value)
+    inner.builder.ret(inner.select(_is_far(inner, x), far(inner, x), near).value)
     return function
 
 
-def _reduce_far(b: LLVMScalars, a: Scalar, half: int) -> tuple[Scalar, Scalar]:
-    """(r, a word whose first bit is that of the multiple) of a + half * pi / 2, in integers."""
+def _reduce_far(b: LLVMScalars, a: Scalar, more: float, halves: int = 1) -> tuple[Scalar, Scalar]:
+    """(r, a word whose first bit is the last one of n) of a + more * pi = n * pi / halves + r.
+
+    r is a float64; all else is done in integers.
+    """
     bits = b.cast(b.bits(a), int64)
     mantissa = (bits & 0x7FFFFF) | 0x800000
     first = b.shift("lshr", bits, 23) - (150 + 1 - _ZEROS)  # of the bits of 1 / pi that count
     high, middle, low = _window(b, first)
     # Multiples of 2 pi are what the product loses at its upper end. Its unit is pi / 2**63.
-    total = (
+    total = halves * (
         b.shift("shl", mantissa * high, 32)
         + mantissa * middle
         + b.shift("lshr", mantissa * low, 32)
-        + (half << 62)
+        + int(more * 2**63)
     )
     rounded = total + (1 << 62)
     rest = (rounded & ((1 << 63) - 1)) - (1 << 62)
-    r = b.cast(b.cast(rest, float64) * (pi / 2.0**63), float32)
+    r = b.cast(rest, float64) * (pi / halves / 2.0**63)
     return r, b.cast(b.shift("lshr", rounded, 32), int32)
 
 
