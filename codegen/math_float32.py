@@ -18,7 +18,7 @@ from __future__ import annotations
 from math import inf, nan
 from typing import TYPE_CHECKING
 
-from wherry.ir.scalar import Scalar
+from wherry.ir.scalar import Operand, Scalar
 from wherry.schema.dtypes import float32
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def at_most(b: LLVMScalars, x: Scalar, high: float) -> Scalar:
     return b.select(x > high, high, x)
 
 
-def at_least(b: LLVMScalars, x: Scalar, low: float) -> Scalar:
+def at_least(b: LLVMScalars, x: Scalar, low: Operand) -> Scalar:
     return b.select(x < low, low, x)
 
 
@@ -146,11 +146,11 @@ def erf(b: LLVMScalars, x: Scalar) -> Scalar:
 
 def gelu(b: LLVMScalars, x: Scalar) -> Scalar:
     """x times the normal distribution function: 3e-7 absolute, 2e-6 relative for x > 0."""
-    root = b.poly(at_most(b, b.abs(x), 64.0), _GELU)
+    a = at_least(b, -x, at_most(b, x, 64.0))
+    root = b.poly(a, _GELU)
     for _ in range(3):
         root = root * root
-    tail = 1 / root
-    return x * b.select(x > 0, 1 - tail, tail)
+    return b.fma(-a, 1 / root, at_least(b, x, -0.0))
 
 
 def log(b: LLVMScalars, x: Scalar) -> Scalar:
