@@ -265,7 +265,7 @@ class IndexBuilder:
         self.b.branch(head)
         self.b.position_at_end(after)
 
-    def in_order(self) -> None:
+    def keep_order(self) -> None:
         """What stands above this reads and writes memory before what follows. It is no instruction.
 
         LLVM may begin straight code with all that it reads, for which there are too few registers.

@@ -326,11 +326,11 @@ _FLOAT: dict[str, Callable[..., Scalar]] = {
     "min": _extremum("minimum"), "max": _extremum("maximum"), "sign": _sign, "isnan": _isnan,
     "isinf": lambda b, x: b.abs(x) == float("inf"), "isfinite": _isfinite,
     "fmod": via_float64(math_pow.fmod), "mod": via_float64(math_pow.mod),
-    "floordiv": via_float64(math_pow.floordiv), "expm1": math_exp.expm1,
+    "floordiv": via_float64(math_pow.floordiv),
     **{
         name: by_dtype(getattr(single, name), getattr(double, name))
         for single, double, names in (
-            (math_float32, math_exp, "exp log log1p tanh erf sigmoid gelu"),
+            (math_float32, math_exp, "exp expm1 log log1p tanh erf sigmoid gelu"),
             (math_float32_power, math_exp, "log2 log10 sinh cosh asinh acosh atanh"),
             (math_float32_trig, math_trig, "asin acos atan atan2"),
             (math_sincos, math_trig, "sin cos tan"),

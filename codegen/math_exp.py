@@ -1,4 +1,4 @@
-"""exp, log and their kin, as formulas of float64; `expm1` and what it needs take float32 too.
+"""exp, log and their kin, as formulas of float64.
 
 The method is the usual one: reduce to a small interval, a polynomial there, undo the reduction. The
 coefficients without another source are Taylor's or Chebyshev fits made with mpmath; the tests state
@@ -9,27 +9,13 @@ from __future__ import annotations
 
 from math import inf, nan, sqrt
 from math import log as real_log
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import float32, float64, int32
+from wherry.schema.dtypes import float64
 
 if TYPE_CHECKING:
     from .math import LLVMScalars
-
-
-class Format(NamedTuple):
-    """The constants of a float format that the formulas need."""
-
-    mantissa: int
-    bias: int
-    magic: float  # adding it to a small number leaves that number, rounded, in the low bits
-    magic_bits: int
-    ln2_high: float  # short enough for its product with an exponent to be exact
-    ln2_low: float
-    exp_low: float  # below: exp is 0
-    exp_high: float  # above: exp is inf
-    exp_tail: tuple[float, ...]  # (exp(r) - 1 - r) / r**2
 
 
 def _factorials(last: int) -> tuple[float, ...]:
@@ -40,14 +26,15 @@ def _factorials(last: int) -> tuple[float, ...]:
     return tuple(reversed(values))
 
 
-_F32 = Format(23, 127, 12582912.0, 0x4B400000, 0.693359375, -2.12194440054690583e-4, -105.0, 89.0,
-              _factorials(7))  # fmt: skip
-_F64 = Format(52, 1023, 6755399441055744.0, 0x4338000000000000, 6.93147180369123816490e-01,
-              1.90821492927058770002e-10, -746.0, 710.0, _factorials(13))  # fmt: skip
-
-
-def format_of(x: Scalar) -> Format:
-    return _F32 if x.dtype is float32 else _F64
+_MANTISSA, _BIAS = 52, 1023
+# Adding it to a small number leaves that number, rounded, in the low bits.
+_MAGIC, _MAGIC_BITS = 6755399441055744.0, 0x4338000000000000
+# The first part is short enough for its product with an exponent to be exact.
+_LN2_HIGH, _LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
+# exp is 0 below the first, and infinite above the second.
+_EXP_LOW, _EXP_HIGH = -746.0, 710.0
+# (exp(r) - 1 - r) / r**2
+_EXP_TAIL = _factorials(13)
 
 
 def clamp(b: LLVMScalars, x: Scalar, low: float, high: float) -> Scalar:
@@ -57,21 +44,18 @@ def clamp(b: LLVMScalars, x: Scalar, low: float, high: float) -> Scalar:
 
 def split(b: LLVMScalars, x: Scalar, scale: float) -> tuple[Scalar, Scalar]:
     """x * scale to the nearest integer, as a float and as an integer (any, for NaN)."""
-    form = format_of(x)
-    shifted = b.fma(x, scale, form.magic)
-    return shifted - form.magic, b.bits(shifted) - form.magic_bits
+    shifted = b.fma(x, scale, _MAGIC)
+    return shifted - _MAGIC, b.bits(shifted) - _MAGIC_BITS
 
 
-def as_float(b: LLVMScalars, n: Scalar, like: Scalar) -> Scalar:
-    """A small integer (of the bits' type) as a float, without a conversion instruction."""
-    form = format_of(like)
-    return b.from_bits(n + form.magic_bits) - form.magic
+def as_float(b: LLVMScalars, n: Scalar) -> Scalar:
+    """A small integer as a float, without a conversion instruction."""
+    return b.from_bits(n + _MAGIC_BITS) - _MAGIC
 
 
 def power_of_two(b: LLVMScalars, n: Scalar) -> Scalar:
     """2**n for an n in the range of normal numbers."""
-    form = _F32 if n.dtype is int32 else _F64
-    return b.from_bits(b.shift("shl", n + form.bias, form.mantissa))
+    return b.from_bits(b.shift("shl", n + _BIAS, _MANTISSA))
 
 
 def scale(b: LLVMScalars, x: Scalar, n: Scalar) -> Scalar:
@@ -82,39 +66,35 @@ def scale(b: LLVMScalars, x: Scalar, n: Scalar) -> Scalar:
 
 def _reduce(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     """(r, c, n): x = n * ln2 + r + c with |r| <= ln2 / 2 and c the rounding error of r."""
-    form = format_of(x)
     k, n = split(b, x, 1 / real_log(2))
-    high = b.fma(k, -form.ln2_high, x)
-    low = k * form.ln2_low
+    high = b.fma(k, -_LN2_HIGH, x)
+    low = k * _LN2_LOW
     r = high - low
     return r, (high - r) - low, n
 
 
 def exp(b: LLVMScalars, x: Scalar) -> Scalar:
-    form = format_of(x)
-    r, c, n = _reduce(b, clamp(b, x, form.exp_low, form.exp_high))
-    tail = b.fma(r * r, b.poly(r, form.exp_tail), c)
+    r, c, n = _reduce(b, clamp(b, x, _EXP_LOW, _EXP_HIGH))
+    tail = b.fma(r * r, b.poly(r, _EXP_TAIL), c)
     return scale(b, 1 + (r + tail), n)
 
 
 def exp_sum(b: LLVMScalars, x: Scalar, low: Scalar) -> Scalar:
     """exp(x + low) for a low that is tiny beside x; float64."""
-    form = format_of(x)
-    first, c, n = _reduce(b, clamp(b, x, form.exp_low, form.exp_high))
+    first, c, n = _reduce(b, clamp(b, x, _EXP_LOW, _EXP_HIGH))
     r = first + low
     c = c + ((first - r) + low)
-    tail = b.fma(r * r, b.poly(r, form.exp_tail), c)
+    tail = b.fma(r * r, b.poly(r, _EXP_TAIL), c)
     return scale(b, 1 + (r + tail), n)
 
 
 def expm1(b: LLVMScalars, x: Scalar) -> Scalar:
-    form = format_of(x)
-    r, c, n = _reduce(b, clamp(b, x, -50.0, form.exp_high))
-    p = r + b.fma(r * r, b.poly(r, form.exp_tail), c)
+    r, c, n = _reduce(b, clamp(b, x, -50.0, _EXP_HIGH))
+    p = r + b.fma(r * r, b.poly(r, _EXP_TAIL), c)
     # 2**n * p + (2**n - 1), all halved, because 2**n overflows before the result does.
     half = power_of_two(b, n - 1)
     found = 2 * b.fma(half, p, half - 0.5)
-    return b.select(b.abs(x) < 2.0 ** -(form.mantissa + 2), x, found)
+    return b.select(b.abs(x) < 2.0 ** -(_MANTISSA + 2), x, found)
 
 
 def sinh(b: LLVMScalars, x: Scalar) -> Scalar:
@@ -154,12 +134,11 @@ _ROOT_HALF = 0x3FE6A09E667F3BCD
 
 def log_parts(b: LLVMScalars, x: Scalar) -> tuple[Scalar, Scalar]:
     """(k, f): x = 2**k * (1 + f) for a positive finite x, with 1 + f in [sqrt(1/2), sqrt(2))."""
-    form = format_of(x)
-    denormal = x < 2.0 ** (1 - form.bias)
-    i = b.bits(b.select(denormal, x * 2.0 ** (form.mantissa + 2), x))
-    n = b.shift("ashr", i - _ROOT_HALF, form.mantissa)
-    f = b.from_bits(i - b.shift("shl", n, form.mantissa)) - 1
-    return as_float(b, n - b.select(denormal, form.mantissa + 2, b.const(0, n.dtype)), x), f
+    denormal = x < 2.0 ** (1 - _BIAS)
+    i = b.bits(b.select(denormal, x * 2.0 ** (_MANTISSA + 2), x))
+    n = b.shift("ashr", i - _ROOT_HALF, _MANTISSA)
+    f = b.from_bits(i - b.shift("shl", n, _MANTISSA)) - 1
+    return as_float(b, n - b.select(denormal, _MANTISSA + 2, b.const(0, n.dtype))), f
 
 
 def _log_sum(b: LLVMScalars, k: Scalar, f: Scalar, low: Scalar) -> Scalar:
@@ -168,7 +147,7 @@ def _log_sum(b: LLVMScalars, k: Scalar, f: Scalar, low: Scalar) -> Scalar:
     z = s * s
     half_square = 0.5 * f * f
     rest = b.fma(s, half_square + z * b.poly(z, _LOG64), low)
-    return b.fma(k, _F64.ln2_high, f - (half_square - b.fma(k, _F64.ln2_low, rest)))
+    return b.fma(k, _LN2_HIGH, f - (half_square - b.fma(k, _LN2_LOW, rest)))
 
 
 def _at_the_ends(b: LLVMScalars, x: Scalar, found: Scalar) -> Scalar:

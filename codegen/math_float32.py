@@ -108,6 +108,15 @@ def times_power(b: LLVMScalars, u: Scalar, k: Scalar, n: Scalar) -> Scalar:
     return b.fma(u, first, first) * exponent(b, n - half)
 
 
+def expm1(b: LLVMScalars, x: Scalar) -> Scalar:
+    inside = at_most(b, at_least(b, x, -20.0), 89.0)
+    k, n = split(b, inside, _LOG2_E, _BIAS - 1)
+    u = _exp_near(b, _minus_ln2(b, k, inside))
+    # 2**k * u + (2**k - 1), all halved, because 2**k overflows before the result does.
+    half = exponent(b, n)
+    return b.select(b.abs(x) < 2.0**-25, x, 2 * b.fma(half, u, half - 0.5))
+
+
 def sigmoid(b: LLVMScalars, x: Scalar) -> Scalar:
     """1 / (1 + exp(-x)), both sides times 2**-64: so exp(-x) overflows where the result is 0."""
     x = at_most(b, at_least(b, x, -105.0), 30.0)

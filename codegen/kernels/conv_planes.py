@@ -288,7 +288,7 @@ class _Tile:
             for r, i in taps.items():
                 if (c, i) == (conv.channels - 1, high - 1):
                     self.store(r)
-            self.kb.in_order()
+            self.kb.keep_order()
 
     def values(self, lines: Sequence[Operand], right: Index) -> Iterator[tuple[int, int, Value]]:
         """(line, vector, what is read there) for the tile's vectors of some lines."""

@@ -83,7 +83,7 @@ class _Depthwise:
             if taps is None:
                 for j in range(self.columns.kernel):
                     tap(j)
-                    kb.in_order()
+                    kb.keep_order()
             else:
                 with kb.loop(taps[1], taps[0], plain=True) as j:
                     tap(j)

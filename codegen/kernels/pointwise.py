@@ -21,6 +21,7 @@ from ..lanes import Lanes, Place
 from ..math import LLVMScalars
 from ..nest import runs, vectors
 from ..operand import Operand
+from ..order import in_order
 from ..space import Space, joint_shape
 from .registry import lowers
 
@@ -46,6 +47,8 @@ def fused_ops(
     An argument is loaded where it is first needed: it holds a register from there on only.
     """
 
+    ordered = in_order(ops, wanted)
+
     def compute(scalars: LLVMScalars, loads: Sequence[Load]) -> list[Scalar]:
         values: dict[Variable, Scalar] = {}
         first = dict(zip(args, loads, strict=True))
@@ -55,7 +58,7 @@ def fused_ops(
                 values[var] = first[var]()
             return values[var]
 
-        for op in ops:
+        for op in ordered:
             results = fused(scalars, op, [value(var) for var in op.in_vars])
             values.update(zip(op.out_vars, results, strict=True))
         return [value(var) for var in wanted]

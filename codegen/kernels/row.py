@@ -21,6 +21,7 @@ from ..index import Index
 from ..lanes import Lanes, Place, splat
 from ..nest import rounds, vectors
 from ..operand import Operand
+from ..order import by_need, needs_of
 from ..reduction import Partials
 from ..space import Space
 from ..stages import RowPlan
@@ -76,6 +77,7 @@ class _Rows:
         reduced = [axis in plan.axes for axis in range(len(plan.shape))]
         self.space = Space(plan.shape, list(shapes.values()), reduced)
         self.rows: dict[Variable, Scalar] = {}
+        self.needs = needs_of([op for var, op in plan.made.items() if plan.is_map(var)])
 
     def _shapes(self) -> dict[tuple[Variable | None, str], Shape]:
         """How each operand lies in the rows' shape; None stands for one value per row."""
@@ -315,5 +317,6 @@ class _Pass:
         if plan.is_loaded(var, self.number):
             operand, place = self._memory(var, plan.kept[var], i)
             return lanes.load(operand, *place)
-        inputs = [self.value(one, lanes, i, found) for one in op.in_vars]
-        return fused(lanes.scalars, op, inputs)[0]
+        for one in by_need(op, rows.needs):
+            self.value(one, lanes, i, found)
+        return fused(lanes.scalars, op, [found[one] for one in op.in_vars])[0]

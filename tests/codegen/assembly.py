@@ -111,6 +111,13 @@ def hottest(text: str, size: int = 16) -> Loop:
     return max(innermost_loops(text), key=lambda loop: (loop.multiply_adds, loop.whole(size)))
 
 
+def hot(text: str, size: int = 16) -> list[Loop]:
+    """The hottest loop, and those that multiply half as much in a round: tiles of other sizes."""
+    most = hottest(text, size)
+    half = max(most.multiply_adds / 2, 1)
+    return [most, *(loop for loop in innermost_loops(text) if loop.multiply_adds >= half)]
+
+
 def _functions(text: str) -> Iterator[tuple[str, list[str]]]:
     name, lines = "", list[str]()
     for line in text.splitlines():

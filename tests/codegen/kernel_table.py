@@ -17,6 +17,7 @@ Make = Callable[[], Program]
 F32 = "float32"
 N, M = symbol("N"), symbol("M")
 IMAGE = [(0, 0), (0, 2), (0, 3)]
+ANY_PLANE = IMAGE[1:]
 
 
 def zeros(*shape: int) -> Array:
@@ -53,9 +54,20 @@ def depthwise(kernel: int, stride: int, dilation: int) -> Make:
     return partial(build, "depthwise_blocked", inputs, **attrs)
 
 
-def planes(stride: int, dilation: int) -> Make:
-    attrs = {"strides": [stride] * 2, "dilations": [dilation] * 2}
-    return partial(build, "conv2d_planes", [zeros(1, 1, 28, 28), zeros(6, 1, 5, 5)], **attrs)
+def planes(
+    outputs: int, kernel: int, stride: int, dilation: int, symbolic: Any = (), groups: int = 1
+) -> Make:
+    """So many outputs in each group, of one channel."""
+    attrs = {"strides": [stride] * 2, "dilations": [dilation] * 2, "groups": groups}
+    inputs = [zeros(1, groups, 28, 28), zeros(groups * outputs, 1, kernel, kernel)]
+    return partial(build, "conv2d_planes", inputs, symbolic, **attrs)
+
+
+def filter_gradient(size: int, stride: int) -> Make:
+    plane = (28 - size) // stride + 1
+    inputs = [zeros(2, 16, 28, 28), zeros(2, 32, plane, plane)]
+    attrs = {"filter_size": [size] * 2, "strides": [stride] * 2}
+    return partial(build, "conv2d_filter_grad", inputs, **attrs)
 
 
 def pool(type: str, size: int, stride: int, **attrs: Any) -> Make:
@@ -87,18 +99,48 @@ CONVOLUTIONS: dict[str, Make] = {
     "blocked strided": blocked(3, 113, strides=[2, 2]),
     "blocked dilated": blocked(3, 60, dilations=[2, 2]),
     "blocked any size": blocked(3, 58, IMAGE),
+    "blocked 1x1": blocked(1, 56),
+    "blocked 1x1 strided": blocked(1, 56, strides=[2, 2]),
+    "blocked 1x1 any size": blocked(1, 56, IMAGE),
+    "blocked to plain": blocked(3, 58, plain=True),
+    "blocked from plain": partial(
+        build, "conv2d_blocked", [zeros(1, 3, 19, 58), zeros(4, 1, 3, 3, 3, 16)],
+        in_channels=3, out_channels=64,
+    ),
     **{
         f"depthwise {kernel} / {stride} x {dilation}": depthwise(kernel, stride, dilation)
-        for kernel, stride, dilation in ((3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2))
+        for kernel, stride, dilation in (
+            (3, 1, 1), (3, 2, 1), (5, 1, 1), (5, 2, 1), (3, 1, 2), (7, 1, 1), (7, 2, 1),
+        )
     },
-    "planes": planes(1, 1),
-    "planes strided": planes(2, 1),
-    "planes dilated": planes(1, 2),
+    **{
+        f"planes {outputs} x {kernel} / {stride} {of}": planes(outputs, kernel, stride, 1, symbolic)
+        for outputs, kernel, stride in (
+            (3, 7, 1), (4, 3, 1), (4, 3, 2), (6, 5, 1), (6, 5, 2), (8, 3, 1), (8, 3, 2),
+        )
+        for of, symbolic in (("", ()), ("of any size", ANY_PLANE))
+    },
+    "planes dilated": planes(6, 5, 1, 2),
     "plain 1x1": partial(build, "conv2d", [zeros(1, 64, 28, 28), zeros(64, 64, 1, 1)]),
     "input gradient": partial(
         build, "conv2d_input_grad", [zeros(32, 16, 3, 3), zeros(1, 32, 26, 26)],
         input_size=[28, 28],
     ),
+    **{
+        f"filter gradient {size} / {stride}": filter_gradient(size, stride)
+        for size, stride in ((1, 1), (3, 1), (3, 2), (5, 1))
+    },
+}  # fmt: skip
+# Their taps are written out, with more weights than there are registers.
+WRITTEN_OUT: dict[str, Make] = {
+    f"planes {outputs} x {kernel} / {stride} x {dilation} {of}": planes(
+        outputs, kernel, stride, dilation, symbolic, groups
+    )
+    for outputs, kernel, stride, dilation, groups in (
+        (1, 3, 1, 1, 8), (1, 3, 2, 1, 8), (1, 3, 1, 2, 1), (1, 5, 1, 1, 8), (1, 5, 2, 1, 1),
+        (2, 3, 1, 1, 1), (2, 3, 2, 1, 1), (2, 3, 1, 2, 1),
+    )
+    for of, symbolic in (("", ()), ("of any size", ANY_PLANE))
 }  # fmt: skip
 POOLS: dict[str, Make] = {
     f"{type} {kind} {size} / {stride}": pool(type, size, stride, **attrs)
@@ -135,11 +177,25 @@ ROWS: dict[str, Make] = {
 }
 FUNCTIONS = (
     "gelu", "tanh", "erf", "sigmoid", "exp", "log", "sin", "cos", "rsqrt", "relu", "silu",
-    "softplus", "log1p", "expm1", "hard_swish",
+    "softplus", "log1p", "expm1", "hard_swish", "log2", "log10", "tan", "asin", "acos", "atan",
+    "sinh", "cosh", "asinh", "acosh", "atanh", "mish", "elu", "celu", "selu", "logsigmoid",
 )  # fmt: skip
+TWO: list[Spec] = rows_of(1024, ((N, 1024), F32))
+
+
+def two_functions(F: Any, x: Any, y: Any) -> Any:
+    """The second one takes more registers than the first."""
+    return F.elementwise_mul(F.gelu(x), F.tanh(y))
+
+
 FORMULAS: dict[str, Make] = {
     **{name: on_rows(name) for name in FUNCTIONS},
-    "pow": on_rows("elementwise_pow", *rows_of(1024, ((N, 1024), F32))),
+    "pow": on_rows("elementwise_pow", *TWO),
+    "atan2": on_rows("atan2", *TWO),
+    "gelu and tanh": lambda: program_of(two_functions, *TWO),
+    "softmax of gelu and tanh": lambda: program_of(
+        lambda F, x, y: F.softmax(two_functions(F, x, y)), *TWO
+    ),
     "chain": lambda: program_of(chain, *rows_of(64, ((64,), F32), ((64,), F32), ((N, 64), F32))),
     "chosen": lambda: program_of(chosen, *rows_of(64, ((N, 64), F32), ((N, 1), F32))),
 }
