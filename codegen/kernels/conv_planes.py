@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import product as product_of
-from typing import TypeVar
+from typing import TypeAlias
 
 from llvmlite import ir
 
@@ -38,7 +38,9 @@ _SLACK = 16
 # Registers that take part in making a strided vector.
 _STRIDED = 5
 
-T, S = TypeVar("T"), TypeVar("S")
+# (row, vector, what was read there); (output, its weight).
+Pixels: TypeAlias = tuple[int, int, Value]
+Weight: TypeAlias = tuple[int, Value]
 
 
 def _planes(op: OpDesc) -> tuple[Dim, Dim, Dim]:
@@ -105,7 +107,7 @@ class _Conv:
 
         def fits(vectors: int) -> bool:
             values = rows * vectors
-            sums = self.outputs * values
+            sums: int = self.outputs * values
             return sums <= machine.conv_sums and sums + min(self.outputs, values) <= spare
 
         return max(filter(fits, range(1, machine.conv_sums + 1)), default=1)
@@ -290,14 +292,14 @@ class _Tile:
                     self.store(r)
             self.kb.keep_order()
 
-    def values(self, lines: Sequence[Operand], right: Index) -> Iterator[tuple[int, int, Value]]:
+    def values(self, lines: Sequence[Operand], right: Index) -> Iterator[Pixels]:
         """(line, vector, what is read there) for the tile's vectors of some lines."""
         kb, source, width = self.kb, self.conv.source, self.lanes.width
         for r, line in enumerate(lines):
             for v in range(self.vectors):
                 yield r, v, source.vector(line, kb.add(self.at[3], v * width), right, width)
 
-    def weights(self, tap: Index) -> Iterator[tuple[int, Value]]:
+    def weights(self, tap: Index) -> Iterator[Weight]:
         """(output, its filter's number at one tap) for the outputs of the group."""
         for output in range(self.conv.outputs):
             number = self.conv.weight(self.at[1], output, tap)
@@ -313,7 +315,7 @@ class _Tile:
             sums = self.sums[o, r, v].get()
             conv.surface.store(sums, float32, [image, channel, place], self.lanes)
 
-    def add(self, values: Iterable[tuple[int, int, Value]], tap: Index) -> None:
+    def add(self, values: Iterable[Pixels], tap: Index) -> None:
         """Add the products of what was read for (row, vector) and one tap of each output's filter.
 
         The fewer of both are kept in registers, and pass over the others one by one.
@@ -324,7 +326,9 @@ class _Tile:
             terms = (scalars.wrap(one, float32) for one in (value, weight, cell.get()))
             cell.set(scalars.fma(*terms).value)
 
-    def pairs(self, values: Iterable[T], weights: Iterable[S]) -> Iterator[tuple[T, S]]:
+    def pairs(
+        self, values: Iterable[Pixels], weights: Iterable[Weight]
+    ) -> Iterator[tuple[Pixels, Weight]]:
         if self.conv.outputs <= self.rows * self.vectors:
             kept = list(weights)
             return ((value, weight) for value in values for weight in kept)

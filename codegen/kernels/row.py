@@ -317,6 +317,6 @@ class _Pass:
         if plan.is_loaded(var, self.number):
             operand, place = self._memory(var, plan.kept[var], i)
             return lanes.load(operand, *place)
-        for one in by_need(op, rows.needs):
-            self.value(one, lanes, i, found)
-        return fused(lanes.scalars, op, [found[one] for one in op.in_vars])[0]
+        for read in by_need(op, rows.needs):
+            self.value(read, lanes, i, found)
+        return fused(lanes.scalars, op, [found[read] for read in op.in_vars])[0]
