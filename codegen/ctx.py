@@ -9,9 +9,12 @@ from llvmlite import ir
 
 from wherry.runtime.abi import ctx_offset
 
-from .index import I8, I64, POINTER, Index, IndexBuilder, Value, i64
+from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
 
+HOST_TYPE = ir.FunctionType(I32, [POINTER, I64, POINTER])
 PRINT_TYPE = ir.FunctionType(ir.VoidType(), [POINTER, I64, I64, I64, POINTER, POINTER])
+# A dtype's code, dims, data.
+Array = tuple[int, Sequence[Index], Value]
 
 
 class CtxFields:
@@ -46,3 +49,18 @@ class CtxFields:
         function = self.load("print", PRINT_TYPE.as_pointer())
         with b.if_then(b.icmp_unsigned("!=", function, ir.Constant(function.type, None))):
             b.call(function, [self.pointer, i64(site), i64(code), i64(len(dims)), sizes, data])
+
+    def host_call(self, site: Index, inputs: Sequence[Array], outputs: Sequence[Array]) -> Value:
+        """Let the caller compute arrays from others; gives 0, or an error code.
+
+        The table that it gets is described at `abi.HostFunction`.
+        """
+        b = self.builder.b
+        fields: list[Index] = [len(inputs), len(outputs)]
+        for code, dims, data in (*inputs, *outputs):
+            fields += [b.ptrtoint(data, I64), code, len(dims), *dims]
+        table = self.builder.alloca(I64, len(fields), align=8)
+        for place, value in enumerate(fields):
+            b.store(i64(value), b.gep(table, [i64(place)], True, source_etype=I64))
+        function = self.load("host_call", HOST_TYPE.as_pointer())
+        return b.call(function, [self.pointer, i64(site), table])

@@ -20,6 +20,7 @@ from wherry.runtime.abi import (
     SIGNALS_PAGE,
 )
 from wherry.schema.dtypes import int64
+from wherry.schema.host import HOST
 
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
@@ -145,6 +146,8 @@ class RunEmitter:
         }  # fmt: skip
         if op.type in structured:
             structured[op.type](op)
+        elif op.type in HOST:
+            self.host(op)
         elif op.type not in VIEWS and op.type not in EFFECTS:
             self.kernel(op)
 
@@ -235,6 +238,18 @@ class RunEmitter:
         dims = [self.builder.dim(dim) for dim in var.shape]
         data = self.pointer(self.plan.of(var))
         self.ctx.print_tensor(self.site(op), var.dtype.code, dims, data)
+
+    def host(self, op: OpDesc) -> None:
+        """Let the caller compute the op; stop where it fails."""
+        b = self.builder.b
+        inputs, outputs = (
+            [(var.dtype.code, [self.builder.dim(dim) for dim in var.shape],
+              self.pointer(self.plan.of(var))) for var in vars_]
+            for vars_ in (op.in_vars, op.out_vars)
+        )  # fmt: skip
+        code = self.ctx.host_call(self.site(op), inputs, outputs)
+        with b.if_then(b.icmp_signed("!=", code, ir.Constant(I32, 0)), likely=False):
+            b.ret(code)
 
     def assert_(self, op: OpDesc) -> None:
         b = self.builder.b

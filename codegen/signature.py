@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from wherry.ir.dims import SymDim, symbol, symbols_of
 from wherry.ir.found import Found
+from wherry.ir.opdef import get_op
 from wherry.ir.program import OpDesc, Program, Variable
 from wherry.schema.errors import OpError
+from wherry.schema.host import HOST
 from wherry.schema.native import GuardSite, Signature, Site, SymbolSource, TensorSpec
 
 
@@ -31,10 +34,13 @@ def make_signature(
 
 
 def make_site(op: OpDesc) -> Site:
-    """What the runtime says of an op that fails, or prints."""
+    """What the runtime says of an op that fails or prints, and needs for one that it computes."""
     name = op.type
     if name == "assert" and op.attrs["error"] != "AssertionError":
         name = f"raise {op.attrs['error']}"
+    if name in HOST:
+        attrs = {key: op.attrs[key] for key in get_op(name).attrs}
+        return Site(name, op.loc, json.dumps(attrs))
     return Site(name, op.loc, str(op.attrs.get("message") or ""))
 
 

@@ -44,10 +44,10 @@ _NAMES = {
     """,
     ".ops.math": """
         abs acos acosh add add_n asin asinh atan atan2 atanh cast ceil clip cos cosh deg2rad
-        divide erf exp expm1 floor floor_divide floor_mod fmax fmin heaviside increment kron
-        lerp log log10 log1p log2 maximum minimum mod multiply neg pow rad2deg reciprocal
-        remainder round rsqrt scale sigmoid sign sin sinh sqrt square stanh subtract tan tanh
-        trunc
+        digamma divide erf erfinv exp expm1 floor floor_divide floor_mod fmax fmin heaviside
+        increment kron lerp lgamma log log10 log1p log2 maximum minimum mod multiply neg pow
+        rad2deg reciprocal remainder round rsqrt scale sigmoid sign sin sinh sqrt square stanh
+        subtract tan tanh trunc
     """,
     ".ops.compare": """
         allclose bitwise_and bitwise_not bitwise_or bitwise_xor equal equal_all greater_equal
@@ -66,6 +66,8 @@ _NAMES = {
         unstack view
     """,
     ".ops.linalg": "addmm bmm dist dot inner matmul mm mv norm outer t tensordot trace",
+    ".ops.matrices": "cholesky eigvalsh inverse",
+    ".ops.integers": "gcd lcm renorm shard_index",
     ".ops.search": """
         argmax argmin argsort bincount gather gather_nd index_sample index_select masked_fill
         masked_select nonzero scatter scatter_nd scatter_nd_add searchsorted sort

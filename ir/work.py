@@ -109,6 +109,11 @@ def _sort(op: OpDesc) -> Dim:
     return 10 * _inputs(op)
 
 
+def _factor(cubes: float) -> Callable[[OpDesc], Dim]:
+    """So many operations per row, column and column again of each matrix."""
+    return lambda op: _inputs(op) * op.in_vars[0].shape[-1] * int(6 * cubes) // 6
+
+
 # By type; an op that is not here moves elements, and computes nothing.
 FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
     "fusion": _fusion, "matmul_v2": _matmul,
@@ -123,6 +128,12 @@ FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
     "true_positions": _inputs,
     "cumsum": _inputs, "cumprod": _inputs, "linear_scan": lambda op: 2 * _inputs(op),
     "index_add": _inputs, "scatter_nd_add": _inputs, "embedding_grad": _inputs,
+    "inverse": _factor(2), "determinant": _factor(2 / 3), "slogdeterminant": _factor(2 / 3),
+    "solve": _factor(2), "cholesky": _factor(1 / 3), "lu": _factor(2 / 3), "qr": _factor(2),
+    "svd": _factor(20), "eigh": _factor(9),
+    "gcd": lambda op: 30 * op.out_vars[0].type.size,
+    "lcm": lambda op: 30 * op.out_vars[0].type.size,
+    "warpctc": lambda op: 100 * _inputs(op),
     "rng_bits": lambda op: 40 * op.out_vars[0].type.size,
 }  # fmt: skip
 

@@ -57,6 +57,7 @@ ERROR_ASSERT: Final = 3
 ERROR_MEMORY: Final = 4
 ERROR_SIZE: Final = 5
 ERROR_INTERRUPT: Final = 6
+ERROR_HOST: Final = 7
 
 # A loop looks at the byte that `signals` points to, in a page of this size: a signal's number or 0.
 SIGNALS_PAGE: Final = 4096
@@ -88,6 +89,11 @@ PrintFunction: Final = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64,
     ctypes.POINTER(ctypes.c_int64), ctypes.c_void_p,
 )  # fmt: skip
+# int32 host_call(ctx *, i64 site, const i64 *table): 0, or ERROR_HOST. The table holds the numbers
+# of inputs and outputs, then for each: the address of its data, its dtype's code, rank and dims.
+HostFunction: Final = ctypes.CFUNCTYPE(
+    ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64)
+)
 PlanFunction: Final = ctypes.CFUNCTYPE(
     ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
 )

@@ -15,24 +15,15 @@ import numpy as np
 from numpy import empty, ndarray
 
 from wherry.schema.dtypes import DType, dtype_from_code
-from wherry.schema.errors import (
-    AssertError,
-    InputError,
-    ResizeError,
-    RunError,
-    WherryError,
-    error_named,
-)
+from wherry.schema.errors import InputError, RunError
 from wherry.schema.native import Signature
 from wherry.schema.output import show
 
-from . import abi, interrupt, threads
+from . import abi, host, interrupt, threads
 from .address import address_of
 from .checks import READY, Array, check_inputs, persistable_table, show_values
+from .failure import error_at, run_error
 
-_KINDS: Final[dict[int, type[WherryError]]] = {
-    abi.ERROR_ASSERT: AssertError, abi.ERROR_SIZE: InputError
-}  # fmt: skip
 # Shapes whose plans are kept. More than a service sees; little memory if it sees more.
 _KEPT_PLANS: Final = 256
 _NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
@@ -102,6 +93,7 @@ class _Call:
             abi.AllocFunction(self._alloc),
             abi.FreeFunction(self._free),
             abi.PrintFunction(self._print),
+            abi.HostFunction(self._host),
         )
         self.ctx = abi.Ctx(abi.VERSION, 0, *(_code_address(f) for f in self._callbacks))
         self.ctx.inputs, self.ctx.outputs = map(ctypes.addressof, (self.sources, self.targets))
@@ -162,6 +154,17 @@ class _Call:
             show(*([message] if message else []), array, sep="\n" if ndim else " ")
         except BaseException as error:  # ctypes would swallow it: `finish` raises it after the call
             self.failure = error
+
+    def _host(self, _ctx: int, site: int, table: Any) -> int:
+        where = self.signature.sites[site]
+        try:
+            host.compute(where.op, where.message, table)
+        except BaseException as error:  # `finish` raises it after the call
+            if isinstance(error, RunError):
+                error = error_at(RunError, f"{where.op}: {error}", where.loc)
+            self.failure = error
+            return abi.ERROR_HOST
+        return 0
 
 
 class Executable:
@@ -276,7 +279,7 @@ class Executable:
             if call.failure is not None or call.heap:
                 call.finish()
             if code:
-                raise self._run_error(call.ctx, code)
+                raise run_error(self.signature, call.ctx, code)
             if self._finds:
                 call.cut(results)
             return results
@@ -333,10 +336,8 @@ class Executable:
         failed = self._plan(*(ctypes.addressof(x) for x in (dims, sizes, memory)))
         if failed:
             guard = self.signature.guards[failed - 1]
-            line = f"\n  at {guard.loc}" if guard.loc else ""
-            error = InputError(f"{guard.message}{show_values(self.signature, values)}{line}")
-            error.loc = guard.loc
-            raise error
+            says = f"{guard.message}{show_values(self.signature, values)}"
+            raise error_at(InputError, says, guard.loc)
         outputs, at = [], 0
         for place, (spec, rank) in enumerate(zip(self._output_specs, ranks, strict=True)):
             if place not in self._overwrites:
@@ -346,31 +347,6 @@ class Executable:
             self._plans.clear()
         plan = self._plans[key] = _Plan(dims, outputs, list(memory))
         return plan
-
-    def _run_error(self, ctx: abi.Ctx, code: int) -> WherryError:
-        """The exception for an error record, with the op and the user's line."""
-        sites, at = self.signature.sites, int(ctx.error_site)
-        site = sites[at] if 0 <= at < len(sites) else None
-        index, value = int(ctx.error_index), int(ctx.error_value)
-        says = {
-            abi.ERROR_INDEX: f"index {value} is out of range, at element {index} of the indices",
-            abi.ERROR_DIVISION: f"integer division by zero, at element {index}",
-            abi.ERROR_ASSERT: f"assert failed: {site.message if site else ''}".rstrip(": "),
-            abi.ERROR_MEMORY: f"out of memory: {value} bytes could not be allocated",
-            abi.ERROR_SIZE: f"{site.message if site else ''} (with {index} and {value})".lstrip(),
-        }.get(code, f"stopped with code {code}")
-        head = f"{site.op}: " if site and site.op else ""
-        line = f"\n  at {site.loc}" if site and site.loc else ""
-        kind = _KINDS.get(code, RunError)
-        if code == abi.ERROR_SIZE:
-            head = ""
-        if site and site.op.startswith("raise "):
-            kind, head, says = error_named(site.op.removeprefix("raise ")), "", site.message
-        error = kind(f"{head}{says}{line}")
-        error.loc = site.loc if site else None
-        if isinstance(error, ResizeError):
-            error.value = value
-        return error
 
 
 def plain(array: Array) -> Array:

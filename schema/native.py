@@ -42,9 +42,9 @@ class GuardSite(NamedTuple):
 
 
 class Site(NamedTuple):
-    """A place in the Program that may stop with an error, or print.
+    """A place in the Program that may stop with an error, or print, or asks the caller.
 
-    `message` is the print's or the assert's.
+    `message` is the print's or the assert's; the attributes, as JSON, of what the caller computes.
     """
 
     op: str

@@ -81,6 +81,7 @@ from .loss import (
 )
 from .more_losses import (
     CosineEmbeddingLoss,
+    CTCLoss,
     GaussianNLLLoss,
     MultiLabelSoftMarginLoss,
     MultiMarginLoss,
@@ -170,6 +171,7 @@ __all__ = [
     "BatchNorm3D",
     "BiRNN",
     "Bilinear",
+    "CTCLoss",
     "ChannelShuffle",
     "ClipGradByGlobalNorm",
     "ClipGradByNorm",

@@ -145,7 +145,29 @@ class MultiMarginLoss(_Loss):
         super().__init__(p=p, margin=margin, weight=weight, reduction=reduction)
 
 
+class CTCLoss(Layer):
+    """`nn.functional.ctc_loss` as a layer: labels without places, of unscaled logits [T, B, C].
+
+    >>> import wherry as paddle
+    >>> logits, two = paddle.zeros([2, 1, 3]), paddle.to_tensor([2])
+    >>> labels, one = paddle.to_tensor([[1]], "int32"), paddle.to_tensor([1])
+    >>> round(paddle.nn.CTCLoss(blank=0)(logits, labels, two, one).item(), 4)
+    1.0986
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean") -> None:
+        super().__init__()
+        self.blank, self.reduction = blank, reduction
+
+    def forward(
+        self, log_probs: Tensor, labels: Tensor, input_lengths: Tensor, label_lengths: Tensor,
+        norm_by_times: bool = False,
+    ) -> Tensor:  # fmt: skip
+        return F.ctc_loss(log_probs, labels, input_lengths, label_lengths, self.blank,
+                          self.reduction, norm_by_times)  # fmt: skip
+
+
 __all__ = [
-    "CosineEmbeddingLoss", "GaussianNLLLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss",
-    "PoissonNLLLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
+    "CTCLoss", "CosineEmbeddingLoss", "GaussianNLLLoss", "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss", "PoissonNLLLoss", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
 ]  # fmt: skip

@@ -20,8 +20,11 @@ from . import (
     compound,
     creation,
     indexing,
+    integers,
     linalg,
     math,
+    matrices,
+    matrix_functions,
     numbers,
     operators,
     order,
@@ -41,9 +44,9 @@ FUNCTIONS: dict[Any, str] = {
     math: """
         add subtract multiply divide maximum minimum fmax fmin floor_divide mod remainder
         floor_mod pow exp expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh
-        cosh tanh asinh acosh atanh erf reciprocal sigmoid abs square sign floor ceil round
-        trunc neg scale clip cast lerp stanh kron atan2 heaviside deg2rad rad2deg add_n
-        increment
+        cosh tanh asinh acosh atanh erf erfinv lgamma digamma reciprocal
+        sigmoid abs square sign floor ceil round trunc neg scale clip cast lerp
+        stanh kron atan2 heaviside deg2rad rad2deg add_n increment
     """,
     compare: """
         equal not_equal less_than less_equal greater_than greater_equal logical_and logical_or
@@ -60,6 +63,11 @@ FUNCTIONS: dict[Any, str] = {
         split chunk unbind unstack slice strided_slice flip reverse roll diagonal
         repeat_interleave unflatten view rank concat stack
     """,
+    matrices: """
+        cholesky cholesky_solve eigvalsh inverse lu lu_unpack qr solve
+    """,
+    matrix_functions: "cond corrcoef cov lstsq matrix_power multi_dot pinv",
+    integers: "gcd lcm renorm",
     linalg: "matmul mm bmm mv dot inner outer addmm t norm dist trace tensordot",
     search: """
         argmax argmin argsort sort topk where nonzero masked_select masked_fill gather gather_nd
@@ -75,6 +83,7 @@ INPLACE = """
     add subtract multiply divide floor_divide mod remainder pow exp sqrt rsqrt sin cos tan tanh
     abs square floor ceil round reciprocal neg scale clip cast lerp sigmoid erf log log2 log10
     log1p expm1 asin acos atan sinh cosh masked_fill scatter tril triu cumsum trunc
+    erfinv lgamma digamma gcd lcm renorm
     index_add index_fill index_put nan_to_num frac hypot ldexp put_along_axis cumprod logit
 """
 RESHAPING = "reshape squeeze unsqueeze flatten transpose t"

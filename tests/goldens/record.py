@@ -22,6 +22,7 @@ FILES = {
     "cases": "api.npz", "cases_forms": "forms.npz", "cases_images": "images.npz",
     "cases_vision": "vision.npz", "cases_elements": "elements.npz",
     "cases_distribution": "distribution.npz",
+    "cases_linalg": "linalg.npz",
 }  # fmt: skip
 
 

@@ -46,6 +46,9 @@ COMPILED = """
     F.multi_margin_loss F.poisson_nll_loss F.gaussian_nll_loss F.npair_loss
     index_add index_fill index_put take multiplex cummax cummin kthvalue mode histogram bucketize
     nan_to_num logaddexp frac_sgn hypot ldexp logspace corners masked_index_put
+    linalg.solve_stacks linalg.cholesky linalg.qr linalg.svd linalg.eigh linalg.lu linalg.lu_unpack
+    linalg.pinv linalg.matrix_power linalg.slogdet linalg.multi_dot renorm lgamma digamma erfinv gcd
+    shard_index F.ctc_loss_mean CTCLoss
 """
 
 

@@ -40,6 +40,13 @@ CASES = [
     ("index_sample", [X, ints([0], [4], [0])], {}, "index 4 is out of range for a dim of size 4"),
     ("one_hot_v2", [ints(0, 3)], {"depth": 3}, "index 3 is out of range for a dim of size 3"),
     ("one_hot_v2", [ints(-1)], {"depth": 3}, "index -1 is out of range for a dim of size 3"),
+    ("inverse", [X[:, :3] * 0], {}, "needs matrices that have an inverse"),
+    ("solve", [X[:, :3] * 0, X], {}, "needs matrices that have an inverse"),
+    ("cholesky", [-np.eye(2)], {}, "needs positive definite matrices"),
+    ("warpctc", [X[:, None], ints([4]), ints(3), ints(1)], {}, "needs labels from 0 to 3, got .4."),
+    ("warpctc", [X[:, None], ints([1]), ints(4), ints(1)], {}, "needs input lengths from 0 to 3"),
+    ("warpctc", [X[:, None], ints([1]), ints(3), ints(2)], {}, "needs label lengths from 0 to 1"),
+    ("warpctc", [X[:, None], ints([1]), ints(3), ints(1)], {"blank": 4}, "needs a blank"),
 ]  # fmt: skip
 
 

@@ -82,6 +82,7 @@ from .loss import (
 )
 from .more_losses import (
     cosine_embedding_loss,
+    ctc_loss,
     dice_loss,
     gaussian_nll_loss,
     multi_label_soft_margin_loss,
@@ -147,6 +148,7 @@ __all__ = [
     "cosine_embedding_loss",
     "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "diag_embed",
     "dice_loss",
     "dropout",

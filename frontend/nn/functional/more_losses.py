@@ -20,6 +20,32 @@ from .common import one_hot, pairwise_distance
 from .loss import binary_cross_entropy_with_logits, reduce_loss, softmax_with_cross_entropy
 
 
+def ctc_loss(
+    log_probs: Tensor, labels: Tensor, input_lengths: Tensor, label_lengths: Tensor, blank: int = 0,
+    reduction: str = "mean", norm_by_times: bool = False,
+) -> Tensor:  # fmt: skip
+    """The loss of labels [B, L] without places, from unscaled logits [T, B, C].
+
+    `blank` is the class that stands for no label. The mean is of losses divided by their number of
+    labels; `norm_by_times` divides the gradient by the number of steps.
+
+    >>> import wherry as paddle
+    >>> logits, two = paddle.zeros([2, 1, 3]), paddle.to_tensor([2])
+    >>> labels, one = paddle.to_tensor([[1]], "int32"), paddle.to_tensor([1])
+    >>> round(paddle.nn.functional.ctc_loss(logits, labels, two, one).item(), 4)  # log(9 / 3)
+    1.0986
+    """
+    need_tensor(log_probs, "ctc_loss", "log_probs"), need_tensor(labels, "ctc_loss", "labels")
+    losses, _ = run_op(
+        "warpctc", log_probs, labels, input_lengths, label_lengths, blank=blank,
+        norm_by_times=bool(norm_by_times),
+    )  # fmt: skip
+    losses = run_op("squeeze2", losses, axes=[-1])
+    if reduction == "mean":
+        losses = losses / cast_to(label_lengths, losses.dtype)
+    return reduce_loss(losses, reduction, "ctc_loss")
+
+
 def dice_loss(
     input: Tensor, label: Tensor, epsilon: float = 1e-05, name: str | None = None
 ) -> Tensor:

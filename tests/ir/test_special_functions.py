@@ -1,0 +1,90 @@
+"""Special functions against Python's own, and against slow sums, over their whole domains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from wherry.codegen import jit
+from wherry.ir.emit import BlockEmitter, run_reference
+from wherry.ir.opdef import get_op
+from wherry.ir.program import Program
+from wherry.schema.dtypes import as_dtype
+
+
+def is_pole(x: float) -> bool:
+    return x <= 0 and x.is_integer()
+
+
+def lgamma(x: float) -> float:
+    return math.inf if is_pole(x) else math.lgamma(x)
+
+
+def digamma(x: float) -> float:
+    if math.isnan(x) or is_pole(x):
+        return math.nan
+    if x < 0.5:
+        return digamma(1 - x) - math.pi / math.tan(math.pi * (x - round(x)))
+    before = 0.0
+    while x < 60:
+        before, x = before + 1 / x, x + 1
+    r = 1 / x
+    tail = r / 2 + r**2 / 12 - r**4 / 120 + r**6 / 252 - r**8 / 240
+    return math.log(x) - tail - before
+
+
+def trigamma(x: float) -> float:
+    if math.isnan(x) or x == -math.inf:
+        return math.nan
+    if is_pole(x):
+        return math.inf
+    if x < 0.5:
+        return math.pi**2 / math.sin(math.pi * (x - round(x))) ** 2 - trigamma(1 - x)
+    before = 0.0
+    while x < 60:
+        before, x = before + 1 / x**2, x + 1
+    r = 1 / x
+    return r + r**2 / 2 + r**3 / 6 - r**5 / 30 + r**7 / 42 - r**9 / 30 + before
+
+
+def erfinv(x: float) -> float:
+    """Newton's steps on erfc, which is exact in the tails."""
+    if not -1 <= x <= 1:
+        return math.nan
+    rest = 1 - abs(x)
+    if not rest:
+        return math.copysign(math.inf, x)
+    y = 0.0
+    for _ in range(100):
+        bend = math.erfc(y) - rest if abs(x) > 0.5 else abs(x) - math.erf(y)
+        y += bend * math.sqrt(math.pi) / 2 * math.exp(y * y)
+    return math.copysign(y, x)
+
+
+FAR = np.concatenate([np.logspace(-300, 300, 601), -np.logspace(-300, 2, 303)])
+LINE = np.linspace(-7, 7, 2801)
+INSIDE = np.linspace(-1, 1, 2001)
+TAILS = np.concatenate([1 - np.logspace(-16, -1, 76), np.logspace(-300, -1, 300)])
+
+
+@pytest.mark.parametrize("name, function, points", [
+    ("lgamma", lgamma, FAR), ("lgamma", lgamma, LINE), ("digamma", digamma, LINE),
+    ("digamma", digamma, FAR[:601]), ("trigamma", trigamma, LINE),
+    ("erfinv", erfinv, INSIDE), ("erfinv", erfinv, np.concatenate([TAILS, -TAILS])),
+])  # fmt: skip
+def test_float64_and_compiled(
+    name: str, function: Callable[[float], float], points: np.ndarray
+) -> None:
+    """Relative to the value or, near the zeros of lgamma and digamma, to 1."""
+    wanted = np.array([function(float(x)) for x in points])
+    found = run_reference(get_op(name), [points], {})
+    least = 0.0 if name == "erfinv" else 1e-14
+    np.testing.assert_allclose(found, wanted, 1e-13, least)
+    program = Program()
+    x = program.global_block.add_arg("x", points.shape, as_dtype("float64"))
+    emitter = BlockEmitter(program.global_block)
+    program.global_block.results.append(emitter.emit(get_op(name), [x], {}))
+    np.testing.assert_allclose(jit(program)([points])[0], wanted, 1e-13, least)
