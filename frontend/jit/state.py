@@ -19,7 +19,7 @@ from wherry.tensor import Tensor
 from ..location import user_location
 from ..traced import Traced
 from .classes import own_method
-from .either import is_either, refuse
+from .either import is_either, parts, refuse
 from .lists import TracedList
 from .structure import Held, flatten, is_list_or_dict, unflatten
 
@@ -262,6 +262,8 @@ class ContentsPlace:
 
     def set(self, value: Any) -> None:
         # The length and the truth of such a list would tell a lie that nothing can refuse later.
+        if is_either(value):
+            _refuse_contents(value, self.label)
         need_one(value, self.label)
         if isinstance(self.owner, TracedList):
             self.owner.replace(value)
@@ -271,6 +273,23 @@ class ContentsPlace:
             self.owner.extend(value)
         else:
             self.owner.update(value)
+
+
+def _refuse_contents(value: Any, label: str) -> NoReturn:
+    """Say what a list, dict or set has on one of two ways only."""
+    _, yes, no = parts(value)
+    if isinstance(yes, dict) and isinstance(no, dict) and yes.keys() != no.keys():
+        differing = [key for key in [*yes, *no] if (key in yes) != (key in no)]
+        keys = ", ".join("(a tensor)" if is_tensor(key) else repr(key) for key in differing)
+        raise ConversionError(
+            f"a tensor decides whether this dict has the key {keys}; give it that key in every "
+            f"branch, or before the branch or loop{at_line()}"
+        )
+    if isinstance(yes, set):
+        raise ConversionError(
+            "a tensor decides what this set holds; use a list, or a mask of what counts" + at_line()
+        )
+    refuse(value, label)
 
 
 class TensorPlace:
