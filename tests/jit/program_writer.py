@@ -11,7 +11,7 @@ import random
 import re
 from typing import Final
 
-Grammar = dict[str, list[str]]
+from program_features import FEATURES, Grammar
 
 # What stands for <name>: one of the texts, filled in turn. What stands twice is twice as likely.
 BASE: Final[Grammar] = {
@@ -56,72 +56,6 @@ BASE: Final[Grammar] = {
     "last": ["<result>"],
 }  # fmt: skip
 
-
-class Feature:
-    """Names that some programs have: the lines that define them, and more alternatives."""
-
-    def __init__(self, lines: str, **grammar: list[str]) -> None:
-        self.lines = lines.strip("\n").splitlines()
-        self.grammar = grammar
-
-
-FEATURES: Final = [
-    Feature("items = [x, m]", atom=["items[0]"], scalar=["items[0].sum()"], number=["len(items)"],
-            simple=["items[0] = <vector>", "items[1] = <number>", "items[0] -= 1"],
-            last=["a, items"]),
-    Feature("table = {'v': x, 'k': 0}", atom=["table['v']"],
-            python=["table['k'] > 0", "'w' in table"],
-            number=["(table['k'] + 1) % 3", "len(table)"],
-            simple=["table['k'] = <number>", "table['v'] = <vector>", "table['k'] += 1",
-                    "table['v'] += <operand>", "table.update(k=<number>)"],
-            last=["table, flag, b"]),
-    Feature("pair = x, m", atom=["pair[0]"], number=["pair[1]"],
-            simple=["pair = <vector>, <number>", "<V>, m = pair", "pair = pair[0], n"],
-            result=["pair, s"]),
-    Feature("box = Box(x)", atom=["box.v", "box.grown(<V>)"], number=["box.k"],
-            python=["box.k > 1"],
-            simple=["box.v = <vector>", "box.k = <number>", "box.k += 1", "box.v -= <operand>"],
-            last=["a, box.v, box.k"]),
-    Feature("rows = [x]", atom=["rows[0]", "rows[-1]"], number=["len(rows)"],
-            simple=[*2 * ["rows.append(<vector>)"], "rows.append(<atom>)", "rows[0] = <vector>",
-                    "<V> = rows.pop() if len(rows) > 1 else x", "rows[-1] = <atom>"],
-            loop=["<i>, k in enumerate(list(rows))"],
-            last=["rows, a", "len(rows), b", "paddle.stack(rows).sum(0)"]),
-    Feature("counts = []", number=["len(counts)", "(counts[-1] if counts else 2)"],
-            python=["len(counts) > 1"], last=["counts, m"],
-            simple=["counts.append(<number>)", "counts.append(m)", "counts = []",
-                    "m = counts.pop() if len(counts) > 0 else n"]),
-    Feature("if <condition>:\n    d = <vector>", vector=["d + 0", "d - <operand>"],
-            simple=["d = <vector>", "d = <vector>"], result=["a, d"]),
-    # An op of an int and a float tensor has the dtype of the left one, so they do not meet.
-    Feature("e, u = paddle.to_tensor([2, -1]), paddle.to_tensor(3)",
-            atom=["(e.astype('float32') + x)"],
-            simple=["e = e + 1", "e = e * 2 % 7", "e = <vector>", "u = u + 1", "u = u // 2",
-                    "u = <scalar>", "e = (x > 0).astype('int64')", "u = m"],
-            scalar=["e.astype('float32').sum()", "paddle.to_tensor(0.5) + u"],
-            tensor=["u <compare> 2"], result=["e, s", "u, a"]),
-    Feature("a, b = x + 0, x * 2",
-            simple=["<V>[0] = <scalar>", "<V>[1:] = <small>", "<V>[m % 2] += 1", "<V>[:1] -= x[:1]",
-                    "<V>[0], <V>[1] = t, s", "<V>[<V> > 1] = 0.5"]),
-    Feature("""
-def bump(v):
-    nonlocal n, s
-    if v.sum() > n:
-        n = (n + 1) % 4
-        return v + n
-    s = s - 1
-    return v""", atom=["bump(<V>)"], vector=["bump(<atom>)"]),
-    Feature("""
-def again(v, k):
-    if k <= 0:
-        return v
-    if v.sum() > k:
-        v = v - 1
-    return again(v + k, k - 1)""", vector=["again(<V>, 2)", "again(<atom>, 1)"]),
-    Feature("near = lambda v: v - s if v.sum() > s else v + m", vector=["near(<atom>)"],
-            simple=["near = lambda v: v * 2"]),
-    Feature("", simple=["assert <tensor>", "assert s < 90, 'large'"]),
-]  # fmt: skip
 
 HELPERS: Final = [
     "if v.sum() > w:\n    return v - w\nreturn v + 1",
@@ -175,7 +109,7 @@ class Writer:
         return BOX + "\n".join(self.lines) + "\n"
 
     def line(self, depth: int, text: str) -> None:
-        self.lines.append("    " * depth + text)
+        self.lines += ["    " * depth + line for line in text.splitlines()]
 
     def fill(self, text: str) -> str:
         """Replace each <name> by one of its alternatives."""

@@ -2,10 +2,10 @@
 
     python tests/jit/random_programs.py --count 50000 --seed 1 [--compiled]
 
-Each program (`program_writer.py`) runs on a few inputs. What it returns, what it does to its
-argument, and the kind of error that it raises must be the same in both modes. Program number n of a
-seed is the same on every machine: `--seed 1 --first 4711 --count 1 --show` prints it and runs it
-alone. A program that differs is printed as small as it gets (`program_shrinker.py`).
+Each program (`program_writer.py`, `program_features.py`) runs on a few inputs. What it returns,
+what it does to its argument, and the kind of error that it raises must be the same in both modes.
+Program number n of a seed is the same on every machine: `--seed 1 --first 4711 --count 1 --show`
+prints it and runs it alone; one that differs is printed as small as `program_shrinker.py` gets it.
 """
 
 from __future__ import annotations
