@@ -132,36 +132,45 @@ def conv2d(kb: KernelBuilder, result: Result) -> None:
     _each_block(kb, x.shape[0], place, product_of, None if in_place else fill)
 
 
-@lowers("conv2d_input_grad", scratch=_input_grad_scratch)
-def input_grad(kb: KernelBuilder) -> None:
-    """out[c, p] = filter[c, (o, tap)] times the spread gradient's windows, taps in reverse."""
-    w, g, out = kb.input("Filter"), kb.input("Grad"), kb.output()
-    place = _geometry(kb.op, out.shape[2:], w.shape[2:])
-    taps, pixels = product(w.shape[2:]), product(out.shape[2:])
+@lowers_head("conv2d_input_grad", scratch=_input_grad_scratch)
+def input_grad(kb: KernelBuilder, result: Result) -> None:
+    """out[c, p] = filter[c, (o, tap)] times the spread gradient's windows, taps in reverse.
+
+    It is the convolution of a `conv2d_transpose` too.
+    """
+    w, g, sizes = kb.input("Filter"), kb.input("Grad"), result.shape[2:]
+    place = _geometry(kb.op, sizes, w.shape[2:])
+    taps, pixels = product(w.shape[2:]), product(sizes)
     outputs, channels = w.shape[0] // place.groups, w.shape[1]
+    surface = result.over(1, 1, 2)
     planes = Gather(kb, _spread(w.shape, place), outputs * taps, g.dtype)
 
     def column(j: Index) -> Index:
-        return planes.at(0, *unravel(kb, j, out.shape[2:]))
+        return planes.at(0, *unravel(kb, j, sizes))
 
     def row(o: Index, i: Index, j: Index) -> Index:
         back = (kb.sub(k - 1, tap) for k, tap in zip(place.kernel, (i, j), strict=True))
         return planes.at(o, *times(kb, tuple(back), place.dilations))
 
     def product_of(number: Index) -> Product:
-        _, group = _image_and_group(kb, number, place)
+        image, group = _image_and_group(kb, number, place)
         base = kb.mul(group, kb.dim(outputs * channels * taps))
+
+        def store(i: Index, j: Index, sums: Value, chosen: Lanes) -> None:
+            channel = kb.add(kb.mul(group, kb.dim(channels)), i)
+            surface.store(sums, planes.dtype, (image, channel, j), chosen)
+
         return Product(
             kb, kb.dim(channels), kb.dim(pixels), kb.dim(outputs), kb.dim(taps),
             Left(w, base, kb.dim(taps), kb.dim(channels * taps), 1),
             Right(planes.packer(column, row, (outputs, *w.shape[2:]), kb.dim(pixels))),
-            _Matrix(kb, out, kb.mul(number, kb.dim(channels * pixels)), kb.dim(pixels)).store,
+            store, result.is_long,
         )  # fmt: skip
 
     def fill(number: Index) -> None:
         planes.fill_spread(g, kb.mul(number, kb.dim(outputs * product(g.shape[2:]))), place)
 
-    _each_block(kb, out.shape[0], place, product_of, fill)
+    _each_block(kb, result.shape[0], place, product_of, fill)
 
 
 @lowers("conv2d_filter_grad", scratch=_filter_grad_scratch)

@@ -18,7 +18,14 @@ from .fusion import is_fusible, make_fusion
 
 # The ops whose lowerings give their results to an epilogue.
 HEADS: Final = frozenset(
-    {"matmul_v2", "conv2d", "conv2d_blocked", "conv2d_planes", "depthwise_blocked"}
+    {
+        "matmul_v2",
+        "conv2d",
+        "conv2d_input_grad",
+        "conv2d_blocked",
+        "conv2d_planes",
+        "depthwise_blocked",
+    }
 )
 MAX_OPS = 24
 MAX_OPERANDS = 8

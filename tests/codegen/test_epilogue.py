@@ -161,6 +161,23 @@ def test_a_convolution_with_bias_and_residual() -> None:
     check([random(2, 4, 7, 5), random(6, 2, 3, 3), random(6, 1, 1), random(2, 6, 7, 5)], build)
 
 
+@pytest.mark.parametrize("symbolic", [[], [(0, 0), (0, 2), (0, 3)]])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_transposed_convolution_with_bias_and_residual(
+    groups: int, symbolic: list[tuple[int, int]]
+) -> None:
+    def build(F: BlockEmitter, args: list[Variable]) -> list[Variable]:
+        x, w, bias, factor = args
+        attrs = {"strides": [2, 2], "paddings": [1, 1], "output_padding": [1, 0]}
+        value = F.elementwise_add(F.conv2d_transpose(x, w, groups=groups, **attrs), bias)
+        return [F.gelu(F.elementwise_mul(value, factor)), value]
+
+    for channels in (2, 34):
+        outputs = channels // groups
+        arrays = [random(3, 4, 7, 5), random(4, outputs, 3, 3), random(channels, 1, 1)]
+        check([*arrays, random(3, 1, 1, 1)], build, [*symbolic, *[(3, 0)] * bool(symbolic)])
+
+
 def test_the_output_takes_the_residuals_memory_and_not_the_factors() -> None:
     def build(F: BlockEmitter, args: list[Variable]) -> list[Variable]:
         x, y = (F.tanh(arg) for arg in args)

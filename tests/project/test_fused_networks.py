@@ -74,6 +74,31 @@ def separable() -> nn.Layer:
     )
 
 
+def transposed(channels, outputs, kernel, *after: nn.Layer, **attrs) -> nn.Layer:
+    conv = nn.Conv2DTranspose(channels, outputs, kernel, **attrs)
+    return nn.Sequential(conv, nn.BatchNorm2D(outputs), *after)
+
+
+class Joined(nn.Layer):
+    """A step of a U-Net: what comes from below is added to what went past."""
+
+    def __init__(self):
+        super().__init__()
+        self.down, self.up = nn.Conv2D(16, 32, 2, stride=2), transposed(32, 16, 2, stride=2)
+
+    def forward(self, x):
+        return F.relu(self.up(F.relu(self.down(x))) + x)
+
+
+def decoder() -> nn.Layer:
+    return nn.Sequential(
+        transposed(16, 8, 4, nn.ReLU(), stride=2, padding=1),
+        transposed(8, 8, 3, nn.GELU(), groups=2),
+        nn.Conv2DTranspose(8, 3, 4, stride=2, padding=1),
+        nn.Sigmoid(),
+    )
+
+
 def along_one_axis() -> nn.Layer:
     return nn.Sequential(nn.Conv1D(8, 16, 3, padding=1), nn.BatchNorm1D(16), nn.ReLU())
 
@@ -97,6 +122,12 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Layer], list[int | None], int]] = {
     "in groups": (lambda: conv_norm(16, 32, 3, nn.Hardswish(), groups=2), IMAGE, 1),
     "few outputs": (lambda: conv_norm(16, 4, 3, nn.Sigmoid()), IMAGE, 1),
     "along one axis": (along_one_axis, [None, 8, 50], 1),
+    "transposed": (decoder, IMAGE, 3),
+    "transposed, of known size": (decoder, [1, 16, 20, 20], 3),
+    "transposed, with a residual": (Joined, IMAGE, 2),
+    "transposed along one axis": (
+        lambda: nn.Sequential(nn.Conv1DTranspose(8, 16, 4, stride=2), nn.ReLU()), [None, 8, 50], 1
+    ),
     "cast": (lambda: Half(conv_norm(16, 32, 3)), IMAGE, 1),
     "product": (Projected, [None, 64], 1),
     "product of known size": (Projected, [4, 64], 1),
