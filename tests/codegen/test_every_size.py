@@ -75,6 +75,15 @@ def filter_gradient(stride: int) -> Case:
     return Case("conv2d_filter_grad", inputs, [(0, 3), (1, 3)], attrs, 1e-4, 1e-4)
 
 
+def input_gradient(outputs: int, kernel: int, groups: int = 1, **attrs: Any) -> Case:
+    """As a transposed convolution, whose size the image tells; its rows are the outputs."""
+    filters = draw(4, outputs // groups, 2, kernel)
+    return Case(
+        "conv2d_transpose", lambda w: [draw(1, 4, 2, w), filters], [(0, 0), (0, 3)],
+        {"groups": groups, **attrs}, 1e-4,
+    )  # fmt: skip
+
+
 def along(op: str, *shape: int, at: Sequence[int], **attrs: Any) -> Case:
     """An op on one array whose sizes at some axes vary together."""
 
@@ -113,6 +122,14 @@ CASES: dict[str, Case] = {
         "conv2d_planes", 6, 6, 3, groups=3, dilations=[1, 3], paddings=[1, 1, 3, 3]
     ),
     **{f"filter gradient / {s}": filter_gradient(s) for s in (1, 3)},
+    **{
+        f"input gradient {outputs} x {kernel} / {stride}": input_gradient(
+            outputs, kernel, strides=[1, stride]
+        )
+        for outputs, kernel, stride in ((1, 3, 1), (7, 1, 1), (17, 3, 1), (31, 3, 2), (6, 5, 3))
+    },
+    "input gradient dilated": input_gradient(10, 3, groups=2, dilations=[1, 3], strides=[2, 1]),
+    "input gradient inside": input_gradient(5, 3, paddings=[0, 0, 1, 1], output_padding=[0, 0]),
     **{
         f"{kind} pool / {stride}": along(
             f"{kind}_pool2d", 1, 2, 3, 1, at=[3], ksize=[2, 3], strides=[1, stride], paddings=[1, 1]

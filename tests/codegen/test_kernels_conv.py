@@ -33,6 +33,13 @@ def test_sizes(size: int, symbolic: bool) -> None:
     check_all(random(1, 4, size, size), random(18, 4, 1, 1), symbolic)
 
 
+@pytest.mark.parametrize("width", [1, 2, 4, 5, 8, 9, 15, 16, 17, 31, 33, 48, 65])
+def test_input_gradients_of_known_widths(width: int) -> None:
+    """Around the vectors and tiles of every machine; all widths that the call tells have a test."""
+    w, g = random(7, 15, 1, 3), random(1, 7, 2, width)
+    check("conv2d_input_grad", w, g, input_size=[2, width + 2], rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("algorithm", ["SAME", "VALID"])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_padding_algorithms(algorithm: str, stride: int) -> None:
