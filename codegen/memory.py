@@ -73,6 +73,8 @@ class MemoryPlan:
     """The result: a Buffer per Variable, scratch memory per op, the arena's size in bytes.
 
     `at_home` are the outputs, by number, that are computed in the input that they overwrite.
+    `rounding` is how many bytes at most the arena has between slots, whose sizes only the call
+    tells, so that each begins at a cache line.
     """
 
     buffers: dict[Variable, Buffer] = field(default_factory=dict)
@@ -80,6 +82,7 @@ class MemoryPlan:
     carried: dict[OpDesc, list[Buffer]] = field(default_factory=dict)
     arena: list[Buffer] = field(default_factory=list)
     arena_size: Dim = 0
+    rounding: int = 0
     at_home: set[int] = field(default_factory=set)
 
     def of(self, var: Variable) -> Buffer:
@@ -319,6 +322,7 @@ class _Planner:
             for buffer in slot.buffers:
                 buffer.offset = self.plan.arena_size
             self.plan.arena_size = self.plan.arena_size + packing.aligned(slot.size)
+        self.plan.rounding = len(slots) * (ARENA_ALIGNMENT - 1)
         self.pack(known, 1)
 
     def pack(self, members: Sequence[tuple[Buffer, packing.Block]], unit: Dim) -> None:

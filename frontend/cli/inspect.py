@@ -88,6 +88,9 @@ def arena_lines(memory: MemoryPlan) -> Iterator[str]:
     given = ", where " + ", ".join(f"{k} = {v}" for k, v in symbols.items()) if symbols else ""
     share = f": {size / live:.2f} times as much" if live else ""
     yield f"the largest live set: {amount(live)} bytes, the arena {amount(size)}{given}{share}"
+    if memory.rounding:
+        more = f"at most {memory.rounding} bytes more"
+        yield f"where a symbol is small, {more}: values of such sizes begin at cache lines"
 
 
 def amount(number: Dim) -> str:

@@ -11,9 +11,9 @@ from wherry.cli import main
 
 
 class Net(paddle.nn.Layer):
-    def __init__(self):
+    def __init__(self, width):
         super().__init__()
-        self.linear = paddle.nn.Linear(32, 64)
+        self.linear = paddle.nn.Linear(32, width)
 
     def forward(self, x):
         y = self.linear(x)
@@ -23,8 +23,8 @@ class Net(paddle.nn.Layer):
 
 @pytest.fixture
 def saved(tmp_path):
-    def save(batch: int | None) -> str:
-        net = Net()
+    def save(batch: int | None, width: int = 64) -> str:
+        net = Net(width)
         net.eval()
         spec = [paddle.static.InputSpec([batch, 32], "float32", "x")]
         paddle.jit.save(net, str(tmp_path / "net"), input_spec=spec)
@@ -70,6 +70,13 @@ def test_sizes_that_are_not_known_are_formulas(saved, capsys):
     text = shown(capsys, saved(None), "--kernels")
     assert re.search(r"\*\w+ \+ \d+ bytes moved|\d+\*\w+ FLOPs", text)
     assert "= 64: " in text
+
+
+def test_it_says_what_cache_lines_may_take(saved, capsys):
+    """In a batch of any size a value of 40 bytes per row lies between the kernels."""
+    text = shown(capsys, saved(None, width=10), "--kernels")
+    assert re.search(r"at most \d+ bytes more: values of such sizes begin at cache lines", text)
+    assert "cache lines" not in shown(capsys, saved(4, width=10), "--kernels")
 
 
 def test_text_and_kernels_exclude_each_other(saved, capsys):
