@@ -13,7 +13,7 @@ from wherry.schema.dtypes import DType
 from wherry.schema.errors import ConversionError
 
 from .location import user_location
-from .tensor import Tensor
+from .tensor import Tensor, ZeroDimError
 
 if TYPE_CHECKING:
     from .jit.tracer import ProgramTracer
@@ -141,7 +141,7 @@ class Traced(Tensor):
 
     def __len__(self) -> int:
         if not self.ndim:
-            raise TypeError("len() of a 0-D tensor")
+            raise ZeroDimError("len() of a 0-D tensor is wrong")
         size = self.variable.shape[0]
         if isinstance(size, SymDim):
             size = int(self.shape[0])
@@ -149,7 +149,7 @@ class Traced(Tensor):
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.ndim:
-            raise TypeError("iteration over a 0-D tensor")
+            raise ZeroDimError("iteration over a 0-D tensor is wrong")
         return (self[i] for i in range(len(self)))
 
     def __eq__(self, other: Any) -> Any:

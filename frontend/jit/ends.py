@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from wherry.schema.errors import Loc, WherryError
+from wherry.tensor import ZeroDimError
 
 from ..traced import Traced
 from .report import frame_of, line_of
@@ -73,6 +74,8 @@ def _is_of_the_call(error: Exception) -> bool:
     """Whether Python raises it, of values that the code has; a wrong shape is a mistake to tell at
     once, and so is what cannot be converted.
     """
+    if isinstance(error, ZeroDimError):
+        return True
     return not isinstance(error, (WherryError, RecursionError))
 
 
@@ -121,7 +124,7 @@ def unset_text(name: str) -> str:
 
 def emit_error(build: ProgramTracer, holds: Traced, error: BaseException) -> None:
     """End the call with this error unless `holds`. Its line is that of the `raise`, if any."""
-    kind = type(error)
+    kind = AssertionError if isinstance(error, ZeroDimError) else type(error)
     name = kind.__name__ if kind.__module__ == "builtins" else kind.__qualname__
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     build.emit("assert", holds, [], message=message, error=name)

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from wherry.ir.dims import SymDim
 from wherry.schema.errors import ConversionError
-from wherry.tensor import Tensor
+from wherry.tensor import Tensor, ZeroDimError
 
 from ..traced import Traced
 from .classes import own_method
@@ -73,7 +73,7 @@ def indexed(value: Any) -> Indexed | None:
         return value.indexed()  # type: ignore[no-any-return]
     if isinstance(value, Traced):
         if not value.ndim:
-            raise TypeError("iteration over a 0-D tensor")
+            raise ZeroDimError("iteration over a 0-D tensor is wrong")
         return Indexed(value.shape[0], lambda i: value[i])
     return None
 
