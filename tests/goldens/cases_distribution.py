@@ -58,5 +58,52 @@ def _discrete() -> None:
         a).probs(i), positive(2, 3), ints(0, 2))  # fmt: skip
 
 
-for _family in (_continuous, _discrete):
+def _all_of(one: Any, x: Any) -> list[Any]:
+    """A transform there and back, with its slopes."""
+    y = one.forward(x)
+    return [y, one.inverse(y), one.forward_log_det_jacobian(x), one.inverse_log_det_jacobian(y)]
+
+
+def _transforms() -> None:
+    def pointwise(p: Any, x: Any, scale: Any) -> list[Any]:
+        d = p.distribution
+        power = _all_of(d.PowerTransform(scale), x.abs() + 0.1)
+        affine = d.AffineTransform(x, x.abs() + scale)
+        found = [d.ExpTransform(), d.SigmoidTransform(), d.TanhTransform(), affine]
+        return [*power, *(value for one in found for value in _all_of(one, x))]
+
+    def events(p: Any, x: Any) -> list[Any]:
+        d = p.distribution
+        found = [
+            d.StickBreakingTransform(),
+            d.ReshapeTransform((2, 3), (3, 2)),
+            d.IndependentTransform(d.ExpTransform(), 1),
+            d.StackTransform([d.ExpTransform(), d.TanhTransform()]),
+            d.ChainTransform([d.TanhTransform(), d.IndependentTransform(d.ExpTransform(), 1)]),
+        ]
+        soft = d.SoftmaxTransform()
+        return [
+            soft.forward(x),
+            soft.inverse(soft.forward(x)),
+            d.AbsTransform().forward(x),
+            *d.AbsTransform().inverse(x.abs()),
+            *(value for one in found for value in _all_of(one, x)),
+        ]
+
+    def distributions(p: Any, loc: Any, scale: Any) -> list[Any]:
+        d = p.distribution
+        normal, y = d.Normal(loc, scale), p.nn.functional.sigmoid(loc + 0.3)
+        mapped = d.TransformedDistribution(
+            normal, [d.AffineTransform(loc, scale), d.SigmoidTransform()]
+        )
+        own = d.Independent(normal, 1)
+        both = d.TransformedDistribution(own, [d.TanhTransform()])
+        return [mapped.log_prob(y), own.log_prob(y), own.entropy(), own.mean, both.log_prob(y)]
+
+    case("distribution.transforms", pointwise, (2, 3), positive(3))
+    case("distribution.transforms_of_events", events, (2, 3), grad=False)
+    case("distribution.transformed", distributions, (2, 3), positive(2, 3))
+
+
+for _family in (_continuous, _discrete, _transforms):
     _family()

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,12 @@ MAY_IMPORT = {
 LIBRARIES = {"llvmlite": "codegen", "gast": "frontend", "flatbuffers": "schema"}
 
 
+@cache
 def sources(room: str) -> list[Path]:
     return [path for path in (ROOT / room).rglob("*.py") if "__pycache__" not in path.parts]
 
 
+@cache
 def imported_modules(path: Path) -> set[str]:
     """Absolute names of the modules that a file imports, at any depth of its code."""
     found = set()
