@@ -194,8 +194,56 @@ class AdaptiveMaxPool3D(_AdaptiveMax):
     function = "adaptive_max_pool3d"
 
 
+class _Unpool(Layer):
+    """A layer that undoes max pooling with the arguments it was made with."""
+
+    function: str
+    format: str
+
+    def __init__(
+        self, kernel_size: Any, stride: Any = None, padding: Any = 0,
+        data_format: str | None = None, output_size: Any = None, name: str | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self._arguments = {
+            "kernel_size": kernel_size, "stride": stride, "padding": padding,
+            "data_format": data_format or self.format, "output_size": output_size,
+        }  # fmt: skip
+
+    def forward(self, x: Tensor, indices: Tensor) -> Tensor:
+        out: Tensor = getattr(F, self.function)(x, indices, **self._arguments)
+        return out
+
+    def extra_repr(self) -> str:
+        return f"output_size={self._arguments['output_size']}"
+
+
+class MaxUnPool1D(_Unpool):
+    """Sequences from the maxima of windows and where they were."""
+
+    function, format = "max_unpool1d", "NCL"
+
+
+class MaxUnPool2D(_Unpool):
+    """Images from the maxima of windows and where they were.
+
+    >>> import wherry as paddle
+    >>> x = paddle.to_tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
+    >>> paddle.nn.MaxUnPool2D(2)(*paddle.nn.MaxPool2D(2, return_mask=True)(x)).tolist()
+    [[[[0.0, 0.0], [0.0, 4.0]]]]
+    """
+
+    function, format = "max_unpool2d", "NCHW"
+
+
+class MaxUnPool3D(_Unpool):
+    """Volumes from the maxima of windows and where they were."""
+
+    function, format = "max_unpool3d", "NCDHW"
+
+
 __all__ = [
     "AdaptiveAvgPool1D", "AdaptiveAvgPool2D", "AdaptiveAvgPool3D", "AdaptiveMaxPool1D",
     "AdaptiveMaxPool2D", "AdaptiveMaxPool3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "MaxPool1D",
-    "MaxPool2D", "MaxPool3D",
+    "MaxPool2D", "MaxPool3D", "MaxUnPool1D", "MaxUnPool2D", "MaxUnPool3D",
 ]  # fmt: skip

@@ -149,6 +149,19 @@ def _losses() -> None:
         x, y, v.detach(), True, 0.5, "none")], x, x, positive(2, 5))  # fmt: skip
 
 
+def _unpooled(p: Any, x: Any, axes: int, **options: Any) -> Any:
+    f = p.nn.functional
+    out, at = getattr(f, f"max_pool{axes}d")(x, 2, return_mask=True)
+    return getattr(f, f"max_unpool{axes}d")(out, at, 2, **options)
+
+
+def _unpools() -> None:
+    case("F.max_unpool1d", lambda p, x: _unpooled(p, x, 1), (2, 3, 6))
+    case("F.max_unpool2d", lambda p, x: _unpooled(p, x, 2), (2, 3, 4, 6))
+    case("F.max_unpool2d_size", lambda p, x: _unpooled(p, x, 2, output_size=[5, 7]), (2, 1, 5, 7))
+    case("F.max_unpool3d", lambda p, x: _unpooled(p, x, 3), (1, 2, 4, 2, 4))
+
+
 def _weight_normed(p: Any, x: Any, dim: Any) -> list[Any]:
     net = p.nn.Linear(3, 4)
     net.weight.set_value(np.cos(np.arange(12, dtype="float32")).reshape(3, 4))
@@ -175,5 +188,5 @@ def _weights() -> None:
     case("nn.utils.spectral_norm", _spectral_normed, (2, 3), grad=False)
 
 
-for _family in (_volumes, _pools, _grids, _patches, _channels, _losses, _weights):
+for _family in (_volumes, _pools, _grids, _patches, _channels, _losses, _unpools, _weights):
     _family()

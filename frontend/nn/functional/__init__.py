@@ -111,6 +111,11 @@ from .pooling import (
     max_pool1d,
     max_pool2d,
 )
+from .unpool import (
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
 from .vision import interpolate, upsample
 from .volume import (
     adaptive_avg_pool3d,
@@ -188,6 +193,9 @@ __all__ = [
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
     "maxout",
     "mish",
     "mse_loss",
