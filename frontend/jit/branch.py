@@ -14,6 +14,7 @@ from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .choices import is_known
 from .classes import own_method
 from .either import Either, Missing, lift
 from .ends import BranchEnds, emit_error, ending
@@ -21,7 +22,20 @@ from .explain import record
 from .lists import is_stored
 from .merge import Merger
 from .sizes import Size
-from .state import CellPlace, Place, Seen, at_line, cells_of, is_poison, outlives, seen
+from .state import (
+    UNSET,
+    CellPlace,
+    ContentsPlace,
+    Place,
+    Seen,
+    at_line,
+    cells_of,
+    is_poison,
+    is_traced,
+    outlives,
+    seen,
+)
+from .structure import Held, flatten
 from .tracer import Frame, ProgramTracer
 
 Body = Callable[[], Any]
@@ -117,7 +131,8 @@ def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence
         (place, merger.merge(place.label, yes.after(place), no.after(place))) for place in known
     ]
     one_goes_on = (yes.error is None) != (no.error is None)
-    written = {**yes.forget(known), **no.forget(known)}
+    made = {**yes.made(), **no.made()} if one_goes_on else {}
+    written = {**made, **yes.forget(known), **no.forget(known)}
     while written:
         _, (place, before) = written.popitem()
         # What only the branch itself knew of is gone with it, unless it is the branch that goes on.
@@ -174,6 +189,20 @@ class _Side:
                 journal.undo()
                 for place, value in before:
                     place.set(value)
+
+    def made(self) -> dict[Any, tuple[Place, Any]]:
+        """The contents of lists and dicts with tensors of this branch, which go on with it."""
+        found: dict[Any, tuple[Place, Any]] = {}
+        pending = [leaf for value in self.values.values() for leaf in flatten(value.copy)[1]]
+        while pending:
+            held = pending.pop()
+            if type(held) is Held:
+                leaves = flatten(held.copy)[1]
+                pending += leaves
+                if any(is_traced(leaf) and not is_known(leaf) for leaf in leaves):
+                    place = ContentsPlace(held.origin)
+                    found[place.key] = place, UNSET
+        return found
 
     def forget(self, known: Sequence[Place]) -> dict[Any, tuple[Place, Any]]:
         """Let go of the objects in these places; returns the other places that were written, with

@@ -234,7 +234,38 @@ def a_view_that_is_read_before_the_write(x: Any, n: Any) -> Any:
     return rows, last
 
 
+def lists_of_the_branch_that_goes_on(x: Any, n: Any) -> Any:
+    if n > 3:
+        raise ValueError("too many")
+    else:
+        items = [x * 2]
+        table = {"items": items, "pair": ([x + 1], x)}
+    if n > 1:
+        kept = [[x + 1], x]
+    else:
+        if n > 0:
+            raise ValueError("one")
+        kept = [[x], x * n]
+    table["items"].append(x)
+    items[0] = items[0] + 1
+    table["pair"][0].append(items[0])
+    return items, table, kept
+
+
+def an_object_of_the_branch_that_goes_on(x: Any, n: Any) -> Any:
+    if n > 3:
+        raise ValueError("too many")
+    else:
+        box = Box()
+        box.items, box.total = [x * 2], x + n
+    same = box
+    same.total = box.total + 1
+    box.items.append(same.total)
+    return box.items, box.total
+
+
 CASES = [
+    lists_of_the_branch_that_goes_on, an_object_of_the_branch_that_goes_on,
     written_after_it_was_bound_anew, the_argument_in_the_first_round_only, swapped_by_each_round,
     one_new_tensor_under_two_names, one_new_tensor_behind_a_loop, one_new_tensor_of_a_branch,
     bound_anew_in_some_rounds, asked_for_with_is, in_nested_loops, behind_one_another,
