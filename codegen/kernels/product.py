@@ -16,7 +16,7 @@ from wherry.ir.dims import Dim
 from wherry.schema.dtypes import DType
 
 from ..builder import KernelBuilder
-from ..index import Index
+from ..index import Index, Value
 from ..operand import Operand
 from .panels import PANEL_BYTES, SLACK, Matrix, Slots, lanes, pack, sum_dtype
 from .tile import Store, Strip, Tile
@@ -30,8 +30,9 @@ _SHARE_TILES = 16
 # Tiles for the rows that are left where it is not known how many: few, for each is code.
 _REST = (4, 1)
 # Up to so many tiles of rows the first one packs the panels: a pass of its own would take long
-# beside them, and more code would not pay beside more.
-_FEW_TILES = 24
+# beside them, and more code would not pay beside more. Where the call tells how many there are both
+# are there, and fewer are few.
+_FEW_TILES, _FEW_TOLD = 24, 4
 # Rows so many bytes apart lie in few sets of the first-level cache.
 _CONFLICT = 4096
 
@@ -156,10 +157,22 @@ class Product:
 
     @cached_property
     def copies(self) -> bool:
-        """Whether the first tile of rows reads them where they lie, and copies them for others."""
-        few = self.row_tiles is not None and self.row_tiles <= _FEW_TILES
+        """Whether the first tile of rows reads them where they lie, and copies them for others.
+
+        A tile that does both has no registers for distances that only the call tells.
+        """
+        is_known = isinstance(self.columns, int) and isinstance(self.depth, int)
+        few = is_known if self.row_tiles is None else self.row_tiles <= _FEW_TILES
         whole = self.rows_of_block is self.rows
         return self.right.place is not None and not self.in_place and few and whole
+
+    @cached_property
+    def is_copying(self) -> Value | None:
+        """Whether it does so in this call, where that depends on it."""
+        if isinstance(self.rows, int):
+            return None
+        above = self.kb.compare(">=", self.rows, self.tile_rows)
+        return self.kb.b.and_(above, self.kb.compare("<=", self.rows, _FEW_TOLD * self.tile_rows))
 
     @cached_property
     def rows_of_block(self) -> Index:
@@ -203,10 +216,18 @@ class Product:
         for size, start, stop in self._runs():
             from_, to = self._within(start, stop, top, bottom)
             if self.copies and start == 0:
-                self._tiles(0, size, first, last, True)
-                from_ = size
+                from_ = self._copy(size, first, last)
             with kb.loop(to, from_, size) as i:
                 self._tiles(i, size, first, last, False)
+
+    def _copy(self, size: int, first: Index, last: Index) -> Index:
+        """The first tile of rows, which packs the panels; the first row behind it."""
+        if self.is_copying is None:
+            self._tiles(0, size, first, last, True)
+            return size
+        with self.kb.when(self.is_copying):
+            self._tiles(0, size, first, last, True)
+        return self.kb.select(self.is_copying, size, 0)
 
     def _within(self, start: Index, stop: Index, top: Index, bottom: Index) -> tuple[Index, Index]:
         if bottom is self.rows:
@@ -262,14 +283,27 @@ class Product:
         kb, right = self.kb, self.right
         start, stop = kb.mul(first, self.width), kb.minimum(kb.mul(last, self.width), self.columns)
         count = kb.sub(stop, start)
-        if not (self.in_place or self.copies):
+
+        def fill() -> None:
             right.fill(start, count, self._slots)
-            return
-        rest = kb.rem(count, self.width)
+
+        def fill_last() -> None:
+            self._pack_last(stop, kb.rem(count, self.width), kb.sub(kb.sub(last, first), 1))
+
+        if not (self.in_place or self.copies):
+            fill()
+        elif self.in_place or self.is_copying is None:
+            fill_last()
+        else:
+            kb.either(self.is_copying, fill_last, fill)
+
+    def _pack_last(self, stop: Index, rest: Index, slot: Index) -> None:
+        """The panel that is not full, of `rest` columns before `stop`."""
+        kb = self.kb
         if not (isinstance(rest, int) and rest == 0):
             with kb.when(kb.ne(rest, 0)):
-                memory = self._slots.panel(kb.sub(kb.sub(last, first), 1))
-                right.fill(kb.sub(stop, rest), rest, Slots(kb, memory, self.depth, self.width))
+                slots = Slots(kb, self._slots.panel(slot), self.depth, self.width)
+                self.right.fill(kb.sub(stop, rest), rest, slots)
 
     def _packed(self, slot: Index) -> Strip:
         """The panel in a slot of the block's memory."""

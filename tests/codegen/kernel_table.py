@@ -87,6 +87,7 @@ PRODUCTS: dict[str, Make] = {
     "transposed": product(336, 288, 100, trans_y=True),
     "transposed left": product(336, 288, 100, trans_x=True),
     "any size": product(64, 64, 64, [(0, 0), (0, 1), (1, 0), (1, 1)]),
+    "any rows": product(64, 288, 100, [(0, 0)]),
     "batched": partial(build, "matmul_v2", [zeros(4, 64, 64), zeros(4, 64, 64)]),
     **{f"{m} rows": product(m, 1024, 300) for m in (1, 4, 8)},
     **{f"{m} rows transposed": product(m, 1024, 304, trans_y=True) for m in (1, 4, 8)},

@@ -58,6 +58,12 @@ def few(rows: int, *, y: bool = False) -> Case:
     )  # fmt: skip
 
 
+def by_large_matrix() -> Case:
+    """Up to some tiles of rows the first one packs the panels, of which the last is not full."""
+    y = draw(400, 520)
+    return Case("matmul_v2", lambda m: [draw(m, 400), y], [(0, 0)], {}, 1e-4, 1e-4)
+
+
 def image(op: str, channels: int, outputs: int, kernel: int, groups: int = 1, **attrs: Any) -> Case:
     """A convolution of an image whose width varies, with paddings that keep it at least 1."""
     filters = draw(outputs, channels // groups, kernel, kernel)
@@ -106,6 +112,7 @@ CASES: dict[str, Case] = {
     **{f"{m} rows {'y' * y}": few(m, y=y) for m in (1, 3, 8) for y in (False, True)},
     "dots": Case("matmul_v2", lambda n: [draw(n, n), draw(n, 1)], [(0, 0), (0, 1), (1, 0)], {},
                  1e-4),
+    "rows by a large matrix": by_large_matrix(),
     "stacks": Case("matmul_v2", lambda n: [draw(2, n, 5), draw(2, 5, n)], [(0, 1), (1, 2)], {},
                    1e-4),
     "conv 3 x 3": image("conv2d", 5, 7, 3),
