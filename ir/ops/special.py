@@ -133,31 +133,25 @@ def _erfinv_formula(b: ScalarBuilder, x: Scalar) -> Scalar:
     return b.select(b.eq(b.abs(x), 1.0), x * INF, found)
 
 
+_SAMPLES = [
+    sample(f32(3, 4, low=0.1, high=4.0)), sample(f64(9, low=-3.9, high=-3.1)), sample(f32(0)),
+    sample(lit(2.5)),
+]  # fmt: skip
+
 op(
     "lgamma", "X", infer=floats, **_rules(_lgamma_formula),
     grad=unary(lambda F, g, x, out: F.elementwise_mul(g, F.digamma(x))),
-    samples=[
-        sample(f32(3, 4, low=0.1, high=4.0)), sample(f64(9, low=-3.9, high=-3.1)),
-        sample(f32(0)), sample(lit(2.5)),
-        sample(lit([NAN, INF, -INF, 0.0, -1.0, 1e30]), grad=False),
-    ],
+    samples=[*_SAMPLES, sample(lit([NAN, INF, -INF, 0.0, -1.0, 1e30]), grad=False)],
 )  # fmt: skip
 op(
     "digamma", "X", infer=floats, **_rules(_digamma_formula),
     grad=unary(lambda F, g, x, out: F.elementwise_mul(g, F.trigamma(x))),
-    samples=[
-        sample(f32(3, 4, low=0.1, high=4.0)), sample(f64(9, low=-3.9, high=-3.1)),
-        sample(f32(0)), sample(lit(2.5)),
-        sample(lit([NAN, INF, -INF, 0.0, -1.0, 1e30]), grad=False),
-    ],
+    samples=[*_SAMPLES, sample(lit([NAN, INF, -INF, 0.0, -1.0, 1e30]), grad=False)],
 )  # fmt: skip
 op(
     # The derivative of digamma; it has none itself.
     "trigamma", "X", infer=floats, **_rules(_trigamma_formula),
-    samples=[
-        sample(f32(3, 4, low=0.1, high=4.0)), sample(f64(9, low=-3.9, high=-3.1)),
-        sample(f32(0)), sample(lit(2.5)), sample(lit([NAN, INF, 0.0, -1.0, 1e30])),
-    ],
+    samples=[*_SAMPLES, sample(lit([NAN, INF, 0.0, -1.0, 1e30]))],
 )  # fmt: skip
 op(
     "erfinv", "X", infer=floats, **_rules(_erfinv_formula),
