@@ -19,8 +19,8 @@ $(READY): pyproject.toml
 demo: $(READY)  ## train, compile and serve a LeNet on handwritten digits
 	@$(BIN)/python examples/digits/demo.py
 
-test: $(READY)  ## run the whole test suite
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+test: $(READY)  ## run the whole test suite; ends with the slowest tests
+	@$(BIN)/python -m pytest -n auto --dist worksteal --durations 10 --durations-min 5 $(ARGS)
 
 bench: $(READY)  ## time wherry beside its peers (ONLY=lenet, PEERS=all|none|jax,..., THREADS=1,2)
 	@$(BIN)/python benchmarks/bench.py --only '$(ONLY)' --peers '$(PEERS)' $(if $(THREADS),--threads $(THREADS)) $(if $(RECORD),--record)

@@ -19,6 +19,7 @@ from . import (
     compare,
     compound,
     creation,
+    fills,
     indexing,
     integers,
     linalg,
@@ -75,6 +76,7 @@ FUNCTIONS: dict[Any, str] = {
         unique_consecutive bincount
     """,
     creation: "clone diag tril triu",
+    fills: "exponential_ fill_diagonal_ fill_diagonal_tensor fill_diagonal_tensor_",
     random: "bernoulli multinomial",
 }
 

@@ -272,3 +272,16 @@ def test_default_dtype_and_no_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         paddle.to_tensor([0.0]).log()
+
+
+def test_exponential_numbers_have_their_mean() -> None:
+    x = paddle.zeros([20000])
+    assert x.exponential_(4.0) is x and (x >= 0).all()
+    np.testing.assert_allclose([x.mean().item(), x.std().item()], [0.25, 0.25], rtol=0.05)
+
+
+def test_the_gradient_passes_by_a_filled_diagonal() -> None:
+    x, y = paddle.ones([2, 3]), paddle.ones([2])
+    x.stop_gradient = y.stop_gradient = False
+    (x.fill_diagonal_tensor(y, 1) * 3.0).sum().backward()
+    assert x.grad.tolist() == [[3.0, 0.0, 3.0], [3.0, 3.0, 0.0]] and y.grad.tolist() == [3.0, 3.0]

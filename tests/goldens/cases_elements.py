@@ -31,6 +31,20 @@ def _positions() -> None:
          np.float32([5.0]), grad=False)  # fmt: skip
 
 
+def _diagonals() -> None:
+    def number(p: Any, x: Any, y: Any, z: Any) -> list[Any]:
+        return [x.clone().fill_diagonal_(5.0), x.clone().fill_diagonal_(5.0, offset=1),
+                x.clone().fill_diagonal_(5.0, offset=-1), y.clone().fill_diagonal_(5.0, wrap=True),
+                z.clone().fill_diagonal_(5.0)]  # fmt: skip
+
+    case("fill_diagonal_", number, (3, 4), (7, 3), (2, 2, 2))
+    case("fill_diagonal_tensor", lambda p, x, v, w: [
+        x.fill_diagonal_tensor(one.detach(), at) for one, at in ((v, 0), (v, 1), (w, -1))],
+        (3, 4), (3,), (2,))  # fmt: skip
+    case("fill_diagonal_tensor_of_axes", lambda p, x, v: x.fill_diagonal_tensor(
+        v.detach(), 0, 1, 2), (2, 3, 3), (2, 3))  # fmt: skip
+
+
 def _order() -> None:
     case("cummax", lambda p, x: [*p.cummax(x), *p.cummax(x, 1), *p.cummax(x, 0, "int32")], (3, 4))
     case("cummin", lambda p, x: [*p.cummin(x), *p.cummin(x, -1), *p.cummin(x, 0)], (3, 4))
@@ -75,5 +89,5 @@ def _in_place(p: Any) -> list[Any]:
     return [x, y]
 
 
-for _family in (_positions, _order, _numbers):
+for _family in (_diagonals, _positions, _order, _numbers):
     _family()
