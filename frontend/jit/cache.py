@@ -27,7 +27,7 @@ from .explain import Explanation
 from .layer_mode import Mode
 from .logging import show_trace
 from .report import mark_users
-from .sizes import NeedsSizes
+from .signals import NeedsSizes
 from .structure import flatten
 
 Key = tuple[Any, ...]

@@ -22,11 +22,13 @@ from .arguments import Arguments, Leaf
 from .classes import classes_converted
 from .convert_call import convert_call
 from .either import Deferred, chosen
-from .ends import BranchEnds, unset_error
+from .ends import RAISED, emit_error, unset_error
 from .explain import Decisions
 from .generators import NeedsPush
 from .leaves import type_of
 from .report import user_errors
+from .sides import has_effect
+from .signals import BranchEnds
 from .sizes import Size
 from .source import push_generator
 from .state import AttributePlace, Journal, is_poison, outlives
@@ -182,7 +184,7 @@ def _traced(function: Callable[..., Any], arguments: Arguments, leaves: Sequence
     # One Program serves calls with and without the tape.
     build.inputs = inputs
     with user_errors(), _modes(build), build.undone_on_error() as journal:
-        result = _called(function, args, kwargs)
+        result = _called(build, function, args, kwargs)
         _keep_attributes(build, journal)
         structure, found = _results(build, result)
         results = [leaf for leaf in found if isinstance(leaf, Traced)]
@@ -221,7 +223,7 @@ def _place(leaf: Tensor, inputs: Sequence[Traced]) -> int:
     return next((i for i, value in enumerate(inputs) if value is leaf), -1)
 
 
-def _called(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _called(build: ProgramTracer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """The function's result; None where each call ends with an error, which the Program raises."""
     try:
         return convert_call(function)(*args, **kwargs)
@@ -229,6 +231,12 @@ def _called(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         return None
     except NameError as error:
         raise unset_error(error).with_traceback(error.__traceback__) from None
+    except Exception as error:
+        if not hasattr(error, RAISED) or not any(map(has_effect, build.frames[-1].block.ops)):
+            raise
+        # What may end the call with another error comes first.
+        emit_error(build, build.as_traced(False), error)
+        return None
 
 
 def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:

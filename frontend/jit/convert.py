@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .attempts import convert_try, entered, kept
 from .branch import convert_ifelse, convert_ternary
 from .convert_call import convert_call
 from .generators import push_all, python_iter, python_test
@@ -11,7 +12,6 @@ from .logic import (
     compare,
     convert_assert,
     convert_raise,
-    depth,
     logical_and,
     logical_not,
     logical_or,
@@ -22,9 +22,8 @@ from .writes import will_bind, will_write, will_write_unknown
 
 __all__ = [
     "Pushed", "bind", "compare", "convert_assert", "convert_call", "convert_for",
-    "convert_ifelse", "convert_raise", "convert_ternary", "convert_while", "depth",
-    "for_comprehension", "is_instance", "is_mapping", "is_sequence", "logical_and",
-    "logical_not", "logical_or", "middle", "new_list", "positional", "push_all", "python_iter",
-    "python_test", "will_bind", "will_write", "will_write_unknown",
-    "without",
+    "convert_ifelse", "convert_raise", "convert_ternary", "convert_try", "convert_while",
+    "entered", "for_comprehension", "is_instance", "is_mapping", "is_sequence", "kept",
+    "logical_and", "logical_not", "logical_or", "middle", "new_list", "positional", "push_all",
+    "python_iter", "python_test", "will_bind", "will_write", "will_write_unknown", "without",
 ]  # fmt: skip

@@ -234,7 +234,7 @@ def call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
 
 def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
     """Use one of the two; if it cannot be used so, the call ends if it is that one."""
-    from .ends import BranchEnds
+    from .signals import BranchEnds
 
     try:
         return lift(value, use)

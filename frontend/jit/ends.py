@@ -1,6 +1,7 @@
 """Errors of code of which a tensor decides whether it runs: the calls that come there raise them.
 
-Such an error is an `assert` op, of the kind, the message and the line that dynamic mode has.
+Such an error is an `assert` op, of the kind, the message and the line that dynamic mode has, unless
+a `try` around catches it (`regions.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from wherry.schema.errors import Loc, WherryError
 from wherry.tensor import ZeroDimError
 
 from ..traced import Traced
+from .regions import Thrown, is_caught
 from .report import frame_of, line_of
+from .signals import BranchEnds, NeedsSizes
 from .source import is_library_file, is_part
 
 if TYPE_CHECKING:
@@ -27,38 +30,37 @@ RAISED: Final = "_wherry_raised"
 _UNSET_NAME: Final = re.compile(r"(?:free|local) variable '(\w+)'")
 
 
-class BranchEnds(BaseException):
-    """The code of a branch ends the call with this error. No Exception: user code does not catch
-    it.
-    """
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(error)
-        self.error = error
-
-
 def ending(build: ProgramTracer, body: Callable[[], Any]) -> BaseException | None:
-    """Run code of which a tensor decides whether it runs; the error that it ends the call with."""
+    """Run code of which a tensor decides whether it runs; the error that it ends with."""
     try:
         body()
-    except BranchEnds as end:
-        return _alone(end.error)
-    except NameError as error:
-        name = unset_name(error)
-        # A name that nobody ever defined is a mistake to tell at once.
-        if name is None:
-            raise
+    except BaseException as error:
+        return end_of(build, error)
+    return None
+
+
+def end_of(build: ProgramTracer, error: BaseException) -> BaseException:
+    """The error that such code ends with, which raised this one; a mistake is raised at once."""
+    if isinstance(error, BranchEnds):
+        return _alone(error.error)
+    if not isinstance(error, Exception):
+        raise error
+    caught = is_caught(build, error)
+    if isinstance(error, NameError) and (name := unset_name(error)) is not None:
         build.unset_reads.add(name)
         return _alone(_marked(unset_error(error), error))
-    except Exception as error:
-        if hasattr(error, RAISED):
-            return _alone(error)
-        # In static mode Python builds the branch, so that the mistake is in what builds it.
-        if build.open_sizes or not build.converts or not _is_of_the_call(error):
-            raise
+    if hasattr(error, RAISED):
+        return _alone(error)
+    if build.open_sizes and caught:
+        # What raises it may be that the sizes are open, which the code around is not to see.
+        raise NeedsSizes from error
+    # In static mode Python builds the branch, so that the mistake is in what builds it.
+    is_mistake = isinstance(error, NameError) or not _is_of_the_call(error)
+    if build.open_sizes or not build.converts or (is_mistake and not caught):
+        raise error
+    if not caught:
         _warn(build, f"{type(error).__name__}: {error}", line_of(error))
-        return _alone(_marked(error, error))
-    return None
+    return _alone(_marked(error, error))
 
 
 def _warn(build: ProgramTracer, error: str, loc: Loc | None) -> None:
@@ -133,8 +135,16 @@ def emit_error(build: ProgramTracer, holds: Traced, error: BaseException) -> Non
 
 
 def end_unless(flag: Traced, wanted: bool, error: BaseException) -> None:
-    """End the call with this error unless the flag is `wanted`; what follows knows that it is."""
+    """End the call with this error, or its `try`, unless the flag is `wanted`; what follows knows
+    that it is.
+    """
+    from .sides import throw
+
     build = flag.tracer
+    if is_caught(build, error):
+        raised = build.emit("logical_not", flag) if wanted else flag
+        throw(build, [Thrown(raised, error)])
+        return
     holds = flag if wanted else build.emit("logical_not", flag)
     emit_error(build, holds, error)
     build.facts.learn(flag, wanted)

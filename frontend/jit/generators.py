@@ -14,15 +14,16 @@ from typing import Any, Final, NoReturn
 from wherry.schema.errors import ConversionError
 
 from .iterate import Pushed, indexed
+from .signals import Signal
 from .state import at_line
 
 # So many values of a generator that a `break` on a tensor should end are taken.
 _MOST: Final = 1000
 
 
-class NeedsPush(BaseException):
+class NeedsPush(Signal):
     """The generator that is defined there is to be converted in its other form, and the function
-    to be traced again. No Exception, so that user code does not catch it.
+    to be traced again.
     """
 
     def __init__(self, filename: str, place: tuple[int, int]) -> None:
@@ -60,7 +61,7 @@ def push_all(items: Any, push: Callable[[Any], None]) -> None:
     convert_for(items, lambda item: push(item), (), (), None)
 
 
-class _Stopped(BaseException):
+class _Stopped(Signal):
     """The loop over a generator has ended before the generator."""
 
 
@@ -69,8 +70,9 @@ def run_loop(items: Pushed, body: Callable[[Any], None], places: list[Any],
     """Run the body of a loop for each value, inside of the generator; `stop` reads the flag that a
     `break` sets.
     """
-    from .branch import active_tracer, decides, trace_branch
+    from .branch import active_tracer, decides
     from .logic import logical_not
+    from .sides import trace_branch
 
     build = active_tracer()
     assert build is not None

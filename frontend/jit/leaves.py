@@ -17,7 +17,8 @@ from ..framework import default_dtype
 from ..traced import Traced
 from .either import Deferred, Missing
 from .lists import TracedList
-from .sizes import NeedsSizes, Size, plain
+from .signals import NeedsSizes
+from .sizes import Size, plain
 from .state import is_poison, is_traced
 from .structure import Held
 

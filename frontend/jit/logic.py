@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from wherry.schema.dtypes import bool_
-from wherry.schema.errors import ConversionError
 
 from ..location import user_location
 from ..traced import Traced
-from .branch import active_tracer, bound_by, condition, convert_ternary, decides, has_effect
+from .branch import active_tracer, bound_by, condition, convert_ternary, decides
 from .choices import is_same
 from .classes import own_method
 from .either import is_either, lift, resolved
-from .ends import RAISED, BranchEnds
+from .ends import RAISED, end_unless
+from .regions import Operand, inside, is_caught
+from .sides import has_effect
+from .signals import BranchEnds
 from .sizes import Size
-from .state import at_line, is_poison
+from .state import is_poison
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
@@ -96,11 +99,9 @@ def computed(build: ProgramTracer, operand: Thunk) -> Any:
     if bound_by(operand):
         return None
     mark, ops = build.mark(), build.frames[-1].block.ops
-    with build.journal() as journal:
-        try:
-            found = operand()
-        except (BranchEnds, Exception):
-            found = None
+    found = None
+    with build.journal() as journal, suppress(BranchEnds, Exception), inside(build, Operand()):
+        found = operand()
     if found is None or journal.first or any(map(has_effect, ops[mark[-1] :])):
         journal.undo()
         build.discard(mark)
@@ -155,36 +156,22 @@ def _contained(value: Any, container: Any) -> Any:
 def convert_assert(test: Any, message: Thunk) -> None:
     """`assert test, message`: of a tensor an op of the Program."""
     chosen = decides(test)
-    if isinstance(chosen, Traced):
-        text = message()
+    if chosen is True:
+        return
+    text = message()
+    error = AssertionError(*(() if text is None else (text,)))
+    if not isinstance(chosen, Traced):
+        raise error
+    if is_caught(chosen.tracer, error):
+        end_unless(chosen, True, error)
+    else:
         chosen.tracer.emit("assert", chosen, [], message="" if text is None else str(text))
-    elif not chosen:
-        text = message()
-        raise AssertionError(*(() if text is None else (text,)))
 
 
-def depth() -> int:
-    """How many branches and loops on tensors the running code is in."""
-    build = active_tracer()
-    return 0 if build is None else len(build.frames)
-
-
-def convert_raise(error: Any, tried_at: int | None = None) -> Any:
-    """The exception of a `raise` statement: in a branch on a tensor one that ends the call there.
-
-    `tried_at` is the depth of the `try` around it: one outside of the branch cannot catch what
-    happens at the call.
-    """
-    build = active_tracer()
-    if build is None or not build.in_branch:
+def convert_raise(error: Any) -> Any:
+    """The exception of a `raise` statement, which a branch on a tensor ends with."""
+    if active_tracer() is None:
         return error
-    if tried_at is not None and len(build.frames) > tried_at:
-        raise ConversionError(
-            "`raise` in a branch or loop that depends on a tensor, inside of a `try` that "
-            "is outside of that branch, cannot be converted: it would be raised at the call, where "
-            "the `try` is not; let the branch set a value instead, and test that after it"
-            f"{at_line()}"
-        )
     if isinstance(error, type) and issubclass(error, BaseException):
         error = error()
     if isinstance(error, Exception):

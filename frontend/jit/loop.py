@@ -17,7 +17,7 @@ from wherry.ir.program import Variable
 from wherry.schema.errors import ConversionError
 
 from ..traced import Traced
-from .branch import active_tracer, decides, trace_branch
+from .branch import active_tracer, decides
 from .ends import ending
 from .explain import record
 from .generators import run_loop
@@ -25,8 +25,10 @@ from .iterate import Indexed, Pushed, indexed, opened
 from .leaves import as_tensor_of, original
 from .logic import logical_and, logical_not
 from .loop_aliases import Carried, Leaf, LoopAliases
+from .loop_ends import HeldPlace, LoopEnds
 from .loop_sizes import LoopSizes
 from .loop_slot import LoopSlot
+from .sides import trace_branch
 from .state import (
     BufferPlace,
     Journal,
@@ -56,7 +58,7 @@ def convert_while(test: Body, body: Body, names: Sequence[str], inner: Sequence[
         going = decides(test())
         if isinstance(going, Traced):
             record("while", "while" + f", after {rounds} rounds" * (rounds > 0), recorded=True)
-            Loop(going.tracer, test, body, cells_of((test, body), names), inner).record(going)
+            _record(going, test, body, cells_of((test, body), names), inner)
             return
         if not going:
             record("while", f"unrolled, {rounds} rounds")
@@ -116,7 +118,7 @@ def _recorded(sequence: Indexed, body: Callable[[Any], Any], places: list[Place]
     """A loop over a length that is known at the call only, as a while over its index."""
     build = active_tracer()
     assert build is not None
-    index = _Counter(build.as_traced(0))
+    index = HeldPlace(build.as_traced(0), "the index of the loop")
     length = build.as_traced(sequence.length)
 
     def test() -> Any:
@@ -130,25 +132,14 @@ def _recorded(sequence: Indexed, body: Callable[[Any], Any], places: list[Place]
 
     going = decides(test())
     if isinstance(going, Traced):
-        Loop(build, test, round_, [index, *places], inner).record(going)
+        _record(going, test, round_, [index, *places], inner)
 
 
-class _Counter:
-    """The index of a loop: a place of its own."""
-
-    def __init__(self, start: Traced) -> None:
-        self.value: Any = start
-        self.label = "the index of the loop"
-
-    @property
-    def key(self) -> Any:
-        return "counter", id(self)
-
-    def get(self) -> Any:
-        return self.value
-
-    def set(self, value: Any) -> None:
-        self.value = value
+def _record(going: Traced, test: Body, body: Body, places: Sequence[Place],
+            inner: Sequence[str]) -> None:  # fmt: skip
+    ends = LoopEnds(going.tracer, test, body, places)
+    Loop(going.tracer, ends.test, ends.body, places, inner).record(going)
+    ends.throw()
 
 
 class Loop:
@@ -313,10 +304,10 @@ class Loop:
 
     def _naming(self) -> list[LoopSlot]:
         """The carried slots whose tensors are objects, not what an object has become."""
-        values = (_Counter, TensorPlace, BufferPlace)
+        values = (HeldPlace, TensorPlace, BufferPlace)
         return [slot for slot in self._carrying() if not isinstance(slot.place, values)]
 
     def _set(self, slot: LoopSlot, value: Any) -> None:
-        if not isinstance(slot.place, _Counter):
+        if not isinstance(slot.place, HeldPlace):
             self.build.note(slot.place)
         slot.place.set(value)

@@ -122,10 +122,13 @@ class LoopAliases:
             flag = next(flags) if alias.kind is BOOL else None
             if alias.kind is not FALSE and alias.leaf in outs and other is not None:
                 add_choice(outs[alias.leaf], Choice(flag, True, weakref.ref(other)), other)
+        reached = _reached(leaves)
         for leaf, out in outs.items():
-            self._note_outside(
-                going, leaves[leaf], out, {key for one, key in self.pairs if one == leaf}
-            )
+            pairs = {key for one, key in self.pairs if one == leaf}
+            self._note_outside(going, leaves[leaf], out, pairs)
+            if leaves[leaf].end is not leaves[leaf].arg:
+                passed = _passed(leaves[leaf], reached[leaf])
+                note_unclear(out, [one for one in passed if id(one) not in pairs])
         # Of leaves that have pairs everything is known.
         paired = {leaf for pair in self.pairs for leaf in pair}
         new = [(leaves[leaf].end, out) for leaf, out in outs.items() if leaf not in paired]
@@ -182,6 +185,13 @@ def _reached(leaves: Mapping[Leaf, Carried]) -> dict[Leaf, dict[int, Tensor]]:
                 found[leaf] = objects = {**objects, **one}
             grown = grown or len(objects) != size
     return found
+
+
+def _passed(carried: Carried, objects: Mapping[int, Tensor]) -> list[Tensor]:
+    """The tensors from outside that come to a leaf by way of others, from round to round."""
+    known = [one for one in objects.values() if is_known(one) and one is not carried.end]
+    returns = id(carried.arg) in objects
+    return [one for one in known if returns or one is not carried.start]
 
 
 def _groups(reached: Mapping[Leaf, Mapping[int, Tensor]]) -> list[list[Leaf]]:

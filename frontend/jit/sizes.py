@@ -20,13 +20,10 @@ from ..framework import default_dtype
 from ..location import user_location
 from .found import is_found
 from .lists import TracedList
+from .signals import NeedsSizes
 
 if TYPE_CHECKING:
     from wherry.tensor import Tensor
-
-
-class NeedsSizes(BaseException):
-    """The trace needs a size as a number. No Exception, so that user code does not catch it."""
 
 
 def size_of(dim: Dim) -> Any:

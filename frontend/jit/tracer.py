@@ -36,6 +36,7 @@ from .facts import Facts
 from .found import positions_of
 from .gradients import Grads, gradients, register_hook
 from .lists import CAPACITY
+from .regions import Region
 from .sizes import Size, as_tensor, plain
 from .state import Journal, Place, TensorPlace, at_line, is_poison
 from .views import write_captured, write_through
@@ -76,6 +77,7 @@ class ProgramTracer:
         self.captured: dict[int, tuple[Tensor, Variable]] = {}
         self.current: dict[int, Traced] = {}
         self.journals: list[Journal] = []
+        self.regions: list[Region] = []
         self.inputs: list[Traced] = []
         self.grads = Grads(self)
         # The learning rates of optimizers that step, and what a call does first.
@@ -297,7 +299,8 @@ class ProgramTracer:
         try:
             yield
         finally:
-            self.frames.pop()
+            left = self.frames.pop()
+            assert left is frame
 
     @property
     def in_branch(self) -> bool:

@@ -81,16 +81,21 @@ a, b = x + 0, x * 2
 p = a[:1]""", scalar=["p.sum()", "p[0]"], last=["a, b, p"],
             simple=["p[0] = <scalar>", "p = <V>[1:]", "p = p + 1", "<V>[0] += 1"]),
     Feature("""
-c = paddle.stack([x, x * 2])
-d = c[0]""", atom=["d", "c[1]", "c[m % 2]", "c.sum(0)"], last=["c, d, m"],
-            simple=["d = c[1]", "c[0] = <vector>", "d[0] = 2", "c = c * 0.5", "c[m % 2] += 1",
-                    "c[:, 0] = <vector>", "d = <vector>", "c[0, 1] = <scalar>"]),
+z = paddle.stack([x, x * 2])
+d = z[0]""", atom=["d", "z[1]", "z[m % 2]", "z.sum(0)"], last=["z, d, m"],
+            simple=["d = z[1]", "z[0] = <vector>", "d[0] = 2", "z = z * 0.5", "z[m % 2] += 1",
+                    "z[:, 0] = <vector>", "d = <vector>", "z[0, 1] = <scalar>"]),
     Feature("rows = [x, a]", atom=["rows[-1]", "sum(rows)"],
             tensor=["any(q.sum() > 2 for q in rows)", "all([q.sum() < 3 for q in rows])"],
             simple=["rows = [q + 1 for q in rows]", "rows[0] = <vector>", "rows[1] *= 2",
                     "rows = [q * 2 if q.sum() > s else q for q in rows]"],
             number=["sum([1 for q in [1, 2, 3] if q > m])"], last=["rows, n"]),
-    Feature("", simple=["if <condition>:\n    raise ValueError('no')"]),
+    Feature("""
+def checked(v, k):
+    if v.sum() > k:
+        raise ValueError(k)
+    return v + 1""", atom=["checked(<V>, <small>)"], vector=["checked(<atom>, <small>)"],
+            simple=[*2 * ["if <condition>:\n    raise <error>('e')"], "<V> = [a, b][n]"]),
     Feature("""
 def pick(v, *rest, k=1, **more):
     if k > 1 and v.sum() > more.get('low', 0):
@@ -121,7 +126,7 @@ def steps(v, k):
             yield v + j
         else:
             yield v""", vector=["sum(steps(<atom>, 3))"],
-            simple=["for q in steps(<atom>, 2):\n    <V> = q + <V>", "c = list(steps(<V>, 2))"]),
+            simple=["for q in steps(<atom>, 2):\n    <V> = q + <V>", "q = list(steps(<V>, 2))"]),
     Feature("", simple=["while True:\n    s = s + 1\n    if s > 4:\n        break",
                         "<V> = paddle.where(<V> > <small>, a, b)", "a, *_ = b, 1, 2",
                         "<S> = <V>.max() if <condition> else <V>.min()", "<S> = float(<S>) + 1",

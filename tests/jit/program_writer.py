@@ -54,6 +54,9 @@ BASE: Final[Grammar] = {
     "result": ["a, b, s, m", "a, t, n", "a + b", "s, o", "[a, flag]", "m", "(a, (s, m)), n", "g, b",
                "x"],
     "last": ["<result>"],
+    "error": ["ValueError", "KeyError", "IndexError"],
+    "caught": ["ValueError", "ValueError", "<error> as e", "(<error>, <error>)", "LookupError",
+               "Exception"],
 }  # fmt: skip
 
 
@@ -62,7 +65,7 @@ HELPERS: Final = [
     "for k in range(3):\n    if v.sum() > w:\n        return v - k\n    v = v + 1\nreturn v",
     "k = 0\nwhile v.sum() < w:\n    v, k = v + 1, k + 1\n    if k > 2:\n        break\n"
     "else:\n    return v * 2\nreturn v",
-    "if v is x:\n    return v\nif v.sum() < w or v[0] > 2:\n    v = v + 0.5\nreturn v",
+    "if v is x:\n    return v\nif v.sum() < w or v.max() > 2:\n    v = v + 0.5\nreturn v",
 ]
 
 BOX: Final = """class Box:
@@ -84,7 +87,7 @@ class Writer:
         self.rng = rng
         self.lines: list[str] = []
         self.budget = rng.randint(3, 9)
-        self.loops = 0
+        self.loops = self.tries = 0
         self.grammar = {name: list(texts) for name, texts in BASE.items()}
         self.features = rng.sample(FEATURES, rng.randint(1, 3))
         for feature in self.features:
@@ -133,6 +136,8 @@ class Writer:
         elif roll < 0.17 and depth > 1:
             self.line(depth, self.fill("if <condition>:"))
             self.line(depth + 1, self.fill("return <result>"))
+        elif self.tries and roll < 0.3:
+            self.line(depth, self.fill("if <condition>: raise <error>('e')"))
         elif self.budget > 0 and depth < 4 and roll < 0.67:
             self.compound(depth, in_loop, roll)
         else:
@@ -143,13 +148,32 @@ class Writer:
             self.branch(depth, in_loop)
         elif roll < 0.52:
             self.while_loop(depth)
-        elif roll < 0.64:
+        elif roll < 0.61:
             self.for_loop(depth)
         else:
-            self.line(depth, "try:")
-            self.block(depth + 1, in_loop)
+            self.attempt(depth, in_loop)
+
+    def attempt(self, depth: int, in_loop: bool) -> None:
+        self.line(depth, "try:")
+        self.tries += 1
+        self.block(depth + 1, in_loop, at_least=2)
+        self.tries -= 1
+        caught = self.rng.random() < 0.75
+        if caught:
+            self.clauses(depth, in_loop)
+        if not caught or self.rng.random() < 0.3:
             self.line(depth, "finally:")
             self.line(depth + 1, self.fill("<simple>"))
+
+    def clauses(self, depth: int, in_loop: bool) -> None:
+        for _ in range(self.rng.choice([1, 1, 2])):
+            self.line(depth, self.fill("except <caught>:"))
+            self.block(depth + 1, in_loop)
+            if self.rng.random() < 0.15:
+                self.line(depth + 1, "raise")
+        if self.rng.random() < 0.3:
+            self.line(depth, "else:")
+            self.block(depth + 1, in_loop)
 
     def branch(self, depth: int, in_loop: bool) -> None:
         self.line(depth, self.fill("if <condition>:"))

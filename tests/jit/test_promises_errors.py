@@ -60,16 +60,6 @@ def _(x: Any) -> Any:
     return numpy.sort(x.numpy())
 
 
-@refused("raise in a branch inside of a try around the branch", "let the branch set a value")
-def _(x: Any) -> Any:
-    try:
-        if x.sum() > 0:
-            raise ValueError("no")
-    except ValueError:
-        x = x + 1
-    return x
-
-
 @pytest.mark.parametrize("text", REFUSED)
 def test_what_is_refused_names_the_line_and_a_way_out(text: str) -> None:
     function, message = REFUSED[text]

@@ -104,19 +104,10 @@ def test_variables_without_one_meaning_are_refused_when_used() -> None:
             i += 1
         return x
 
-    def caught(x: Any) -> Any:
-        try:
-            if x.sum() > 0:
-                raise ValueError("positive")
-        except ValueError:
-            x = x + 1
-        return x
-
     for function, text in (
         (none_or_list, "a list of 2 or a list of 1"),
         (another_shape, r"shape \[2\] before a round"),
-        (caught, "inside of a `try` that is outside"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ConversionError, match=text):
             to_static(function)(paddle.ones([2]))
 

@@ -26,6 +26,7 @@ from wherry.jit.transforms.match import Match
 from wherry.jit.transforms.scope import names_in
 from wherry.jit.transforms.stores import Stores
 from wherry.jit.transforms.ternary import Ternary
+from wherry.jit.transforms.try_except import TryExcept
 from wherry.jit.transforms.while_loop import WhileLoop
 
 CASES: list[tuple[type, str, str]] = [
@@ -69,23 +70,23 @@ def f(a):
 def f(x):
     _jst_returned_0 = False
     if x:
-        _jst_returned_0 = True
         _jst_value_0 = 1
-    else:
         _jst_returned_0 = True
+    else:
         _jst_value_0 = 2
+        _jst_returned_0 = True
     return _jst_value_0"""),
     (EarlyReturn, "def f(x):\n    for i in x:\n        if i:\n            return i", """\
 def f(x):
     _jst_returned_0 = False
     for i in x:
         if i:
-            _jst_returned_0 = True
             _jst_value_0 = i
+            _jst_returned_0 = True
             break
     if not _jst_returned_0:
-        _jst_returned_0 = True
         _jst_value_0 = None
+        _jst_returned_0 = True
     return _jst_value_0"""),
     (BreakContinue, "while a:\n    if b:\n        break\n    c()", """\
 stop_0 = False
@@ -121,13 +122,49 @@ while not stop_0 and a:
         e()"""),
     (Assertion, "assert a, b", "_jst.convert_assert(a, lambda: b)"),
     (Assertion, "raise a", "raise _jst.convert_raise(a)"),
-    (Assertion, "try:\n    raise a\nexcept E:\n    raise", """\
-try:
-    _jst_depth_0 = _jst.depth()
-    raise _jst.convert_raise(a, _jst_depth_0)
-except E:
-    raise"""),
+    (EarlyReturn, "def f(x):\n    try:\n        return x\n    except E:\n        x()", """\
+def f(x):
+    _jst_returned_0 = False
+    try:
+        _jst_value_0 = x
+        _jst_returned_0 = True
+    except E:
+        x()
+    if not _jst_returned_0:
+        _jst_value_0 = None
+        _jst_returned_0 = True
+    return _jst_value_0"""),
+    (TryExcept, "def f(x):\n    try:\n        y = x\n    except E as e:\n        g(e)\n"
+     "    finally:\n        h()", """\
+def f(x):
+    e = y = None
+    del e, y
+
+    def try_body_0():
+        nonlocal e, y
+        y = x
+
+    def except_body_0(error_0):
+        nonlocal e, y
+        e = error_0
+        g(e)
+        e = None
+        del e
+
+    def try_final_0():
+        nonlocal e, y
+        h()
+    _jst.convert_try(try_body_0, ((lambda: E, except_body_0),), None, try_final_0, ('e', 'y'))"""),
+    (TryExcept, "def f(x):\n    try:\n        yield x\n    except:\n        pass", """\
+def f(x):
+    try:
+        with _jst.kept(lambda: BaseException):
+            yield x
+    except:
+        pass"""),
+    (TryExcept, "with a as b, c:\n    d", "with _jst.entered(a) as b, _jst.entered(c):\n    d"),
     (Stores, "a.b = c", "_jst.will_write(a, 'b')\na.b = c"),
+    (Stores, "x = [a, b][i]", "x = _jst.new_list([a, b])[i]"),
     (Stores, "a[0], b = c", "_jst.will_write(a)\na[0], b = c"),
     (Stores, "f().b = c", "_jst.will_write_unknown()\nf().b = c"),
     (Logical, "a and b or not c",

@@ -23,6 +23,7 @@ from .match import Match
 from .scope import Context
 from .stores import Stores
 from .ternary import Ternary
+from .try_except import TryExcept
 from .while_loop import WhileLoop
 
 # Statements that stand for others are written out and jumps become flags first, then expressions
@@ -30,6 +31,7 @@ from .while_loop import WhileLoop
 CHAIN: Final = (
     ClassScope, Match, Comprehension, Generators, EarlyReturn, BreakContinue, Assertion, Stores,
     Logical, Compare, Ternary, Call, ForLoop, WhileLoop, IfElse,
+    TryExcept,
 )  # fmt: skip
 
 

@@ -1,10 +1,9 @@
-"""`return` inside if, for, while: the value goes into a variable, and one `return` stays at the
-end.
+"""`return` inside if, for, while, try: its value goes into a variable, and one stays at the end.
 
 if c:                    if c:
-    return a                 returned_0 = True; value_0 = a
+    return a                 value_0 = a; returned_0 = True
 return b         ->      else:
-                             returned_0 = True; value_0 = b
+                             value_0 = b; returned_0 = True
                          return value_0
 """
 
@@ -20,7 +19,7 @@ from .scope import LOOPS, YIELDS, Transformer, assign, at, constant, docstring, 
 
 
 class EarlyReturn(Transformer):
-    """Leaves functions alone whose returns already stand outside of every branch and loop."""
+    """Leaves functions alone whose returns already stand outside of every branch, loop and try."""
 
     def visit_Lambda(self, node: Any) -> Any:
         return node
@@ -55,7 +54,8 @@ class _Lowering:
 
     def jump(self, node: Any, in_loop: bool) -> list[Any]:
         result = node.value if node.value is not None else constant(None)
-        done = [assign(self.flag, constant(True)), assign(self.value, result)]
+        # A value that raises is no return.
+        done = [assign(self.value, result), assign(self.flag, constant(True))]
         return at(node, [*done, gast.Break()] if in_loop else done)  # type: ignore[no-any-return]
 
     def after_loop(self, node: Any, in_loop: bool) -> list[Any]:
@@ -66,5 +66,5 @@ class _Lowering:
 
 
 def _returns_early(body: Sequence[Any]) -> bool:
-    branches = [n for n in own_nodes(body) if isinstance(n, (gast.If, *LOOPS))]
+    branches = [n for n in own_nodes(body) if isinstance(n, (gast.If, gast.Try, *LOOPS))]
     return any(contains(branch, (gast.Return,)) for branch in branches)

@@ -49,10 +49,17 @@ class Stores(Transformer):
             node.args = [_growing(one) for one in node.args]
         return self.generic_visit(node)
 
+    def visit_Subscript(self, node: Any) -> Any:
+        # A tensor may be the index into a list that is written out.
+        self.generic_visit(node)
+        node.value = _growing(node.value) if isinstance(node.value, LISTS) else node.value
+        return node
+
     def visit_Delete(self, node: Any) -> Any:
         return self._announced(node, node.targets)
 
     def _announced(self, node: Any, targets: list[Any]) -> Any:
+        self.generic_visit(node)
         written = [part for target in targets for part in _places(target)]
         return [*(at(node, gast.Expr(value=_call(place))) for place in written), node]
 

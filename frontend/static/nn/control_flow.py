@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from ...dispatch import run_op, tracer
-from ...jit.branch import decides, trace_branch
+from ...jit.branch import decides
 from ...jit.either import is_either, parts
 from ...jit.leaves import kind
 from ...jit.loop import Loop
+from ...jit.sides import trace_branch
 from ...jit.state import CellPlace, at_line, is_poison
 from ...ops.creation import full
 from ...tensor import Tensor
