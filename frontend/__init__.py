@@ -45,9 +45,9 @@ _NAMES = {
     ".ops.math": """
         abs acos acosh add add_n asin asinh atan atan2 atanh cast ceil clip cos cosh deg2rad
         digamma divide erf erfinv exp expm1 floor floor_divide floor_mod fmax fmin heaviside
-        increment kron lerp lgamma log log10 log1p log2 maximum minimum mod multiply neg pow
-        rad2deg reciprocal remainder round rsqrt scale sigmoid sign sin sinh sqrt square stanh
-        subtract tan tanh trunc
+        increment kron lerp lgamma log log10 log1p log2 maximum minimum mod multiply neg
+        polygamma pow rad2deg reciprocal remainder round rsqrt scale sigmoid sign sin sinh sqrt
+        square stanh subtract tan tanh trunc
     """,
     ".ops.compare": """
         allclose bitwise_and bitwise_not bitwise_or bitwise_xor equal equal_all greater_equal

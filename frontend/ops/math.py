@@ -190,6 +190,21 @@ lgamma = _unary("lgamma", "The logarithm of the absolute gamma function.", "[1.0
 digamma = _unary("digamma", "The derivative of lgamma.", "[float('inf')]", "[inf]")
 erfinv = _unary("erfinv", "The inverse of erf; NaN outside of [-1, 1].", "[0.0]", "[0.0]")
 erf = _unary("erf", "The error function.", "[0.0]", "[0.0]")
+
+
+def polygamma(x: Tensor, n: int, name: str | None = None) -> Tensor:
+    """The n-th derivative of digamma.
+
+    >>> import wherry as paddle
+    >>> -1e-6 < paddle.polygamma(paddle.ones([1]), 1).item() - math.pi**2 / 6 < 1e-6
+    True
+    """
+    if not isinstance(n, int) or n < 0:
+        raise ValueError(f"polygamma needs an int >= 0 as n, got {n!r}")
+    out: Tensor = run_op("polygamma", need_tensor(x, "polygamma"), n=n) if n else digamma(x)
+    return out
+
+
 reciprocal = _unary("reciprocal", "1 / x.", "[4.0]", "[0.25]")
 sigmoid = _unary("sigmoid", "1 / (1 + exp(-x)).", "[0.0]", "[0.5]")
 abs = _unary("abs", "The absolute value.", "[-2.0]", "[2.0]", ints="keep")

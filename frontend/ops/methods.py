@@ -45,7 +45,7 @@ FUNCTIONS: dict[Any, str] = {
     math: """
         add subtract multiply divide maximum minimum fmax fmin floor_divide mod remainder
         floor_mod pow exp expm1 log log2 log10 log1p sqrt rsqrt sin cos tan asin acos atan sinh
-        cosh tanh asinh acosh atanh erf erfinv lgamma digamma reciprocal
+        cosh tanh asinh acosh atanh erf erfinv lgamma digamma polygamma reciprocal
         sigmoid abs square sign floor ceil round trunc neg scale clip cast lerp
         stanh kron atan2 heaviside deg2rad rad2deg add_n increment
     """,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import unique_name
-from . import download
+from . import dlpack, download
 
 
 def flatten(nest: Any) -> list[Any]:
@@ -80,6 +80,6 @@ def run_check() -> None:
 
 
 __all__ = [
-    "download", "flatten", "map_structure", "pack_sequence_as", "run_check", "try_import",
+    "dlpack", "download", "flatten", "map_structure", "pack_sequence_as", "run_check", "try_import",
     "unique_name",
 ]  # fmt: skip

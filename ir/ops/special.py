@@ -1,4 +1,4 @@
-"""Special functions: lgamma, digamma, trigamma, erfinv. All are computed in float64."""
+"""Special functions: lgamma, digamma, polygamma, erfinv. All are computed in float64."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..infer import TensorType, fail
 from ..opdef import f32, f64, lit, op, sample
 from ..rules import floats
 from ..scalar import NumpyScalars, Scalar, ScalarBuilder
@@ -61,10 +62,10 @@ def _lgamma_formula(b: ScalarBuilder, x: Scalar) -> Scalar:
     return b.select(b.isinf(x), b.abs(x), found)
 
 
-# psi and its derivative: eight steps to the right, then the asymptotic series in 1 / z^2.
+# digamma: eight steps to the right, then the asymptotic series in 1 / z^2.
 _STEPS = 8
 _PSI = (-1 / 12, 691 / 32760, -1 / 132, 1 / 240, -1 / 252, 1 / 120, -1 / 12, 0.0)
-_PSI1 = (7 / 6, -691 / 2730, 5 / 66, -1 / 30, 1 / 42, -1 / 30, 1 / 6, 1.0)
+_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
 
 
 def _digamma_formula(b: ScalarBuilder, x: Scalar) -> Scalar:
@@ -81,16 +82,38 @@ def _digamma_formula(b: ScalarBuilder, x: Scalar) -> Scalar:
     return b.select(pole, NAN, b.select(left, mirrored, right))
 
 
-def _trigamma_formula(b: ScalarBuilder, x: Scalar) -> Scalar:
+def _powers_of_cot(n: int) -> list[float]:
+    """The n-th derivative of cot(t) as a polynomial in cot(t), the highest power first."""
+    found = [0.0, 1.0]  # by rising powers
+    for _ in range(n):
+        slope = [k * one for k, one in enumerate(found)][1:]
+        found = [-a - b for a, b in zip([*slope, 0.0, 0.0], [0.0, 0.0, *slope], strict=True)]
+    return found[::-1]
+
+
+def _power(x: Scalar, n: int) -> Scalar:
+    found = x
+    for _ in range(n - 1):
+        found = found * x
+    return found
+
+
+def _polygamma_formula(b: ScalarBuilder, x: Scalar, n: int) -> Scalar:
+    """Steps to the right, as far as the asymptotic series needs; mirrored left of 1/2."""
     left = x < 0.5
     y = b.select(left, 1 - x, x)
-    steps: Any = 1 / (y * y)
-    for k in range(1, _STEPS):
-        steps = steps + 1 / ((y + float(k)) * (y + float(k)))
-    z = y + float(_STEPS)
-    right = _polynomial(1 / (z * z), _PSI1) / z + 0.5 / (z * z) + steps
-    sine = b.sin(_from_the_pole(b, x))
-    return b.select(left, math.pi**2 / (sine * sine) - right, right)
+    count = _STEPS + 2 * n
+    steps: Any = _power(1 / y, n + 1)
+    for k in range(1, count):
+        steps = steps + _power(1 / (y + float(k)), n + 1)
+    r = 1 / (y + float(count))
+    series = [one * math.prod(range(2 * k + 1, 2 * k + n)) for k, one in enumerate(_BERNOULLI, 1)]
+    tail = _polynomial(r * r, [*series[::-1], 0.0]) + math.factorial(n - 1)
+    whole = (tail + r * (math.factorial(n) / 2)) * _power(r, n) + steps * math.factorial(n)
+    right = whole * (-1.0) ** (n + 1)
+    turn = _from_the_pole(b, x)
+    mirror = _polynomial(b.cos(turn) / b.sin(turn), _powers_of_cot(n)) * math.pi ** (n + 1)
+    return b.select(left, right * (-1.0) ** n - mirror, right)
 
 
 # Wichura's AS241 (1988): quotients of polynomials near 0, farther out, and in the tails.
@@ -145,13 +168,31 @@ op(
 )  # fmt: skip
 op(
     "digamma", "X", infer=floats, **_rules(_digamma_formula),
-    grad=unary(lambda F, g, x, out: F.elementwise_mul(g, F.trigamma(x))),
+    grad=unary(lambda F, g, x, out: F.elementwise_mul(g, F.polygamma(x, n=1))),
     samples=[*_SAMPLES, sample(lit([NAN, INF, -INF, 0.0, -1.0, 1e30]), grad=False)],
 )  # fmt: skip
+
+
+def _polygamma_scalar(b: ScalarBuilder, x: Scalar, n: int) -> Scalar:
+    return b.cast(_polygamma_formula(b, b.cast(x, "float64"), n), x.dtype)
+
+
+def _polygamma_infer(x: TensorType, *, n: int) -> TensorType:
+    if not isinstance(n, int) or n < 1:
+        fail(f"needs n to be an int >= 1, got {n!r}")
+    return floats(x)
+
+
 op(
-    # The derivative of digamma; it has none itself.
-    "trigamma", "X", infer=floats, **_rules(_trigamma_formula),
-    samples=[*_SAMPLES, sample(lit([NAN, INF, 0.0, -1.0, 1e30]))],
+    # The n-th derivative of digamma.
+    "polygamma", "X", attrs={"n": 1}, infer=_polygamma_infer, scalar=_polygamma_scalar,
+    reference=lambda x, n: NumpyScalars().run(_polygamma_scalar, x, n=n),
+    grad=lambda F, c: (F.elementwise_mul(c.g, F.polygamma(c.x, n=c["n"] + 1)),),
+    samples=[
+        *_SAMPLES, sample(f32(3, 4, low=0.5, high=4.0), n=2),
+        sample(f64(5, low=-2.8, high=-2.2), n=3),
+        sample(lit([NAN, INF, 0.0, -1.0, 1e30]), grad=False),
+    ],
 )  # fmt: skip
 op(
     "erfinv", "X", infer=floats, **_rules(_erfinv_formula),

@@ -285,3 +285,16 @@ def test_the_gradient_passes_by_a_filled_diagonal() -> None:
     x.stop_gradient = y.stop_gradient = False
     (x.fill_diagonal_tensor(y, 1) * 3.0).sum().backward()
     assert x.grad.tolist() == [[3.0, 0.0, 3.0], [3.0, 3.0, 0.0]] and y.grad.tolist() == [3.0, 3.0]
+
+
+def test_dlpack_carries_data_and_no_memory() -> None:
+    x = paddle.to_tensor([[1.0, 2.0]])
+    capsule = paddle.utils.dlpack.to_dlpack(x)
+    y = paddle.utils.dlpack.from_dlpack(capsule)
+    y[0, 0] = 5.0
+    assert x.tolist() == [[1.0, 2.0]] and y.tolist() == [[5.0, 2.0]]
+    with pytest.raises(ValueError, match="nobody has taken yet"):
+        paddle.utils.dlpack.from_dlpack(capsule)
+    with pytest.raises(TypeError, match="got int"):
+        paddle.utils.dlpack.from_dlpack(3)
+    assert paddle.utils.dlpack.from_dlpack(np.arange(3)).dtype is paddle.int64

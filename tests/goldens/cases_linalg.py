@@ -116,6 +116,7 @@ def _numbers() -> None:
     case("lgamma_ends", lambda p, x: p.lgamma(x), special, grad=False)
     case("digamma", lambda p, x: p.digamma(x), positive(3, 4))
     case("digamma_ends", lambda p, x: p.digamma(x), special, grad=False)
+    case("polygamma", lambda p, x: [p.polygamma(x, n) for n in range(4)], positive(3, 4))
     case("erfinv", lambda p, x: p.erfinv(x), np.linspace(-0.95, 0.95, 9, dtype="float32"))
     case("erfinv_ends", lambda p, x: p.erfinv(x), np.float32([1, -1, 0, 0.9999999]), grad=False)
     case("gcd", lambda p, x, y: [p.gcd(x, y), p.gcd(x, y[0]), p.lcm(x, y)], ints(12, 0, -9, 7),

@@ -36,18 +36,21 @@ def digamma(x: float) -> float:
     return math.log(x) - tail - before
 
 
-def trigamma(x: float) -> float:
-    if math.isnan(x) or x == -math.inf:
-        return math.nan
-    if is_pole(x):
-        return math.inf
-    if x < 0.5:
-        return math.pi**2 / math.sin(math.pi * (x - round(x))) ** 2 - trigamma(1 - x)
-    before = 0.0
-    while x < 60:
-        before, x = before + 1 / x**2, x + 1
-    r = 1 / x
-    return r + r**2 / 2 + r**3 / 6 - r**5 / 30 + r**7 / 42 - r**9 / 30 + before
+def polygamma(n: int) -> Callable[[float], float]:
+    """The sum of (x + k)^-(n + 1): to beyond 300, and what an integral and its corrections add."""
+
+    def function(x: float) -> float:
+        terms = []
+        while x < 300:
+            if not x:
+                return math.inf if n % 2 else -math.inf
+            terms.append(x ** -(n + 1))
+            x += 1
+        terms += [x**-n / n, x ** -(n + 1) / 2, (n + 1) / 12 * x ** -(n + 2)]
+        terms.append(-(n + 1) * (n + 2) * (n + 3) / 720 * x ** -(n + 4))
+        return (-1.0) ** (n + 1) * math.factorial(n) * math.fsum(terms)
+
+    return function
 
 
 def erfinv(x: float) -> float:
@@ -72,7 +75,9 @@ TAILS = np.concatenate([1 - np.logspace(-16, -1, 76), np.logspace(-300, -1, 300)
 
 @pytest.mark.parametrize("name, function, points", [
     ("lgamma", lgamma, FAR), ("lgamma", lgamma, LINE), ("digamma", digamma, LINE),
-    ("digamma", digamma, FAR[:601]), ("trigamma", trigamma, LINE),
+    ("digamma", digamma, FAR[:601]), ("polygamma 1", polygamma(1), LINE),
+    ("polygamma 2", polygamma(2), LINE), ("polygamma 3", polygamma(3), LINE),
+    ("polygamma 6", polygamma(6), LINE[LINE > 0]),
     ("erfinv", erfinv, INSIDE), ("erfinv", erfinv, np.concatenate([TAILS, -TAILS])),
 ])  # fmt: skip
 def test_float64_and_compiled(
@@ -80,11 +85,13 @@ def test_float64_and_compiled(
 ) -> None:
     """Relative to the value or, near the zeros of lgamma and digamma, to 1."""
     wanted = np.array([function(float(x)) for x in points])
-    found = run_reference(get_op(name), [points], {})
+    name, _, order = name.partition(" ")
+    attrs = {"n": int(order)} if order else {}
+    found = run_reference(get_op(name), [points], attrs)
     least = 0.0 if name == "erfinv" else 1e-14
     np.testing.assert_allclose(found, wanted, 1e-13, least)
     program = Program()
     x = program.global_block.add_arg("x", points.shape, as_dtype("float64"))
     emitter = BlockEmitter(program.global_block)
-    program.global_block.results.append(emitter.emit(get_op(name), [x], {}))
+    program.global_block.results.append(emitter.emit(get_op(name), [x], attrs))
     np.testing.assert_allclose(jit(program)([points])[0], wanted, 1e-13, least)

@@ -210,7 +210,7 @@ def deletion_in_a_growing_list(x: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "text"),
     [
-        (keys_that_the_caller_sees, "give it one kind of value in all branches"),
+        (keys_that_the_caller_sees, "give it that key in every branch"),
         (shape_in_a_loop, "give it its final shape and dtype before the loop"),
         (
             deletion_in_a_growing_list,
