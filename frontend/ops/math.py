@@ -196,7 +196,7 @@ def polygamma(x: Tensor, n: int, name: str | None = None) -> Tensor:
     """The n-th derivative of digamma.
 
     >>> import wherry as paddle
-    >>> -1e-6 < paddle.polygamma(paddle.ones([1]), 1).item() - math.pi**2 / 6 < 1e-6
+    >>> 1.64493 < paddle.polygamma(paddle.ones([1]), 1).item() < 1.64494  # pi ** 2 / 6
     True
     """
     if not isinstance(n, int) or n < 0:
