@@ -109,9 +109,10 @@ class Merger:
     def sizes(self, yes: Block, no: Block) -> list[Dim]:
         """For each two sizes in which results differ a new one: [size, of yes, of no, ...]."""
         found: dict[tuple[str, str], list[Dim]] = {}
+        is_static = not self.tracer.converts
         for one, two in zip(yes.results, no.results, strict=True):
             for a, b in zip(one.shape, two.shape, strict=False):
-                if a != b and mentions(self.tracer.program.found, a, b):
+                if a != b and (is_static or mentions(self.tracer.program.found, a, b)):
                     bound = dim_max(*(ceiling(d, self.tracer.program.found) for d in (a, b)))
                     pair = str(a), str(b)
                     found[pair] = found.get(pair) or [new_size(self.tracer, bound), a, b]

@@ -77,6 +77,9 @@ def _one_rank(yes: Any, no: Any) -> bool:
         return False
     found = active.program.found
     differing = [pair for pair in zip(left, right, strict=True) if pair[0] != pair[1]]
+    if not active.converts:
+        # In static mode the code behind a branch runs once: it has one value.
+        return bool(differing)
     return bool(differing) and all(mentions(found, *pair) for pair in differing)
 
 

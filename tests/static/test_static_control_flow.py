@@ -30,6 +30,30 @@ def test_cond_of_a_structure(x: float, want: list[float]) -> None:
     assert run([out["a"], *out["b"]], x=[x]) == [[one] for one in want]
 
 
+def test_cond_of_two_sizes_has_that_of_the_branch_that_runs() -> None:
+    # Shapes, kinds of sequences and values as in Paddle 2.6.2.
+    x = static.data("x", [None, 2])
+    x.stop_gradient = False
+    small, (rows, wide) = nn.cond(
+        paddle.mean(x) > 0,
+        lambda: [paddle.ones([2, 3]), [x, x]],
+        lambda: (paddle.zeros([4, 3]), (paddle.concat([x, x]), paddle.concat([x, x], axis=1))),
+    )
+    assert (small.shape, rows.shape, wide.shape) == ((-1, 3), (-1, 2), (-1, -1))
+    total = paddle.sum(wide * 2) + paddle.sum(rows)
+    (slope,) = static.gradients([total], [x])
+    fetches = [paddle.shape(small), paddle.shape(rows), paddle.shape(wide), total, slope]
+    assert run(fetches, x=[[1, 2]]) == [[2, 3], [1, 2], [1, 2], 9.0, [[3.0, 3.0]]]
+    assert run(fetches, x=[[-1, -2]]) == [[4, 3], [2, 2], [1, 4], -18.0, [[6.0, 6.0]]]
+
+
+def test_cond_takes_lists_and_tuples_for_one_another_and_gives_those_of_the_last() -> None:
+    x = static.data("x", [1])
+    found = nn.cond(x > 0, lambda: (x, [x, x]), lambda: [x * 2, (x, x)])
+    assert type(found) is list
+    assert type(found[1]) is tuple
+
+
 def test_cond_with_one_branch_writes_in_place() -> None:
     x, total = static.data("x", [1]), paddle.zeros([1])
 
@@ -179,13 +203,15 @@ def test_branches_must_agree() -> None:
     with pytest.raises(
         ValueError,
         match=r"(?s)Incompatible return values of true_fn and false_fn "
-        r"in cond: a tuple of 2 in true_fn and a tensor.*test_static_control",
+        r"in cond: a list of 2 in true_fn and a tensor.*test_static_control",
     ):
         nn.cond(x > 0, lambda: (x, x), lambda: x)
     with pytest.raises(ValueError, match=r"and None in false_fn"):
         nn.cond(x > 0, lambda: x, None)
-    with pytest.raises(ValueError, match=r"shape \[2\] in true_fn and .* shape \[3\] in false_fn"):
-        nn.cond(x > 0, lambda: paddle.ones([2]), lambda: paddle.ones([3]))
+    with pytest.raises(
+        ValueError, match=r"shape \[2\] in true_fn and .* shape \[3, 1\] in false_fn"
+    ):
+        nn.cond(x > 0, lambda: paddle.ones([2]), lambda: paddle.ones([3, 1]))
     shapes = r"(?s)`loop_vars` is .*before a round and .* after it; give it .*test_static_control"
     with pytest.raises(RuntimeError, match=shapes):
         nn.while_loop(lambda y: paddle.sum(y) < 9, lambda y: [paddle.concat([y, y])], [x])

@@ -30,10 +30,11 @@ def cond(
 ) -> Any:  # fmt: skip
     """The result of `true_fn` where `pred` holds, else that of `false_fn`.
 
-    Both must give the same structure of Variables of the same dtypes and shapes; one that is left
-    out gives None. In dynamic mode, and for a Python bool, just one of them is called. Raises
-    TypeError for what cannot be called or does not fit, ConversionError where results differ in a
-    way that no run could decide.
+    Both must give the same structure of Variables of the same dtypes and ranks; where sizes differ
+    the result has those of the one that runs. One that is left out gives None. In dynamic mode, and
+    for a Python bool, just one of them is called. Raises TypeError for what cannot be called,
+    ValueError where the results do not fit, ConversionError where they differ in a way that no run
+    could decide.
 
     >>> import wherry as paddle
     >>> x = paddle.to_tensor([3.0])
@@ -50,9 +51,31 @@ def cond(
     if not isinstance(chosen, Traced):
         return yes() if chosen else no()
     result = CellPlace(types.CellType(), "the result of cond")
-    trace_branch(chosen, lambda: result.set(yes()), lambda: result.set(no()), [result])
+    models: list[Any] = []
+
+    def last() -> None:
+        models.append(no())
+        result.set(_listed(models[0]))
+
+    trace_branch(chosen, lambda: result.set(_listed(yes())), last, [result])
     value = result.get()
     _need_single(value)
+    return _like(value, models[0])
+
+
+def _listed(value: Any) -> Any:
+    """The value with its tuples as lists: the two branches may give one or the other."""
+    if type(value) in (list, tuple):
+        return [_listed(one) for one in value]
+    return {k: _listed(one) for k, one in value.items()} if isinstance(value, dict) else value
+
+
+def _like(value: Any, model: Any) -> Any:
+    """The value with lists and tuples as in the model."""
+    if type(model) in (list, tuple):
+        return type(model)(_like(*pair) for pair in zip(value, model, strict=True))
+    if isinstance(model, dict):
+        return {key: _like(value[key], one) for key, one in model.items()}
     return value
 
 
@@ -65,7 +88,7 @@ def _need_single(value: Any) -> None:
         raise ValueError(
             "Incompatible return values of true_fn and false_fn in cond: "
             f"{one} in true_fn and {two} in false_fn; let both return the same structure of "
-            f"Variables of the same shapes and dtypes{at_line()}"
+            f"Variables of the same ranks and dtypes{at_line()}"
         )
     nested = value.values() if isinstance(value, Mapping) else value
     if isinstance(value, (list, tuple, Mapping)):
