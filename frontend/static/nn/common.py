@@ -29,6 +29,14 @@ def need_variable(x: Any, function: str, argument: str = "input") -> Variable:
     )
 
 
+def named(active: StaticTracer, key: str, out: Any, behind: int = 0) -> Any:
+    """A result of several ops with the name of Paddle's one: the next of this key, behind some."""
+    for _ in range(behind):
+        generate(key)
+    with active.naming(key):
+        return active.emit("assign", out)
+
+
 def known_size(x: Variable, axis: int, function: str) -> int:
     """A size that a parameter needs. OpError where it is known at the call only."""
     size = x.variable.shape[axis]

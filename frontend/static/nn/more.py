@@ -13,7 +13,7 @@ from ...unique_name import generate
 from ..mode import building
 from ..parameters import make_parameter
 from ..variable import Variable
-from .common import activated, known_size, need_variable
+from .common import activated, known_size, named, need_variable
 
 
 def bilinear_tensor_product(
@@ -81,14 +81,15 @@ def spectral_norm(
     columns = math.prod(sizes) // sizes[dim]
     u = make_parameter(active, layer, [sizes[dim]], weight.dtype, attr)
     v = make_parameter(active, layer, [columns], weight.dtype, attr)
-    with active.naming(f"{layer}.tmp"):
+    with active.naming(f"{layer}.part"):
         matrix = run_op("transpose2", weight, axis=[dim, *rest]).reshape([sizes[dim], columns])
         fixed = matrix.detach()
         for _ in range(power_iters):
             v = _unit(run_op("matmul_v2", fixed, u, trans_x=True), eps)
             u = _unit(run_op("matmul_v2", fixed, v), eps)
         sigma = (u * run_op("matmul_v2", matrix, v)).sum()
-        return weight / sigma
+        out = weight / sigma
+    return named(active, "_generated_var", out)
 
 
 def _unit(x: Any, eps: float) -> Any:

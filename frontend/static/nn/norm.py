@@ -13,7 +13,7 @@ from ..mode import building
 from ..parameters import make_parameter
 from ..tracer import StaticTracer
 from ..variable import Variable
-from .common import activated, channel_axis, known_size, need_variable
+from .common import activated, channel_axis, known_size, named, need_variable
 
 
 def batch_norm(
@@ -119,8 +119,10 @@ def group_norm(
     layer = name or generate("group_norm")
     # As in Paddle, attrs that are not given leave scale and bias out.
     weight, bias = _affine(active, layer, channels, x, param_attr or False, bias_attr or False)
-    with active.naming(f"{layer}.tmp"):
+    with active.naming(f"{layer}.part"):
         out = functional.group_norm(x, groups, epsilon, weight, bias, data_layout)
+    out = named(active, "_generated_var", out, behind=2)
+    with active.naming(f"{layer}.tmp"):
         return activated(out, act)
 
 
@@ -139,5 +141,6 @@ def instance_norm(
     weight, bias = _affine(
         active, layer, channels, x, param_attr if both else False, bias_attr if both else False
     )
-    with active.naming(f"{layer}.tmp"):
-        return functional.instance_norm(x, weight=weight, bias=bias, eps=epsilon)
+    with active.naming(f"{layer}.part"):
+        out = functional.instance_norm(x, weight=weight, bias=bias, eps=epsilon)
+    return named(active, f"{layer}.tmp", out, behind=2)
