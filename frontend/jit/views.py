@@ -169,21 +169,29 @@ def _unclear(tracer: ProgramTracer, like: Variable) -> Traced:
     return tracer.traced(var)
 
 
-def _refresh(tracer: ProgramTracer, source: Tensor, except_for: Traced | None,
-             done: set[int] | None = None) -> None:  # fmt: skip
-    """Make the views of a tensor again, each once."""
+def _refresh(
+    tracer: ProgramTracer, source: Tensor, except_for: Traced | None,
+    done: set[tuple[int, int]] | None = None, above: Tensor | None = None,
+) -> None:  # fmt: skip
+    """Make again what depends on a tensor: the views of it, and those that may be it.
+
+    What may be the source may be what the source itself may be, `above`, too: then it was made
+    again for that one, or will be.
+    """
     done = set() if done is None else done
     views = tracer.views_of(source)
     kept = list(views)
     for reference in kept:
         view = reference()
         # One that was made in a branch or loop that is closed is known there only.
-        if view is None or id(view) in done or not tracer.sees(view.variable):
+        if view is None or not tracer.sees(view.variable) or (id(source), id(view)) in done:
             continue
-        done.add(id(view))
+        if above is not None and any(choice.source() is above for choice in view.choices):
+            continue
+        done.add((id(source), id(view)))
         if view is not except_for:
             made = _again(tracer, view.base) if view.base else _chosen_again(tracer, view, source)
             tracer.note_tensor(view)
             view.variable = made.variable
-        _refresh(tracer, view, except_for, done)
+        _refresh(tracer, view, except_for, done, None if view.base else source)
     views[:] = kept

@@ -80,22 +80,21 @@ c = a""", atom=["c"], python=["c is a", "c is b", "a is not b"], last=["a, b, c"
 a, b = x + 0, x * 2
 p = a[:1]""", scalar=["p.sum()", "p[0]"], last=["a, b, p"],
             simple=["p[0] = <scalar>", "p = <V>[1:]", "p = p + 1", "<V>[0] += 1"]),
-    Feature("""
-z = paddle.stack([x, x * 2])
-d = z[0]""", atom=["d", "z[1]", "z[m % 2]", "z.sum(0)"], last=["z, d, m"],
-            simple=["d = z[1]", "z[0] = <vector>", "d[0] = 2", "z = z * 0.5", "z[m % 2] += 1",
-                    "z[:, 0] = <vector>", "d = <vector>", "z[0, 1] = <scalar>"]),
+    Feature(
+        """
+grid = paddle.stack([x, x * 2])
+line = grid[0]""",
+        atom=["line", "grid[1]", "grid[m % 2]", "grid.sum(0)"], last=["grid, line, m"],
+        simple=["line = grid[1]", "grid[0] = <vector>", "line[0] = 2", "grid = grid * 0.5",
+                "grid[m % 2] += 1", "grid[:, 0] = <vector>", "line = <vector>",
+                "grid[0, 1] = <scalar>"],
+    ),
     Feature("rows = [x, a]", atom=["rows[-1]", "sum(rows)"],
             tensor=["any(q.sum() > 2 for q in rows)", "all([q.sum() < 3 for q in rows])"],
             simple=["rows = [q + 1 for q in rows]", "rows[0] = <vector>", "rows[1] *= 2",
                     "rows = [q * 2 if q.sum() > s else q for q in rows]"],
             number=["sum([1 for q in [1, 2, 3] if q > m])"], last=["rows, n"]),
-    Feature("""
-def checked(v, k):
-    if v.sum() > k:
-        raise ValueError(k)
-    return v + 1""", atom=["checked(<V>, <small>)"], vector=["checked(<atom>, <small>)"],
-            simple=[*2 * ["if <condition>:\n    raise <error>('e')"], "<V> = [a, b][n]"]),
+    Feature("", simple=["if <condition>:\n    raise ValueError('no')"]),
     Feature("""
 def pick(v, *rest, k=1, **more):
     if k > 1 and v.sum() > more.get('low', 0):
@@ -126,7 +125,7 @@ def steps(v, k):
             yield v + j
         else:
             yield v""", vector=["sum(steps(<atom>, 3))"],
-            simple=["for q in steps(<atom>, 2):\n    <V> = q + <V>", "q = list(steps(<V>, 2))"]),
+            simple=["for q in steps(<atom>, 2):\n    <V> = q + <V>", "made = list(steps(<V>, 2))"]),
     Feature("", simple=["while True:\n    s = s + 1\n    if s > 4:\n        break",
                         "<V> = paddle.where(<V> > <small>, a, b)", "a, *_ = b, 1, 2",
                         "<S> = <V>.max() if <condition> else <V>.min()", "<S> = float(<S>) + 1",
@@ -139,12 +138,12 @@ def steps(v, k):
         <S> = <scalar>
     case _:
         n = 0"""]),
-    Feature("table = {'y': x, 'z': b, 2: m}", atom=["table['z']", "table.get('u', x)"],
-            python=["n in table"], number=["len(table) % 3", "table[2]"], last=["table, a"],
-            simple=["table['z'] = <vector>", "table[2] = <number>", "table = {**table, 'y': <V>}",
-                    "table.setdefault('z', x)", "for key, value in table.items():\n    n = n + 1",
-                    "table = {key: a for key in table}"]),
-    Feature("u = paddle.zeros([], 'int64')", tensor=["u < 2"], last=["u, a"],
-            simple=["u = u + 1", "u = paddle.argmax(<V>)", "<S> = <V>[u % 2]",
-                    "<V>[u % 2] = <scalar>", "<V> = <V>[u % 2] + x"]),
+    Feature("book = {'y': x, 'z': b, 2: m}", atom=["book['z']", "book.get('u', x)"],
+            python=["n in book"], number=["len(book) % 3", "book[2]"], last=["book, a"],
+            simple=["book['z'] = <vector>", "book[2] = <number>", "book = {**book, 'y': <V>}",
+                    "book.setdefault('z', x)", "for key, value in book.items():\n    n = n + 1",
+                    "book = {key: a for key in book}"]),
+    Feature("place = paddle.zeros([], 'int64')", tensor=["place < 2"], last=["place, a"],
+            simple=["place = place + 1", "place = paddle.argmax(<V>)", "<S> = <V>[place % 2]",
+                    "<V>[place % 2] = <scalar>", "<V> = <V>[place % 2] + x"]),
 ]  # fmt: skip

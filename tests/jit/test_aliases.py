@@ -264,7 +264,20 @@ def an_object_of_the_branch_that_goes_on(x: Any, n: Any) -> Any:
     return box.items, box.total
 
 
+def kept_after_it_was_chosen(x: Any, n: Any) -> Any:
+    a, b = x + 0, x * 2
+    c = b
+    for i in range(4):
+        a[1] += 1
+        b[0] -= i
+        c = c if n <= i else (a if i < 2 else b)
+        b = b if n > i + 1 else a
+    c[0] = 7
+    return a, b, c
+
+
 CASES = [
+    kept_after_it_was_chosen,
     lists_of_the_branch_that_goes_on, an_object_of_the_branch_that_goes_on,
     written_after_it_was_bound_anew, the_argument_in_the_first_round_only, swapped_by_each_round,
     one_new_tensor_under_two_names, one_new_tensor_behind_a_loop, one_new_tensor_of_a_branch,
