@@ -101,12 +101,11 @@ class Run:
         """What holds the array of a persistable. RunError where nothing does."""
         found: Any = self.tensors.get(name)
         found = scope.find(name) if found is None else found
+        op = self.reads.get(name)
+        if op is None and name not in self.fetched:
+            # It is only written: what it was does not matter, nor of which shape.
+            return self._like_new(self.persistables[name], found)
         if found is None:
-            op = self.reads.get(name)
-            if op is None and name not in self.fetched:
-                # It is only written: what it was does not matter.
-                var = self.persistables[name]
-                return Tensor(np.zeros([int(d) for d in var.shape], var.dtype.numpy))
             raise RunError(
                 f"(PreconditionNotMet) The input Variable {name} has not been initialized. "
                 "You may need to confirm if you put "
@@ -114,6 +113,14 @@ class Run:
                 f"with set_state_dict.{_built_at(op)}"
             )
         return found
+
+    def _like_new(self, var: ir.Variable, found: Any) -> Any:
+        """What holds a persistable that is only written: a new one where that does not fit."""
+        shape = tuple(int(dim) for dim in var.shape)
+        fits = found is not None and found.array.shape == shape
+        if fits and found.array.dtype == var.dtype.numpy:
+            return found
+        return Tensor(np.zeros(shape, var.dtype.numpy))
 
 
 def _built_at(op: ir.OpDesc | None) -> str:

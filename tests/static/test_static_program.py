@@ -276,3 +276,15 @@ def test_places_and_name_scopes_are_accepted() -> None:
         pass
     with pytest.raises(AttributeError, match="no attribute 'nope'"):
         static.nope  # noqa: B018
+
+
+def test_a_startup_program_makes_anew_what_another_program_left_in_another_shape() -> None:
+    exe = Executor()
+    for size in (3, 1):
+        main, startup = static.Program(), static.Program()
+        with static.program_guard(main, startup), paddle.utils.unique_name.guard():
+            out = static.nn.fc(static.data("x", [None, 2]), size)
+            exe.run(startup)
+            (found,) = exe.run(main, feed={"x": np.ones([4, 2], np.float32)}, fetch_list=[out])
+        assert found.shape == (4, size)
+        assert [p.name for p in main.all_parameters()] == ["fc_0.w_0", "fc_0.b_0"]
