@@ -282,11 +282,16 @@ class Loop:
                     leaf if type_ is None else next(outs)
                     for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
                 ]
-                tensors.update(((slot.place.key, i), made[i]) for i in slot.args)
+                for number in slot.args:
+                    leaf = slot.place.key, number
+                    if leaf in leaves and leaves[leaf].is_kept:
+                        made[number] = leaves[leaf].start
+                    else:
+                        tensors[leaf] = made[number]
                 self._set(slot, slot.value_of(made))
             elif slot.start is not slot.before:
                 self._set(slot, slot.contents())
-        objects = {leaf: tensors[leaf] for leaf in leaves}
+        objects = {leaf: tensors[leaf] for leaf in leaves if leaf in tensors}
         self.aliases.note(going, leaves, objects, outs)
 
     def _leaves(self) -> dict[Leaf, Carried]:

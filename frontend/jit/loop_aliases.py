@@ -29,6 +29,8 @@ from .choices import (
     targets,
     was_asked,
 )
+from .leaves import type_of
+from .state import is_tensor
 
 if TYPE_CHECKING:
     from .tracer import Frame, ProgramTracer
@@ -43,6 +45,13 @@ class Carried(NamedTuple):
     arg: Traced
     start: Any
     end: Any
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether rounds leave the name with the tensor that it has before the loop."""
+        if self.end is not self.arg or not is_tensor(self.start):
+            return False
+        return type_of(self.start) == type_of(self.arg)
 
 
 class Alias:

@@ -276,7 +276,21 @@ def kept_after_it_was_chosen(x: Any, n: Any) -> Any:
     return a, b, c
 
 
+def bound_to_itself_by_each_round(x: Any, n: Any) -> Any:
+    a, b = x, x * 2
+    c = b
+    for i in range(n):
+        a = a
+        if i > 1:
+            c[1] += 1
+        c = c
+    x[1] = 1
+    b[0] = 5
+    return a, b, c
+
+
 CASES = [
+    bound_to_itself_by_each_round,
     kept_after_it_was_chosen,
     lists_of_the_branch_that_goes_on, an_object_of_the_branch_that_goes_on,
     written_after_it_was_bound_anew, the_argument_in_the_first_round_only, swapped_by_each_round,
