@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..dispatch import write
-from ..tensor import Tensor
+from wherry.dispatch import tracer, write
+from wherry.ir.passes.fold_constants import known_value
+from wherry.tensor import Tensor
+
+from ..traced import Traced
 from .convert import cast_to
 from .creation import full
 
@@ -31,7 +34,7 @@ def create_array(dtype: Any, initialized_list: Sequence[Tensor] | None = None) -
 
 def array_write(x: Tensor, i: Any, array: list[Tensor] | None = None) -> list[Tensor]:
     """The array with x at position i, which is at most its length."""
-    found, at = [] if array is None else array, int(i)
+    found, at = [] if array is None else array, _position(i)
     if at > len(found):
         raise ValueError(f"The index 'i' should not be greater than the length {len(found)}: {at}")
     if at < len(found):
@@ -43,12 +46,22 @@ def array_write(x: Tensor, i: Any, array: list[Tensor] | None = None) -> list[Te
 
 def array_read(array: list[Tensor], i: Any) -> Tensor:
     """The Tensor at position i."""
-    return array[int(i)]
+    return array[_position(i)]
 
 
-def array_length(array: list[Tensor]) -> int:
-    """How many Tensors the array holds."""
-    return len(array)
+def array_length(array: list[Tensor]) -> Any:
+    """How many Tensors the array holds: an int, in static mode a Variable."""
+    active: Any = tracer.get()
+    in_static_mode = active is not None and not active.converts
+    return full([1], len(array), "int64") if in_static_mode else len(array)
+
+
+def _position(i: Any) -> int:
+    """An index; of a Program's Variable, which has no value yet, what its ops say that it is."""
+    if not isinstance(i, Traced):
+        return int(i)
+    found = known_value(i.tracer.program, i.variable)
+    return int(i) if found is None else int(found.item())
 
 
 def fill_constant(

@@ -59,6 +59,21 @@ def worth_keeping(made: int, read: int) -> bool:
     return made <= max(_LIMIT_BYTES, _GROWTH * read)
 
 
+def known_value(program: Program, var: Variable) -> Array | None:
+    """The value of a Variable that ops make of nothing but numbers; None for any other."""
+    folder = _Folder(program, {})
+
+    def known(one: Variable) -> bool:
+        if one in folder.known or one.op is None or not all(map(known, one.op.in_vars)):
+            return one in folder.known
+        arrays = folder.evaluate(one.op)
+        if arrays is not None:
+            folder.known.update(zip(one.op.out_vars, arrays, strict=True))
+        return arrays is not None
+
+    return folder.known[var] if known(var) else None
+
+
 class _Folder:
     def __init__(self, program: Program, known: dict[Variable, Array]) -> None:
         self.program, self.known = program, known

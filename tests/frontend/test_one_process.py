@@ -73,6 +73,16 @@ def test_old_names_are_there():
         _ = paddle.tensor.nothing
 
 
+def test_arrays_at_constant_positions_in_a_static_function():
+    @paddle.jit.to_static
+    def f(x):
+        array = paddle.tensor.array_write(x, paddle.zeros([1], "int64"))
+        array = paddle.tensor.array_write(x * 2, paddle.full([1], 1, "int64"), array)
+        return paddle.tensor.array_read(array, 1) + paddle.tensor.array_length(array)
+
+    assert f(paddle.ones([2])).tolist() == [4.0, 4.0]
+
+
 def test_nothing_is_downloaded(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_text("x")
     assert get_path_from_url("http://host/x/a.txt", str(tmp_path)) == str(tmp_path / "a.txt")
