@@ -159,6 +159,11 @@ class Traced(Tensor):
         return other != self if isinstance(other, SymDim) else Tensor.__ne__(self, other)
 
     def __hash__(self) -> int:
+        if not self.ndim and not self.dtype.is_float and self.tracer.converts:
+            raise ConversionError(
+                "a number that a tensor decides cannot be a key of a dict, or be in a set: compare "
+                f"it (`n == 1`), or index a list or a tensor with it{_at_line()}"
+            )
         return id(self)
 
     def detach(self) -> Traced:

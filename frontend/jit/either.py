@@ -101,7 +101,8 @@ class Either:
     def __repr__(self) -> str:
         return repr(one_of(self, "text"))
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return hash(one_of(self, "a key of a dict"))
 
 
 def _lifted(function: Callable[..., Any]) -> Callable[..., Any]:

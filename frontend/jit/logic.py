@@ -16,6 +16,7 @@ from .choices import is_same
 from .classes import own_method
 from .either import is_either, lift, resolved
 from .ends import RAISED, end_unless
+from .leaves import NUMBERS
 from .regions import Operand, inside, is_caught
 from .sides import has_effect
 from .signals import BranchEnds
@@ -143,10 +144,14 @@ def _contained(value: Any, container: Any) -> Any:
     own = own_method(container, "__contains__")
     if own is not None:
         return own(value)
-    if not isinstance(container, (list, tuple)) or not any(
+    if not isinstance(container, (list, tuple, dict, set, frozenset)) or not any(
         isinstance(one, (Traced, Size)) for one in (value, *container)
     ):
         return value in container
+    if not isinstance(container, (list, tuple)):
+        # Tensors are keys as objects; a number that became one may equal a key.
+        alike = (*NUMBERS, Size) if isinstance(value, Traced) else Traced
+        container = [one for one in container if one is value or isinstance(one, alike)]
     found: Any = False
     for one in reversed(container):
         found = logical_or(True if one is value else one == value, lambda rest=found: rest)  # type: ignore[misc]
