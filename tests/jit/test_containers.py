@@ -62,3 +62,32 @@ def test_both_branches_may_append_as_much() -> None:
 
     assert f(paddle.ones([2])).tolist() == [1.0, 1.0]
     assert f(-paddle.ones([2])).tolist() == [-2.0, -2.0]
+
+
+def key_among_numbers(x: Any) -> Any:
+    number = 2 if x.sum() > 0 else 1
+    table = {1: x, 3: x * 2}
+    return (number in table, number not in {2, 5}, 7 in table, number in [1, x.max()])
+
+
+def test_a_number_that_a_tensor_decides_is_compared_with_keys() -> None:
+    static = to_static(key_among_numbers)
+    for value in (1.0, 2.0, -1.0):
+        x = paddle.full([2], value)
+        found, wanted = static(x), key_among_numbers(x)
+        assert list(map(bool, found)) == list(map(bool, wanted)), value
+
+
+def test_a_key_that_a_tensor_decides_is_refused() -> None:
+    @to_static
+    def number(x: Any) -> Any:
+        return {1: x, 2: x * 2}[2 if x.sum() > 0 else 1]
+
+    @to_static
+    def text(x: Any) -> Any:
+        return {"up": x, "down": -x}["up" if x.sum() > 0 else "down"]
+
+    with pytest.raises(ConversionError, match=r"cannot be a key of a dict.*or index a list"):
+        number(paddle.ones([2]))
+    with pytest.raises(ConversionError, match="cannot be used as a key of a dict"):
+        text(paddle.ones([2]))
