@@ -19,7 +19,7 @@ from ..tensor import Tensor
 from .branch import active_tracer
 from .builtin_calls import BUILTINS
 from .classes import ORIGINAL, convert_class
-from .either import call_lifted, resolved
+from .either import call_lifted, is_either, resolved
 from .source import convert_function, is_converted
 from .state import at_line, is_container, is_poison
 from .writes import will_write
@@ -73,6 +73,8 @@ def _converted(function: Any) -> Any:
     if is_poison(function):
         function.refuse()
     function = resolved(function)
+    if is_either(function):
+        return function
     try:
         found = BUILTINS.get(function)
     except TypeError:
