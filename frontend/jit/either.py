@@ -221,6 +221,18 @@ def lift(value: Any, use: Callable[[Any], Any]) -> Any:
     return convert_ternary(flag, lambda: _attempt(yes, use), lambda: _attempt(no, use))
 
 
+def present(value: Any) -> Any:
+    """The value of a variable; one that is not there raises here."""
+    return lift(value, lambda one: one) if is_either(value) and _may_miss(value) else value
+
+
+def _may_miss(value: Any) -> bool:
+    """Whether one of the values that it may be is Missing."""
+    if type(value) is Either:
+        return any(map(_may_miss, parts(value)[1:]))
+    return type(value) is Missing
+
+
 def call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
     """Call what knows no Either: with each of the two in its branch."""
     place = next((i for i, value in enumerate(args) if is_either(value)), None)

@@ -122,11 +122,11 @@ while not stop_0 and a:
         e()"""),
     (Assertion, "assert a, b", "_jst.convert_assert(a, lambda: b)"),
     (Assertion, "raise a", "raise _jst.convert_raise(a)"),
-    (EarlyReturn, "def f(x):\n    try:\n        return x\n    except E:\n        x()", """\
+    (EarlyReturn, "def f(x):\n    try:\n        return (x, g(x))\n    except E:\n        x()", """\
 def f(x):
     _jst_returned_0 = False
     try:
-        _jst_value_0 = x
+        _jst_value_0 = (_jst.present(x), g(x))
         _jst_returned_0 = True
     except E:
         x()
