@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wherry.dispatch import run_op, tracer
 from wherry.ir.dims import Dim, SymDim, always_le, never_equal, substitute, symbol, symbols_of
+from wherry.ir.infer import Guard
 from wherry.schema.dtypes import int64
 from wherry.schema.errors import ConversionError
 
@@ -187,8 +188,17 @@ def _decide(name: str, left: Any, right: Any) -> bool | None:
         shown = {*symbols_of(left), *symbols_of(right)} - active.program.found.keys()
         known = _certain(name, _at_least_two(left, shown), _at_least_two(right, shown))
         if known is not None:
-            active.need_two(shown)
+            _need_two(active, shown)
     return known
+
+
+def _need_two(build: Any, names: set[str]) -> None:
+    """Guard what was decided for sizes of 2 and more."""
+    for name in sorted(names):
+        message = f"needs a size {name} of at least 2, which the code that was traced looks at"
+        guard = Guard(2, "<=", symbol(name), message, user_location())
+        if guard not in build.program.guards:
+            build.program.guards.append(guard)
 
 
 def _certain(name: str, left: Dim, right: Dim) -> bool | None:

@@ -63,61 +63,12 @@ def _refusing(self: Poison, *_: Any, **__: Any) -> NoReturn:
     Poison.refuse(self)
 
 
-_USES = [
-    "getattr",
-    "setattr",
-    "call",
-    "bool",
-    "int",
-    "float",
-    "index",
-    "len",
-    "iter",
-    "contains",
-    "getitem",
-    "setitem",
-    "delitem",
-    "str",
-    "repr",
-    "format",
-    "add",
-    "radd",
-    "sub",
-    "rsub",
-    "mul",
-    "rmul",
-    "truediv",
-    "rtruediv",
-    "floordiv",
-    "rfloordiv",
-    "mod",
-    "rmod",
-    "pow",
-    "rpow",
-    "matmul",
-    "rmatmul",
-    "and",
-    "rand",
-    "or",
-    "ror",
-    "xor",
-    "rxor",
-    "lshift",
-    "rshift",
-    "neg",
-    "pos",
-    "abs",
-    "invert",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "eq",
-    "ne",
-    "enter",
-    "exit",
-]
-for _use in _USES:
+_USES = """
+    getattr setattr call bool int float index len iter contains getitem setitem delitem str repr
+    format add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul
+    rmatmul and rand or ror xor rxor lshift rshift neg pos abs invert lt le gt ge eq ne enter exit
+"""
+for _use in _USES.split():
     setattr(Poison, f"__{_use}__", _refusing)
 Poison.__hash__ = object.__hash__  # type: ignore[method-assign]
 

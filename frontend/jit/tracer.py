@@ -18,7 +18,6 @@ import numpy as np
 from wherry.dispatch import VIEW_OPS
 from wherry.ir.dims import Dim, symbol, symbols_of
 from wherry.ir.emit import BlockEmitter
-from wherry.ir.infer import Guard
 from wherry.ir.opdef import OpDef, get_op
 from wherry.ir.program import Block, Program, Variable
 from wherry.schema.dtypes import as_dtype, bool_
@@ -233,14 +232,6 @@ class ProgramTracer:
     def true_positions(self, mask: Tensor) -> Traced:
         """The positions of the true elements in the flattened mask: as many as the run finds."""
         return positions_of(self, self.as_traced(mask))
-
-    def need_two(self, names: set[str]) -> None:
-        """Guard what was decided for sizes of 2 and more."""
-        for name in sorted(names):
-            message = f"needs a size {name} of at least 2, which the code that was traced looks at"
-            guard = Guard(2, "<=", symbol(name), message, user_location())
-            if guard not in self.program.guards:
-                self.program.guards.append(guard)
 
     def note_view(self, source: Any, view: Any, op_type: str, attrs: dict[str, Any]) -> None:
         """Let writes to `view` go through to `source`, of which it was made, and back."""
