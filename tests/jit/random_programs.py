@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import gc
 import linecache
 import random
 from collections import Counter
@@ -192,6 +193,9 @@ def run(seed: int, numbers: Sequence[int], compiled: bool = False, show: bool = 
     """Check these programs of a seed; those that differ are shrunk."""
     report = Report()
     for number in numbers:
+        if number % 50 == 0:
+            # A trace looks at all classes that there are, also those of programs that are over.
+            gc.collect()
         source = source_of(seed, number)
         verdict = check(source, compiled)
         report.add(f"{seed}/{number}", verdict)
