@@ -151,10 +151,8 @@ class Flag(Deferred):
         self.op_type, self.flags = op_type, flags
 
     def made(self, build: Any, dtype: DType) -> Any:
-        return build.emit(self.op_type, *(self._made(build, flag) for flag in self.flags))
-
-    def _made(self, build: Any, flag: Any) -> Any:
-        return flag.made(build, bool_) if isinstance(flag, Deferred) else flag
+        flags = [one.made(build, dtype) if isinstance(one, Deferred) else one for one in self.flags]
+        return build.emit(self.op_type, *flags)
 
 
 def negated(flag: Any) -> Any:

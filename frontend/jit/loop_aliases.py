@@ -157,6 +157,8 @@ class LoopAliases:
 
     def _asked(self, frame: Frame, leaves: Mapping[Leaf, Carried]) -> Iterator[tuple[Leaf, Any]]:
         """The pairs that may be one, of the leaves that have to do with what a round asked for."""
+        if not frame.asked:
+            return
         reached = _reached(leaves)
         args = {id(carried.arg): leaf for leaf, carried in leaves.items()}
         for group in _groups(reached):

@@ -14,15 +14,7 @@ from wherry.ir.infer import TensorType
 
 from ..traced import Traced
 from .either import Deferred
-from .leaves import (
-    NUMBERS,
-    dims_of_value,
-    dtype_of_value,
-    fits,
-    promoted,
-    same,
-    type_of,
-)
+from .leaves import NUMBERS, dims_of_value, dtype_of_value, fits, promoted, same, type_of
 from .loop_sizes import MAY_GROW, UNLIKE, LoopSizes
 from .merge import RETURNED, or_missing
 from .state import UNSET, Place, Poison, Seen, held, is_poison, is_tensor, poison_text

@@ -21,7 +21,7 @@ MAY_BE_REFUSED = "this tensor may share its memory"
 def check(report: Report, seed: int) -> None:
     refused = [text for text in report.refused if not text.startswith(MAY_BE_REFUSED)]
     assert not report.failures and not refused, f"seed {seed}: {report}"
-    assert report.refused.total() <= report.programs // 20, f"seed {seed}: {report}"
+    assert report.refused.total() <= report.programs // 50, f"seed {seed}: {report}"
 
 
 @pytest.mark.parametrize("part", range(10))
