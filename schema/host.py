@@ -8,7 +8,8 @@ the op means, too. Raises RunError for data that it has no answer for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -20,14 +21,21 @@ Array = np.ndarray[Any, Any]
 HostFunction = Callable[..., tuple[Array, ...]]
 
 
+@contextmanager
+def _complaining(says: str) -> Iterator[None]:
+    """LAPACK's complaint becomes a RunError that says this."""
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        raise RunError(f"{says} ({error})") from error
+
+
 def _checked(function: Callable[..., Array], says: str) -> HostFunction:
-    """The function, with one result; LAPACK's complaint becomes a RunError that says this."""
+    """The function, with one result."""
 
     def call(*arrays: Array) -> tuple[Array]:
-        try:
+        with _complaining(says):
             return (np.asarray(function(*arrays), arrays[0].dtype),)
-        except np.linalg.LinAlgError as error:
-            raise RunError(f"{says} ({error})") from error
 
     return call
 
@@ -51,17 +59,13 @@ def _qr(x: Array, mode: str) -> tuple[Array, Array]:
 
 
 def _svd(x: Array, full_matrices: bool) -> tuple[Array, ...]:
-    try:
+    with _complaining("the singular values did not converge"):
         return tuple(np.linalg.svd(x, full_matrices))
-    except np.linalg.LinAlgError as error:
-        raise RunError(f"the singular values did not converge ({error})") from error
 
 
 def _eigh(x: Array, UPLO: Literal["L", "U"]) -> tuple[Array, ...]:
-    try:
+    with _complaining("the eigenvalues did not converge"):
         return tuple(np.linalg.eigh(x, UPLO))
-    except np.linalg.LinAlgError as error:
-        raise RunError(f"the eigenvalues did not converge ({error})") from error
 
 
 def _lu(x: Array) -> tuple[Array, Array, Array]:
