@@ -19,6 +19,7 @@ from ..unique_name import generate
 from .mode import building
 from .parameters import make_state
 from .tracer import StaticTracer
+from .variable import Variable
 
 
 def accuracy(input: Any, label: Any, k: int = 1, correct: Any = None, total: Any = None) -> Any:
@@ -36,7 +37,10 @@ def accuracy(input: Any, label: Any, k: int = 1, correct: Any = None, total: Any
         hits = run_op("equal", best, cast_to(label, best.dtype))
         counted = cast_to(run_op("reduce_any", hits, dim=[1], keep_dim=False), float32)
     with _naming(f"{layer}.tmp"):
-        return run_op("reduce_mean", counted, dim=[0], keep_dim=False)
+        share = run_op("reduce_mean", counted, dim=[0], keep_dim=False)
+    if isinstance(share, Variable):
+        share.stop_gradient = input.stop_gradient  # as Paddle prints it; there is no gradient
+    return share
 
 
 def _naming(prefix: str) -> AbstractContextManager[None]:

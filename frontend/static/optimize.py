@@ -98,9 +98,9 @@ class Step:
     def _one(self, param: Any, grad: Any, group: Group) -> None:
         """Append the update of one parameter, and store what it gives."""
         optimizer, opdef = self.optimizer, get_op(self.update.type)
-        attrs = self.update.attrs(optimizer, param, group)
+        attrs, rate = self.update.attrs(optimizer, param, group), self._rate(param, group)
         state = {slot: self.state(param, name) for slot, name in self.update.state.items()}
-        values = {"Param": param, "Grad": grad, "LearningRate": self._rate(param, group), **state}
+        values = {"Param": param, "Grad": grad, "LearningRate": rate, **state}
         targets = {slot.name: values[slot.name.removesuffix("Out")] for slot in opdef.outputs}
         inputs = [self.tracer.variable(values[slot.name]) for slot in opdef.inputs]
         made = opdef.result_slots(self.emitted(opdef, inputs, attrs, {**targets, "Grad": grad}))

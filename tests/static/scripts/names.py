@@ -19,7 +19,7 @@ def show(title, build):
         variables = main.global_block().vars.values()
         print("  ", sorted(v.name for v in variables if v.persistable))
         print("  ", sorted(v.name for v in variables if v.name.endswith("@GRAD")))
-        print("  ", sorted(startup.global_block().vars))
+        print("  ", list(startup.global_block().vars))
 
 
 def slices():
@@ -75,6 +75,11 @@ def momentum():
     return loss
 
 
+def accuracy():
+    scores = static.nn.fc(data(None, 4), 3, activation="softmax")
+    return static.accuracy(scores, data(None, 1, name="label", dtype="int64"))
+
+
 nn = static.nn
 show("fc", lambda: nn.fc(data(None, 4), 3))
 show("fc without bias", lambda: nn.fc(data(None, 4), 3, bias_attr=False, activation="relu"))
@@ -91,5 +96,5 @@ show("prelu", lambda: nn.prelu(data(None, 3, 8, 8), "channel"))
 show("embedding", lambda: nn.embedding(data(None, 6, dtype="int64"), [10, 4]))
 show("bilinear", lambda: nn.bilinear_tensor_product(data(None, 3), data(None, 4, name="y"), 5))
 show("row_conv", lambda: nn.row_conv(data(None, 6, 4), 2))
-for one in (slices, operators, functions, backward, shared, adam, momentum):
+for one in (slices, operators, functions, backward, shared, adam, momentum, accuracy):
     show(one.__name__, one)
