@@ -88,14 +88,22 @@ def _convert(owner: type) -> None:
     if owner in _plain:
         return
     found = {} if _is_library_class(owner) else _implicit(owner)
-    if not found:
+    if not found or not all(_replace(owner, *member) for member in found.items()):
         _plain.add(owner)
-    for name, member in found.items():
-        twin = _twin(member)
-        if twin is not None:
-            _replaced.append((owner, name, member))
-            # A metaclass may have a say in setattr(owner, ...).
-            type.__setattr__(owner, name, twin)
+
+
+def _replace(owner: type, name: str, member: Any) -> bool:
+    """Give the class its twin of a member; False if it lets nothing be set."""
+    twin = _twin(member)
+    if twin is None:
+        return True
+    try:
+        # A metaclass may have a say in setattr(owner, ...).
+        type.__setattr__(owner, name, twin)
+    except TypeError:
+        return False  # an extension module's type
+    _replaced.append((owner, name, member))
+    return True
 
 
 def _restore() -> None:

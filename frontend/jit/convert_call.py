@@ -26,7 +26,8 @@ from .writes import will_write
 
 _LIBRARIES = {
     *sys.stdlib_module_names, "wherry", "numpy", "scipy", "matplotlib", "gast", "llvmlite", "PIL",
-    "sklearn", "pandas", "tqdm",
+    "sklearn", "pandas", "tqdm", "torch", "tensorflow", "jax", "onnx", "onnxruntime", "openvino",
+    "cv2", "IPython", "pytest", "_pytest", "hypothesis",
 } - {"__main__"}  # fmt: skip
 _ignored: set[str] = set()
 _MUTATORS: Final = frozenset(

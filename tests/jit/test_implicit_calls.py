@@ -297,3 +297,13 @@ def test_a_wrapper_that_was_made_between_two_traces_is_what_is_called() -> None:
 
     Scaled.__add__ = then_doubled  # type: ignore[method-assign]
     assert added(paddle.ones([2, 1])).tolist() == [[4.0], [4.0]]
+
+
+def test_a_class_of_an_extension_module_that_lets_nothing_be_set_stays_as_it_is() -> None:
+    def added(self: Any, x: Any) -> Any:
+        return x
+
+    before = complex.__add__
+    with classes.classes_converted():
+        assert not classes._replace(complex, "__add__", added)
+    assert complex.__add__ is before
