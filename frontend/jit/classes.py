@@ -26,8 +26,6 @@ ORIGINAL: Final = "_wherry_original"
 _TWIN: Final = "_wherry_twin"
 # These run outside of anything that a tensor decides.
 _LEFT_ALONE: Final = frozenset({"__del__", "__init_subclass__", "__class_getitem__"})
-# What a class cannot be given anew, since types have it themselves: `__name__` and the like.
-_OF_TYPES: Final = frozenset(name for name, own in vars(type).items() if hasattr(own, "__set__"))
 # Collecting garbage may run a `__del__` that traces.
 _lock = threading.RLock()
 _running = 0
@@ -122,10 +120,17 @@ def _implicit(owner: type) -> dict[str, Any]:
     """The members that Python calls by itself."""
     return {
         name: member for name, member in vars(owner).items()
-        if (isinstance(member, (property, functools.cached_property)) and name not in _OF_TYPES)
+        if (isinstance(member, (property, functools.cached_property)) and not _of_type(owner, name))
         or (name.startswith("__") and name.endswith("__") and name not in _LEFT_ALONE
             and isinstance(member, (types.FunctionType, staticmethod)))
     }  # fmt: skip
+
+
+def _of_type(owner: type, name: str) -> bool:
+    """Whether setting it would ask the metaclass's descriptor: `__name__` and the like."""
+    kind = type(owner)
+    member = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), None)
+    return hasattr(member, "__set__")
 
 
 def _twin(member: Any) -> Any:

@@ -279,6 +279,21 @@ def test_a_property_that_hides_one_of_types_is_left_alone() -> None:
         assert Named().__name__ == "named"
 
 
+def test_a_property_that_hides_one_of_the_metaclass_is_left_alone() -> None:
+    class Kind(type):
+        @property
+        def size(cls) -> int:
+            return 1
+
+    class Sized(metaclass=Kind):
+        @property
+        def size(self) -> int:
+            return 2
+
+    with classes.classes_converted():
+        assert (Sized.size, Sized().size) == (1, 2)
+
+
 def test_a_wrapper_that_was_made_between_two_traces_is_what_is_called() -> None:
     class Scaled:
         def __add__(self, x: Any) -> Any:
