@@ -128,7 +128,7 @@ def _implicit(owner: type) -> dict[str, Any]:
 
 def _of_type(owner: type, name: str) -> bool:
     """Whether setting it would ask the metaclass's descriptor: `__name__` and the like."""
-    kind = type(owner)
+    kind: type = type(owner)
     member = next((vars(c)[name] for c in kind.__mro__ if name in vars(c)), None)
     return hasattr(member, "__set__")
 
