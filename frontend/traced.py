@@ -35,12 +35,12 @@ class Traced(Tensor):
         self.views: list[weakref.ref[Traced]] = []
         self.choices: list[Choice] = []
         # Of a snapshot: the tensor itself.
-        self.origin: Traced | None = None
+        self.origin: Tensor | None = None
 
-    def snapshot(self) -> Traced:
-        """What the tensor is now, whatever is written to it later."""
+    def snapshot(self, of: Tensor | None = None) -> Traced:
+        """What the tensor is now, whatever is written later; `of` is what it is the value of."""
         made = self.tracer.traced(self.variable)
-        made.origin = self.origin or self
+        made.origin = next(one for one in (of, self.origin, self) if one is not None)
         return made
 
     # The data-carrying side of Tensor, which is not there.

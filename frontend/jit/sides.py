@@ -4,8 +4,8 @@ merged behind the `cond`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from wherry.ir.opdef import get_op
@@ -20,11 +20,13 @@ from .signals import BranchEnds
 from .state import (
     UNSET,
     AttributePlace,
+    BufferPlace,
     CellPlace,
     ContentsPlace,
     GlobalPlace,
     Place,
     Seen,
+    TensorPlace,
     is_traced,
     outlives,
     seen,
@@ -125,7 +127,21 @@ class Side:
         """What the place holds at the end of this side; None if it ends the call."""
         if self.error is not None:
             return None
-        return self.values[place.key] if place.key in self.values else seen(place)
+        if place.key in self.values:
+            return self.values[place.key]
+        with self._tensors_as_at_the_end():
+            return seen(place)
+
+    @contextmanager
+    def _tensors_as_at_the_end(self) -> Iterator[None]:
+        """What the side left alone may hold tensors that it wrote."""
+        with self.build.journal() as journal:
+            for key, (place, _) in self.written.items():
+                if isinstance(place, (TensorPlace, BufferPlace)):
+                    journal.note(place)
+                    place.set(self.values[key].value)
+            yield
+        journal.undo()
 
 
 def trace_branch(chosen: Traced, true_fn: Body, false_fn: Body, places: Sequence[Place]) -> None:

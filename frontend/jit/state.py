@@ -13,6 +13,7 @@ import types
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol, TypeGuard
 
+from wherry.dispatch import tracer
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
@@ -337,8 +338,20 @@ def _hold(value: Any) -> Held:
 
 def _copied(value: Any) -> Any:
     structure, leaves = flatten(value, _hold)
-    kept = (leaf.snapshot() if is_traced(leaf) else leaf for leaf in leaves)
-    return unflatten(structure, kept)
+    return unflatten(structure, map(_snapshot, leaves))
+
+
+def _snapshot(leaf: Any) -> Any:
+    """What a tensor is now, whatever is written to it later; of a captured one that was written
+    what it has become.
+    """
+    if is_traced(leaf):
+        return leaf.snapshot()
+    active: Any = tracer.get()
+    if active is None or not is_tensor(leaf):
+        return leaf
+    written: Traced | None = active.current.get(id(leaf))
+    return leaf if written is None else written.snapshot(of=leaf)
 
 
 def cells_of(functions: Sequence[Any], names: Sequence[str]) -> list[Place]:

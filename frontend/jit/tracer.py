@@ -246,7 +246,8 @@ class ProgramTracer:
         return self.captured_views.setdefault(id(source), [])
 
     def set_current(self, tensor: Tensor, value: Any) -> None:
-        self.current[id(tensor)] = self.as_traced(value)
+        """Let a captured tensor have this value, whatever is written to the one given later."""
+        self.current[id(tensor)] = self.traced(self.as_traced(value).variable)
 
     def set_stop_gradient(self, traced: Traced, value: bool) -> None:
         """Cut a tensor off the gradient (or let an input onto it)."""

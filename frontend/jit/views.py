@@ -79,7 +79,7 @@ def _set(tracer: ProgramTracer, target: Tensor, value: Traced) -> None:
         return
     tracer.capture(target)
     tracer.note(BufferPlace(tracer, target))
-    tracer.current[id(target)] = value
+    tracer.set_current(target, value)
 
 
 def _root(tracer: ProgramTracer, target: Traced, value: Traced) -> tuple[Tensor, Traced]:

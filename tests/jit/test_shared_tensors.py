@@ -1,0 +1,108 @@
+"""A tensor that is held in several places stays one, where branches and loops write it in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import wherry as paddle
+from wherry.jit import to_static
+
+EQUAL: dict[str, Callable[[Any, Any], Any]] = {}
+
+
+def equal(text: str) -> Callable[[Any], Any]:
+    def note(function: Any) -> Any:
+        EQUAL[text] = function
+        return function
+
+    return note
+
+
+@equal("one side writes a tensor in a list, the other side makes the list longer")
+def _(x: Any, buffer: Any) -> Any:
+    held = x + 1
+    rows = [held, x]
+    if x.sum() > 0:
+        rows.append(x * 2)
+    else:
+        held.add_(x)
+    return rows
+
+
+@equal("one side writes a tensor in a list in a list, the other side makes the outer one longer")
+def _(x: Any, buffer: Any) -> Any:
+    rows = [[x + 1, x]]
+    held = rows[0][0]
+    if x.sum() > 0:
+        rows.append([x, x])
+    else:
+        held.add_(x)
+    return rows
+
+
+@equal("one side writes a tensor in a list, the other side replaces it there")
+def _(x: Any, buffer: Any) -> Any:
+    held = x + 1
+    rows = [held, x]
+    if x.sum() > 0:
+        rows[0] = x * 5
+    else:
+        held.add_(x)
+    return rows
+
+
+@equal("a branch gives a name to a captured tensor that it wrote")
+def _(x: Any, buffer: Any) -> Any:
+    chosen = x
+    if x.sum() > 0:
+        buffer.add_(x)
+        chosen = buffer
+    return chosen + 0
+
+
+@equal("one side writes a captured tensor in a list, the other side makes the list longer")
+def _(x: Any, buffer: Any) -> Any:
+    rows = [buffer]
+    if x.sum() > 0:
+        rows.append(x)
+    else:
+        buffer.add_(x)
+    return rows
+
+
+@equal("a captured tensor that rounds wrote and gave a name to is written by that name")
+def _(x: Any, buffer: Any) -> Any:
+    chosen = x
+    for _ in range(x.max().astype("int64")):
+        buffer.add_(x)
+        chosen = buffer
+    chosen.add_(x)
+    return chosen + 0
+
+
+@equal("what a captured tensor was set to is written later")
+def _(x: Any, buffer: Any) -> Any:
+    value = x + 1
+    buffer.set_value(value)
+    value.add_(x)
+    return value, buffer + 0
+
+
+@pytest.mark.parametrize("text", EQUAL)
+def test_as_in_dynamic_mode(text: str) -> None:
+    function = EQUAL[text]
+    buffer, same = paddle.zeros([2]), paddle.zeros([2])
+    static = to_static(lambda x: function(x, buffer))
+    for values in ([1.0, 2.0], [-2.0, 1.0], [0.0, -3.0]):
+        args = paddle.to_tensor(values), paddle.to_tensor(values)
+        assert plain(static(args[0])) == plain(function(args[1], same)), values
+        assert plain([args[0], buffer]) == plain([args[1], same]), values
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [plain(one) for one in value]
+    return value.tolist() if isinstance(value, paddle.Tensor) else value
