@@ -28,9 +28,10 @@ Clause = tuple[Callable[[], Any] | None, Callable[[BaseException], Any]]
 class Attempt(Region):
     """A `try`; while its body runs, it catches errors."""
 
-    def __init__(self, clauses: Sequence[Clause], places: Sequence[Place]) -> None:
+    def __init__(self, clauses: Sequence[Clause], places: Sequence[Place],
+                 has_final: bool) -> None:  # fmt: skip
         super().__init__(places)
-        self.clauses = clauses
+        self.clauses, self.has_final = clauses, has_final
         self.catches = True
 
     def handler(self, error: BaseException) -> Handler | None:
@@ -64,7 +65,7 @@ def convert_try(body: Body, clauses: Sequence[Clause], orelse: Body | None, fina
     build = active_tracer()
     parts = [body, *(clause for _, clause in clauses), orelse, final]
     places = cells_of([part for part in parts if part is not None], names)
-    attempt = Attempt(clauses, places)
+    attempt = Attempt(clauses, places, final is not None)
     thrown: list[Thrown] = []
     try:
         if build is None:

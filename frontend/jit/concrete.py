@@ -22,7 +22,7 @@ from .arguments import Arguments, Leaf
 from .classes import classes_converted
 from .convert_call import convert_call
 from .either import Deferred, chosen
-from .ends import RAISED, emit_error, unset_error
+from .ends import RAISED, emit_error, end_of, unset_error, unset_name
 from .explain import Decisions
 from .generators import NeedsPush
 from .leaves import type_of
@@ -229,14 +229,16 @@ def _called(build: ProgramTracer, function: Callable[..., Any], args: Any, kwarg
         return convert_call(function)(*args, **kwargs)
     except BranchEnds:
         return None
-    except NameError as error:
-        raise unset_error(error).with_traceback(error.__traceback__) from None
     except Exception as error:
-        if not hasattr(error, RAISED) or not any(map(has_effect, build.frames[-1].block.ops)):
-            raise
-        # What may end the call with another error comes first.
-        emit_error(build, build.as_traced(False), error)
-        return None
+        is_unset = isinstance(error, NameError) and unset_name(error) is not None
+        has_effects = any(map(has_effect, build.frames[-1].block.ops))
+        if has_effects and (is_unset or hasattr(error, RAISED)):
+            # What may end the call with another error comes first.
+            emit_error(build, build.as_traced(False), end_of(build, error))
+            return None
+        if isinstance(error, NameError):
+            raise unset_error(error).with_traceback(error.__traceback__) from None
+        raise
 
 
 def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:

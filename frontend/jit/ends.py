@@ -15,7 +15,7 @@ from wherry.schema.errors import Loc, WherryError
 from wherry.tensor import ZeroDimError
 
 from ..traced import Traced
-from .regions import Thrown, is_caught
+from .regions import Thrown, is_awaited, is_caught
 from .report import frame_of, line_of
 from .signals import BranchEnds, NeedsSizes
 from .source import is_library_file, is_part
@@ -141,7 +141,7 @@ def end_unless(flag: Traced, wanted: bool, error: BaseException) -> None:
     from .sides import throw
 
     build = flag.tracer
-    if is_caught(build, error):
+    if is_awaited(build, error):
         raised = build.emit("logical_not", flag) if wanted else flag
         throw(build, [Thrown(raised, error)])
         return

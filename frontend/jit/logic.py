@@ -17,7 +17,7 @@ from .classes import own_method
 from .either import is_either, lift, resolved
 from .ends import RAISED, end_unless
 from .leaves import NUMBERS
-from .regions import Operand, inside, is_caught
+from .regions import Operand, inside, is_awaited
 from .sides import has_effect
 from .signals import BranchEnds
 from .sizes import Size
@@ -167,7 +167,7 @@ def convert_assert(test: Any, message: Thunk) -> None:
     error = AssertionError(*(() if text is None else (text,)))
     if not isinstance(chosen, Traced):
         raise error
-    if is_caught(chosen.tracer, error):
+    if is_awaited(chosen.tracer, error):
         end_unless(chosen, True, error)
     else:
         chosen.tracer.emit("assert", chosen, [], message="" if text is None else str(text))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .branch import decides
 from .ends import RAISED, ending
 from .logic import logical_and, logical_not, logical_or
-from .regions import Region, Thrown, is_caught
+from .regions import Region, Thrown, is_awaited
 from .sides import throw, within
 from .signals import BranchEnds
 from .state import Place
@@ -71,7 +71,7 @@ class LoopEnds:
         region = Region(places)
         error = ending(self.build, lambda: thrown.extend(within(self.build, region, body)))
         if error is not None:
-            if not is_caught(self.build, error):
+            if not is_awaited(self.build, error):
                 raise BranchEnds(error)
             thrown.append(Thrown(True, error))
         for one in thrown:

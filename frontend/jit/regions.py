@@ -1,15 +1,17 @@
 """Regions: pieces of code that are entered at one place and left at one, whatever tensors decide.
 
-An error that is raised under a condition on a tensor, and that a `try` further out catches, is no
-end of the call: what follows it runs where it was not raised. That is the rest of the region in
-which it was raised, which is traced as the other side of a branch (`sides.py`), up to the region's
-end. There the error goes on to the region around, until it comes to its `try`.
+An error that is raised under a condition on a tensor, and that a `try` further out catches, or has
+a `finally` for, is no end of the call: what follows it runs where it was not raised. That is the
+rest of the region in which it was raised, which is traced as the other side of a branch
+(`sides.py`), up to the region's end. There the error goes on to the region around, until it comes
+to its `try`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from wherry.schema.errors import ConversionError
@@ -43,6 +45,9 @@ class Region:
 
     `places` are the variables that its code may bind.
     """
+
+    # Whether code of the user's runs when an error leaves it.
+    has_final = False
 
     def __init__(self, places: Sequence[Place] = ()) -> None:
         self.places = places
@@ -80,6 +85,15 @@ def inside(build: ProgramTracer, region: Region) -> Iterator[None]:
         yield
     finally:
         build.regions.remove(region)
+
+
+def is_awaited(build: ProgramTracer, error: BaseException) -> bool:
+    """Whether a `try` around the running code catches the error, or has a `finally` to run."""
+    if is_caught(build, error):
+        return True
+    # Where a region that Python itself leaves is between, the error ends the call at once.
+    inner = takewhile(lambda region: not isinstance(region, Opaque), reversed(build.regions))
+    return any(region.has_final for region in inner)
 
 
 def is_caught(build: ProgramTracer, error: BaseException) -> bool:

@@ -13,9 +13,9 @@ from wherry.ir.program import Block, OpDesc, Variable
 
 from ..traced import Traced
 from .choices import is_known
-from .ends import emit_error, end_of, ending
+from .ends import emit_error, end_of, end_unless, ending
 from .merge import Merger
-from .regions import Operand, Region, Rest, Thrown, inside, is_caught
+from .regions import Operand, Region, Rest, Thrown, inside, is_awaited
 from .signals import BranchEnds
 from .state import (
     UNSET,
@@ -85,7 +85,7 @@ class Side:
     def _finish(self, error: BaseException | None, thrown: Iterable[Thrown]) -> None:
         build = self.build
         self.thrown += thrown
-        if error is not None and is_caught(build, error):
+        if error is not None and is_awaited(build, error):
             self.thrown.append(Thrown(True, error))
         elif error is not None:
             self.error = error
@@ -163,6 +163,9 @@ def throw(build: ProgramTracer, thrown: Iterable[Thrown]) -> None:
         known = True if one.flag is True else build.facts.get(one.flag)
         if known is False:
             continue
+        if not is_awaited(build, one.error):
+            _end_call(build, one)
+            continue
         region = build.regions[-1]
         if known or isinstance(region, Operand):
             raise BranchEnds(one.error)
@@ -170,6 +173,15 @@ def throw(build: ProgramTracer, thrown: Iterable[Thrown]) -> None:
         rest = Side(build, region.places, one.flag, False)
         rest.expect_writes()
         region.rests.append(Rest(rest, one, handler))
+
+
+def _end_call(build: ProgramTracer, thrown: Thrown) -> None:
+    """Nothing is left that waits for the error."""
+    if thrown.flag is not True:
+        end_unless(thrown.flag, False, thrown.error)
+        return
+    emit_error(build, build.as_traced(False), thrown.error)
+    raise BranchEnds(thrown.error)
 
 
 def within(build: ProgramTracer, region: Region, body: Body) -> list[Thrown]:

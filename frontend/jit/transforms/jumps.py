@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 import gast
 
+from wherry.schema.errors import ConversionError
+
+from ..state import at_line
 from .scope import LOOPS, at, load, own_nodes
 from .tree import children
 
@@ -95,8 +98,9 @@ def _into_other_branch(node: Any, rest: list[Any], kinds: tuple[Any, ...]) -> li
 
 def _children(node: Any, kinds: tuple[Any, ...], flag: str, lowering: Lowering,
               in_loop: bool) -> Any:  # fmt: skip
+    _need_no_jump(getattr(node, "finalbody", []), kinds)
     inner = in_loop or isinstance(node, LOOPS)
-    for name in ("body", "orelse", "finalbody"):
+    for name in ("body", "orelse"):
         nested = getattr(node, name, None)
         if isinstance(nested, list) and nested:
             inside = inner if name == "body" else in_loop
@@ -106,6 +110,17 @@ def _children(node: Any, kinds: tuple[Any, ...], flag: str, lowering: Lowering,
     if isinstance(node, gast.Try) and node.orelse:
         node.orelse = [_guarded(node, flag, node.orelse)]
     return node
+
+
+def _need_no_jump(final: Sequence[Any], kinds: tuple[Any, ...]) -> None:
+    """Refuse a jump out of a `finally`, which would drop the error that is on its way."""
+    found = next((node for node in final if contains(node, kinds)), None)
+    if found is not None:
+        raise ConversionError(
+            f"a {' or '.join(f'`{kind.__name__.lower()}`' for kind in kinds)} in a `finally` "
+            f"(line {found.lineno}) drops the error that is on its way, and is not converted; put "
+            f"it behind the `try`, with an `except` for the errors to be dropped{at_line()}"
+        )
 
 
 def _guarded(origin: Any, flag: str, rest: list[Any]) -> Any:
