@@ -9,14 +9,18 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard
 
-from wherry.schema.errors import ConversionError
+from wherry.schema.errors import ConversionError, Loc
 from wherry.tensor import Tensor
 
 from ..traced import Choice, Traced
+from .either import Deferred
 from .leaves import type_of
 from .state import at_line, is_tensor
+
+# The op_type of a view that is an element of a list in buffers: it is one of what was put into it.
+ELEMENT: Final = "element"
 
 if TYPE_CHECKING:
     from .tracer import Frame, ProgramTracer
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 def note_choice(chosen: Traced, flag: Traced, wanted: bool, source: Any) -> None:
     """Let `chosen` be `source` where the flag is as wanted: a write to one is one to both."""
     tracer = flag.tracer
+    if isinstance(source, Deferred):
+        note_unclear(chosen, source.held)
     if not is_tensor(source):
         return
     if isinstance(source, Traced) and not tracer.sees(source.variable):
@@ -100,6 +106,7 @@ def note_unclear(chosen: Traced, sources: Sequence[Any]) -> None:
     for source in sources:
         if isinstance(source, Traced) and not chosen.tracer.sees(source.variable):
             note_unclear(chosen, [] if source.base is None else [source.base.source])
+            note_unclear(chosen, [one.source() for one in source.choices])
         elif is_tensor(source):
             add_choice(chosen, Choice(None, True, weakref.ref(source)), source)
             inner = source.choices if isinstance(source, Traced) else []
@@ -112,12 +119,14 @@ def targets(value: Any, parts: bool = False) -> list[Choice]:
     """The tensors that a tensor may be: itself, and its choices. With `parts` also those, with no
     flag, of which it is a view.
     """
+    if isinstance(value, Deferred):
+        return [one._replace(flag=None) for held in value.held for one in targets(held, parts)]
     if not is_tensor(value):
         return []
     found = [Choice(True, True, weakref.ref(value))]
     if isinstance(value, Traced):
         found += value.choices
-        if parts and value.base is not None:
+        if value.base is not None and (parts or value.base.op_type == ELEMENT):
             found += [one._replace(flag=None) for one in targets(value.base.source, parts)]
     return found
 
@@ -199,10 +208,11 @@ def flag_of(choice: Choice) -> Traced | bool:
     return refuse_unclear() if choice.flag is None else choice.flag
 
 
-def refuse_unclear() -> NoReturn:
+def refuse_unclear(written_at: Loc | None = None) -> NoReturn:
     """Say that nobody knows here which tensor it is."""
+    written = "" if written_at is None else f" (one of them is written at {written_at})"
     raise ConversionError(
         "this tensor may share its memory with another one, as a branch or loop that depends on a "
-        "tensor decided, so neither can be written in place or be asked for with `is` here; use a "
-        f"copy: `y = y.clone()`{at_line()}"
+        "tensor decided, so neither can be written in place or be asked for with `is` here"
+        f"{written}; use a copy: `y = y.clone()`{at_line()}"
     )

@@ -10,7 +10,7 @@ error that Python would raise.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from wherry.dispatch import tracer
@@ -125,6 +125,9 @@ for _name in (
 
 class Deferred:
     """Stands for a tensor of this type, which is made in the block that needs it."""
+
+    # The tensors of which it holds the values.
+    held: Sequence[Any] = ()
 
     def __init__(self, type_: TensorType) -> None:
         self.type = type_

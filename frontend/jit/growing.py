@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from wherry.dispatch import tracer
 from wherry.ir.infer import TensorType, show
-from wherry.schema.dtypes import DType, int64
+from wherry.schema.dtypes import int64
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..traced import Traced
 from .branch import active_tracer
-from .either import Deferred, Zeros
+from .buffers import Packed, as_buffer, need_room, read, within, written
 from .ends import end_unless
 from .iterate import Indexed
-from .leaves import as_tensor_of, common_dtype, dims_of_value, dtype_of_value, mergeable
+from .leaves import common_dtype, dims_of_value, dtype_of_value, mergeable
 from .lists import Kind, Stored, TracedList, is_stored
 from .state import at_line, is_tensor
 from .structure import flatten, unflatten
@@ -32,23 +32,6 @@ from .writes import will_write
 
 if TYPE_CHECKING:
     from .tracer import ProgramTracer
-
-
-class Packed(Deferred):
-    """The buffer that holds these values from its start on; it is made where it is needed."""
-
-    def __init__(self, type_: TensorType, values: list[Any]) -> None:
-        super().__init__(type_)
-        self.values = values
-        self.stop_gradient = all(getattr(value, "stop_gradient", True) for value in values)
-
-    def made(self, build: Any, dtype: DType) -> Traced:
-        buffer: Traced = Zeros(self.type).made(build, dtype)
-        if self.values:
-            _need_room(build, build.as_traced(len(self.values)))
-        for index, value in enumerate(self.values):
-            buffer = _written(build, buffer, _within(build, build.as_traced(index)), value)
-        return buffer
 
 
 class GrowingList(TracedList):
@@ -103,8 +86,8 @@ class GrowingList(TracedList):
             return _sliced(self, index)
         stored = self._in_buffers()
         build = _build()
-        at = build.emit("reshape2", self._place(index), shape=[1])
-        leaves = [_read(build, buffer, _first(at)) for buffer in stored.buffers]
+        place = self._place(index)
+        leaves = [read(build, buffer, place) for buffer in stored.buffers]
         return unflatten(stored.kind.structure, iter(leaves))
 
     def __setitem__(self, index: Any, item: Any) -> None:
@@ -170,15 +153,15 @@ class GrowingList(TracedList):
             given = build.emit("where", below, build.emit("elementwise_add", given, count), given)
         inside = build.emit("logical_and", given >= 0, given < count)
         end_unless(inside, True, IndexError("list index out of range"))
-        return _within(build, given)
+        return within(build, given)
 
     def _push(self, item: Any) -> None:
         stored, build = self.stored, _build()
         assert stored is not None
         length = self._length()
         after = build.emit("scale", length, bias=1.0)
-        _need_room(build, after)
-        self._write(stored, _within(build, length), after, item)
+        need_room(build, after)
+        self._write(stored, within(build, length), after, item)
 
     def _write(self, stored: Stored, place: Traced, length: Any, item: Any) -> None:
         build = _build()
@@ -190,7 +173,7 @@ class GrowingList(TracedList):
             like, wanted = dims_of_value(leaf), dims_of_value(buffer)[1:]
             if not (is_tensor(leaf) or isinstance(leaf, (int, float))) or like != wanted:
                 _refuse(f"elements of different shapes or kinds ({show(wanted)} and {show(like)})")
-            buffers.append(_written(build, buffer, place, leaf))
+            buffers.append(written(build, buffer, place, leaf))
         self.stored = Stored(stored.kind, length, buffers)
 
 
@@ -273,45 +256,6 @@ def _stored(value: Any, kind: Kind, types: list[TensorType]) -> TracedList:
     return kind(len(rows), *buffers)
 
 
-def _need_room(build: ProgramTracer, count: Traced) -> None:
-    """Stop the call where so many elements have no room. It asks for more than that: the next
-    element would soon want it.
-    """
-    capacity = build.capacity()
-    room = build.emit("fill_constant", shape=[], value=capacity, dtype=int64)
-    wanted = build.emit("scale", count, scale=2.0, bias=32.0)
-    build.emit("assert", count <= room, [wanted], message=str(capacity), error="ResizeError")
-
-
-def _within(build: ProgramTracer, place: Traced) -> Traced:
-    """The place, or one that is in the buffer: compiled code may do what follows an assert, which
-    ends the call in any case, before it.
-    """
-    last = build.emit("fill_constant", shape=[], value=build.capacity() - 1, dtype=int64)
-    low = build.emit("elementwise_min", place, last)
-    found: Traced = build.emit("elementwise_max", low, build.as_traced(0))
-    return found
-
-
-def _buffer(build: ProgramTracer, buffer: Any) -> Traced:
-    return buffer.made(build, buffer.type.dtype) if isinstance(buffer, Packed) else buffer
-
-
-def _written(build: ProgramTracer, buffer: Any, place: Traced, value: Any) -> Traced:
-    buffer = _buffer(build, buffer)
-    item = as_tensor_of(build, value, buffer.dtype)
-    row = _first(build.emit("reshape2", item, shape=[1, *item.variable.shape]))
-    at = _first(build.emit("reshape2", place, shape=[1]))
-    found: Traced = build.emit("scatter", buffer, at, row, overwrite=True)
-    return found
-
-
-def _read(build: ProgramTracer, buffer: Any, at: Traced) -> Traced:
-    buffer = _buffer(build, buffer)
-    row = build.emit("index_select", buffer, at, dim=0)
-    return _first(build.emit("reshape2", row, shape=list(row.variable.shape[1:])))
-
-
 def _first(found: Any) -> Traced:
     out: Traced = found[0] if isinstance(found, tuple) else found
     return out
@@ -355,7 +299,9 @@ def _rows(values: GrowingList) -> Traced:
     guess = build.emit("fill_constant", shape=[], value=size, dtype=int64)
     build.emit("assert", length.equal(guess), [length], message=str(size), error="ResizeError")
     (buffer,) = stored.buffers
-    found: Traced = build.emit("slice", _buffer(build, buffer), axes=[0], starts=[0], ends=[size])
+    found: Traced = build.emit("slice", as_buffer(build, buffer), axes=[0], starts=[0], ends=[size])
+    # It is a copy of the elements.
+    found.base = None
     return found
 
 

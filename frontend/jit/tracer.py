@@ -21,7 +21,7 @@ from wherry.ir.emit import BlockEmitter
 from wherry.ir.opdef import OpDef, get_op
 from wherry.ir.program import Block, Program, Variable
 from wherry.schema.dtypes import as_dtype, bool_
-from wherry.schema.errors import ConversionError
+from wherry.schema.errors import ConversionError, Loc
 from wherry.tensor import Parameter, Tensor
 
 from ..autograd import grad_enabled
@@ -95,8 +95,8 @@ class ProgramTracer:
         self.warned: set[Any] = set()
         self.layers: dict[int, Layer] = {}
         self.captured_views: dict[int, list[weakref.ref[Traced]]] = {}
-        # What tensors stand for that a write may have changed, it is not known when.
-        self.unclear: set[Variable] = set()
+        # What tensors stand for that a write in this line may have changed, it is not known when.
+        self.unclear: dict[Variable, Loc | None] = {}
         self.decisions = Decisions()
 
     # What dispatch calls.
@@ -381,7 +381,7 @@ class ProgramTracer:
         if var in frame.captured:
             return frame.captured[var]
         if var in self.unclear:
-            refuse_unclear()
+            refuse_unclear(written_at=self.unclear[var])
         if depth == 0:
             raise ConversionError(
                 f"the tensor {var.name} was made inside a branch or loop that depends on a "

@@ -8,7 +8,7 @@ on a tensor decided: each of them becomes what was written where it is the one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wherry.ir.program import Variable
@@ -17,7 +17,7 @@ from wherry.tensor import Tensor
 
 from ..location import user_location
 from ..traced import Choice, Traced, ViewOf
-from .choices import flag_of, is_known, note_asked
+from .choices import ELEMENT, flag_of, is_known, note_asked
 from .sizes import plain
 from .state import BufferPlace
 
@@ -98,9 +98,7 @@ def _undone(tracer: ProgramTracer, view: ViewOf, value: Traced) -> Traced:
 
 
 def _reshaped(tracer: ProgramTracer, source: Traced, value: Traced, attrs: Any) -> Traced:
-    out = tracer.emit("reshape2", value, shape=list(source.variable.shape))
-    found: Traced = out[0] if isinstance(out, tuple) else out
-    return found
+    return _reshaped_to(tracer, value, source.variable.shape)
 
 
 def _transposed(tracer: ProgramTracer, source: Traced, value: Traced, attrs: Any) -> Traced:
@@ -134,21 +132,60 @@ def _into_item(tracer: ProgramTracer, source: Traced, value: Traced, attrs: Any)
     return copy
 
 
+def read_element(tracer: ProgramTracer, buffer: Tensor, place: Traced) -> Traced:
+    """The element of a list that stands at this place of its buffer: an object that may be read
+    several times.
+    """
+    row: Traced = tracer.emit("index_select", buffer, _reshaped_to(tracer, place, (1,)), dim=0)
+    found = _reshaped_to(tracer, row, row.variable.shape[1:])
+    tracer.note_view(buffer, found, ELEMENT, {"place": place})
+    return found
+
+
+def written_element(tracer: ProgramTracer, buffer: Traced, place: Traced, value: Traced) -> Traced:
+    """The buffer with this value at the place."""
+    row = _reshaped_to(tracer, value, (1, *value.variable.shape))
+    at = _reshaped_to(tracer, place, (1,))
+    found: Traced = tracer.emit("scatter", buffer, at, row, overwrite=True)
+    return found
+
+
+def _into_element(tracer: ProgramTracer, source: Traced, value: Traced, attrs: Any) -> Traced:
+    return written_element(tracer, source, attrs["place"], value)
+
+
+def _reshaped_to(tracer: ProgramTracer, value: Traced, shape: Sequence[Any]) -> Traced:
+    out = tracer.emit("reshape2", value, shape=list(shape))
+    found: Traced = out[0] if isinstance(out, tuple) else out
+    return found
+
+
 _UNDO: dict[str, Callable[[ProgramTracer, Traced, Traced, Any], Traced]] = {
     "reshape2": _reshaped, "flatten_contiguous_range": _reshaped, "squeeze2": _reshaped,
     "unsqueeze2": _reshaped, "transpose2": _transposed, "slice": _into_slice,
     "strided_slice": _into_slice, "unbind": _into_row, "getitem": _into_item,
+    ELEMENT: _into_element,
 }  # fmt: skip
 
 
-def _again(tracer: ProgramTracer, view: ViewOf) -> Traced:
+def _again(tracer: ProgramTracer, view: ViewOf, like: Variable) -> Traced:
     """The view, made again of what its source is now."""
+    if isinstance(view.source, Traced) and view.source.variable in tracer.unclear:
+        return _unclear(tracer, like)
+    if view.op_type == ELEMENT:
+        return read_element(tracer, tracer.as_traced(view.source), view.attrs["place"])
     if view.op_type == "getitem":
         return tracer.as_traced(tracer.as_traced(view.source)[view.attrs["index"]])
     attrs: dict[str, Any] = {k: v for k, v in view.attrs.items() if k != "_index"}
     out = tracer.emit(view.op_type, tracer.as_traced(view.source), **attrs)
     found: Traced = out[view.attrs["_index"]] if isinstance(out, (list, tuple)) else out
     return found
+
+
+def _made_again(tracer: ProgramTracer, view: Traced, source: Tensor) -> Traced:
+    if view.base is None:
+        return _chosen_again(tracer, view, source)
+    return _again(tracer, view.base, view.variable)
 
 
 def _chosen_again(tracer: ProgramTracer, chosen: Traced, source: Tensor) -> Traced:
@@ -165,7 +202,7 @@ def _chosen_again(tracer: ProgramTracer, chosen: Traced, source: Tensor) -> Trac
 
 def _unclear(tracer: ProgramTracer, like: Variable) -> Traced:
     var = Variable("unclear", like.shape, like.dtype, stop_gradient=like.stop_gradient)
-    tracer.unclear.add(var)
+    tracer.unclear[var] = user_location()
     return tracer.traced(var)
 
 
@@ -190,7 +227,7 @@ def _refresh(
             continue
         done.add((id(source), id(view)))
         if view is not except_for:
-            made = _again(tracer, view.base) if view.base else _chosen_again(tracer, view, source)
+            made = _made_again(tracer, view, source)
             tracer.note_tensor(view)
             view.variable = made.variable
         _refresh(tracer, view, except_for, done, None if view.base else source)

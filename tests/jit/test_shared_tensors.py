@@ -9,6 +9,7 @@ import pytest
 
 import wherry as paddle
 from wherry.jit import to_static
+from wherry.schema.errors import ConversionError
 
 EQUAL: dict[str, Callable[[Any, Any], Any]] = {}
 
@@ -91,6 +92,27 @@ def _(x: Any, buffer: Any) -> Any:
     return value, buffer + 0
 
 
+@equal("a stack of a list whose length a tensor decides is a copy")
+def _(x: Any, buffer: Any) -> Any:
+    rows = [x + 1]
+    if x.sum() > 0:
+        rows.append(x * 3)
+    table = paddle.stack(rows)
+    table[0] = 5
+    return rows, table
+
+
+@equal("a tensor is written in place before it is put into such a list, and not after")
+def _(x: Any, buffer: Any) -> Any:
+    rows, kept = [x + 1], x * 2
+    for i in range((x > 0).sum()):
+        kept[0] += i
+        rows.append(kept + 0)
+        rows.append(x)
+    kept[1] = 9
+    return rows, kept, rows[-1] is buffer
+
+
 @pytest.mark.parametrize("text", EQUAL)
 def test_as_in_dynamic_mode(text: str) -> None:
     function = EQUAL[text]
@@ -106,3 +128,71 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
     return value.tolist() if isinstance(value, paddle.Tensor) else value
+
+
+def put_in_before_it_is_written(x: Any) -> Any:
+    kept = x + 1
+    rows = [kept]
+    if x.sum() > 0:
+        rows.append(x)
+    kept.add_(x)
+    return rows
+
+
+def put_in_by_each_round(x: Any) -> Any:
+    kept, rows = x + 1, []
+    for _ in range((x > 0).sum()):
+        kept.add_(x)
+        rows.append(kept)
+    return rows
+
+
+def written_behind_the_loop(x: Any) -> Any:
+    kept, rows = x + 1, []
+    for _ in range((x > 0).sum()):
+        kept = kept + 1
+        rows.append(kept)
+    kept.add_(x)
+    return rows
+
+
+def a_part_of_it_is_put_in(x: Any) -> Any:
+    table = paddle.zeros([4, 2])
+    rows = [table[0]]
+    if x.sum() > 0:
+        rows.append(x)
+    table[0] = x
+    return rows
+
+
+def written_as_an_element(x: Any) -> Any:
+    kept = x + 1
+    rows = [kept]
+    if x.sum() > 0:
+        rows.append(x)
+    rows[0].add_(x)
+    return kept
+
+
+def asked_for(x: Any) -> Any:
+    rows = [x]
+    if x.sum() > 0:
+        rows.append(x + 1)
+    return 1 if rows[0] is x else 2
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        put_in_before_it_is_written, put_in_by_each_round, written_behind_the_loop,
+        a_part_of_it_is_put_in, written_as_an_element, asked_for,
+    ],
+)  # fmt: skip
+def test_a_tensor_in_a_list_whose_length_a_tensor_decides_is_refused(function: Any) -> None:
+    with pytest.raises(ConversionError, match="may share its memory"):
+        to_static(function)(paddle.ones([2]))
+
+
+def test_the_refusal_names_the_write() -> None:
+    with pytest.raises(ConversionError, match=r"written at .*: kept.add_\(x\)\); use a copy"):
+        to_static(put_in_before_it_is_written)(paddle.ones([2]))
