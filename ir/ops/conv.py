@@ -255,7 +255,7 @@ conv2d_input_grad = op(
         sample(f32(*case[1]), f32(*_out_size(case)), atol=1e-5,
                input_size=list(case[0][2:]), **case[2])
         for case in _CASES
-    ],
+    ] + [sample(f64(4, 3, 3, 3), f64(2, 4, 5, 5), input_size=[5, 5], paddings=[1, 1])],
 )  # fmt: skip
 
 conv2d_filter_grad = op(

@@ -28,10 +28,11 @@ from .infer_shape import InferShape
 from .layout import Layout
 from .simplify import Simplify
 from .sink_views import SinkViews
+from .turn_gradients import TurnGradients
 
 OPTIONAL_PASSES = (
     "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "sink_views",
-    "layout", "hoist", "fuse_contract", "fuse",
+    "turn_gradients", "layout", "hoist", "fuse_contract", "fuse",
 )  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def disabled_passes() -> set[str]:
 def _pipeline(inference: bool) -> list[Pass]:
     cleanup: list[Pass] = [Simplify(), FoldConstants(inference=inference), Cse(), Dce()]
     before: list[Pass] = [FoldBatchNorm()] if inference else []
-    shape: list[Pass] = [Decompose(), DropBroadcasts(), SinkViews(), *cleanup]
+    shape: list[Pass] = [Decompose(), TurnGradients(), DropBroadcasts(), SinkViews(), *cleanup]
     layout: list[Pass] = [Layout(inference=inference), *cleanup[1:]]
     return _enabled([*before, *cleanup, *shape, *layout])
 
@@ -119,6 +120,7 @@ __all__ = [
     "Pass",
     "Simplify",
     "SinkViews",
+    "TurnGradients",
     "disabled_passes",
     "prepare_for_codegen",
     "prepare_in_parts",

@@ -25,6 +25,7 @@ HEADS: Final = frozenset(
         "conv2d_blocked",
         "conv2d_planes",
         "depthwise_blocked",
+        "interleave_planes",
     }
 )
 MAX_OPS = 24

@@ -124,8 +124,11 @@ CONVOLUTIONS: dict[str, Make] = {
     "planes dilated": planes(6, 5, 1, 2),
     "plain 1x1": partial(build, "conv2d", [zeros(1, 64, 28, 28), zeros(64, 64, 1, 1)]),
     "input gradient": partial(
-        build, "conv2d_input_grad", [zeros(32, 16, 3, 3), zeros(1, 32, 26, 26)],
-        input_size=[28, 28],
+        build, "conv2d_input_grad", [zeros(32, 16, 3, 3), zeros(1, 32, 9, 9)],
+        input_size=[21, 21], strides=[2, 2], dilations=[2, 2],
+    ),
+    "interleaved": partial(
+        build, "interleave_planes", [[zeros(2, 8, 14, 70)] * 4], steps=[2, 2], size=[28, 140],
     ),
     **{
         f"filter gradient {size} / {stride}": filter_gradient(size, stride)

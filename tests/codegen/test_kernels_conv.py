@@ -9,6 +9,13 @@ import pytest
 from kernel_harness import check, reference
 
 
+@pytest.fixture(autouse=True, params=["turned", "gathered"])
+def form(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Input gradients as convolutions, where they are, and as products of gathered columns."""
+    if request.param == "gathered":
+        monkeypatch.setenv("WHERRY_DISABLE", "turn_gradients")
+
+
 def random(*shape: int, dtype: str = "float32") -> Any:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(dtype)
 

@@ -19,9 +19,9 @@ from wherry.schema.dtypes import float32, int64
 # Kernels that compute nothing: the thread pool and `inspect` take them for their bytes alone.
 MOVES = {
     "assign_value", "concat", "expand_v2", "fill_constant", "flip", "from_blocked", "gather_nd",
-    "index_select", "lookup_table_v2", "max_pool2d_gather", "pack_filter", "pad", "pad_planes",
-    "put_along_axis", "range", "set_value", "slice", "strided_slice", "take_along_axis",
-    "to_blocked", "transpose2",
+    "index_select", "interleave_planes", "lookup_table_v2", "max_pool2d_gather", "pack_filter",
+    "pad", "pad_planes", "put_along_axis", "range", "set_value", "slice", "strided_slice",
+    "take_along_axis", "to_blocked", "transpose2",
 }  # fmt: skip
 
 B = symbol("B")
