@@ -113,6 +113,8 @@ def encoder(**attrs) -> nn.Layer:
 
 
 IMAGE, TOKENS = [None, 16, 20, 20], [None, None, 64]
+# With strides of 2 a convolution for each phase, and what puts these together.
+TURNED = 5
 # The network, its input, and how many products and convolutions it has.
 NETWORKS: dict[str, tuple[Callable[[], nn.Layer], list[int | None], int]] = {
     "resnet": (stem, [None, 3, 64, 64], 6),
@@ -122,11 +124,11 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Layer], list[int | None], int]] = {
     "in groups": (lambda: conv_norm(16, 32, 3, nn.Hardswish(), groups=2), IMAGE, 1),
     "few outputs": (lambda: conv_norm(16, 4, 3, nn.Sigmoid()), IMAGE, 1),
     "along one axis": (along_one_axis, [None, 8, 50], 1),
-    "transposed": (decoder, IMAGE, 3),
-    "transposed, of known size": (decoder, [1, 16, 20, 20], 3),
-    "transposed, with a residual": (Joined, IMAGE, 2),
+    "transposed": (decoder, IMAGE, 2 * TURNED + 1),
+    "transposed, of known size": (decoder, [1, 16, 20, 20], 2 * TURNED + 1),
+    "transposed, with a residual": (Joined, IMAGE, 1 + TURNED),
     "transposed along one axis": (
-        lambda: nn.Sequential(nn.Conv1DTranspose(8, 16, 4, stride=2), nn.ReLU()), [None, 8, 50], 1
+        lambda: nn.Sequential(nn.Conv1DTranspose(8, 16, 4, stride=2), nn.ReLU()), [None, 8, 50], 3
     ),
     "cast": (lambda: Half(conv_norm(16, 32, 3)), IMAGE, 1),
     "product": (Projected, [None, 64], 1),
