@@ -238,15 +238,14 @@ def assigned(nodes: Sequence[Any], context: Context) -> set[str]:
 
     A function that a transformer made counts with the names that it declares nonlocal or global.
     """
-    found: set[str] = set()
+    found = _stored(nodes) | walruses(nodes)
     for node in own_nodes(nodes):
         found |= _bound_by(node, context)
-    return (found - _comprehension_targets(nodes)) | walruses(nodes)
+    return found
 
 
 def _bound_by(node: Any, context: Context) -> set[str]:
-    if isinstance(node, gast.Name) and isinstance(node.ctx, (gast.Store, gast.Del)):
-        return {node.id}
+    """The names that a node binds without storing to them."""
     if isinstance(node, gast.Name) and node.id in context.parts:
         return context.parts[node.id]
     if isinstance(node, gast.FunctionDef) and node.name in context.generated:
@@ -258,25 +257,27 @@ def _bound_by(node: Any, context: Context) -> set[str]:
     return set()
 
 
-def _comprehension_targets(nodes: Sequence[Any]) -> set[str]:
-    """Names that only comprehensions bind: they live in the comprehension's own scope."""
-    inside: set[str] = set()
-    outside: set[str] = set()
+def _stored(nodes: Sequence[Any]) -> set[str]:
+    """The names that are stored to or deleted, but for the targets of comprehensions, which live
+    in the comprehension's own scope.
+    """
+    found: set[str] = set()
 
-    def walk(node: Any, in_target: bool) -> None:
+    def walk(node: Any) -> None:
         if isinstance(node, gast.Name) and isinstance(node.ctx, (gast.Store, gast.Del)):
-            (inside if in_target else outside).add(node.id)
+            found.add(node.id)
         if isinstance(node, (*FUNCTIONS, gast.ClassDef)):
             return
         for name, value in gast.iter_fields(node):
+            if isinstance(node, gast.comprehension) and name == "target":
+                continue
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, gast.AST):
-                    target = isinstance(node, gast.comprehension) and name == "target"
-                    walk(child, in_target or target)
+                    walk(child)
 
     for node in nodes:
-        walk(node, False)
-    return inside - outside
+        walk(node)
+    return found
 
 
 def walruses(nodes: Sequence[Any]) -> set[str]:
