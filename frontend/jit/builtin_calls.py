@@ -15,19 +15,22 @@ from ..ops.shape import concat, stack
 from ..tensor import Tensor
 from ..traced import Traced
 from . import growing, iterate
-from .branch import active_tracer, convert_ifelse, convert_ternary
+from .branch import active_tracer, convert_ifelse, convert_ternary, decides
 from .classes import own_method
 from .either import call_lifted
+from .ends import end_unless
+from .folds import folded, for_each, listed, mapped, open_sequence
 from .iterate import Pushed, opened
 from .lists import is_stored
 from .logic import logical_and, logical_or
-from .loop import convert_for
 from .sizes import Size
 
 
 def _cast(python_type: type, dtype: Callable[[], Any]) -> Callable[..., Any]:
     def convert(*args: Any, **kwargs: Any) -> Any:
         value = args[0] if len(args) == 1 and not kwargs else None
+        if python_type is bool and is_stored(value):
+            value = iterate.of_len(value)
         if isinstance(value, Size):
             value = value.tensor() if python_type is not int else value
             if python_type is int:
@@ -50,7 +53,16 @@ def _cast(python_type: type, dtype: Callable[[], Any]) -> Callable[..., Any]:
 
 
 def _extremum(python_function: Callable[..., Any], better: Callable[[Any, Any], Any]) -> Any:
+    def chosen(best: Any, item: Any) -> Any:
+        return _chosen(better(item, best), item, best)
+
     def convert(*args: Any, **kwargs: Any) -> Any:
+        sequence = open_sequence(args[0]) if len(args) == 1 and not kwargs else None
+        if sequence is not None:
+            empty = ValueError(f"{python_function.__name__}() iterable argument is empty")
+            holds: Any = sequence.length > 0
+            end_unless(holds, True, empty)
+            return folded(sequence, sequence.item(0), chosen)
         items = list(args[0]) if len(args) == 1 and not isinstance(args[0], Traced) else list(args)
         if kwargs or not any(isinstance(item, (Traced, Size)) for item in items):
             return python_function(*args, **kwargs)
@@ -58,7 +70,7 @@ def _extremum(python_function: Callable[..., Any], better: Callable[[Any, Any], 
             items = list(items[0])
         best = items[0]
         for item in items[1:]:
-            best = _chosen(better(item, best), item, best)
+            best = chosen(best, item)
         return best
 
     return convert
@@ -70,6 +82,11 @@ def _chosen(test: Any, yes: Any, no: Any) -> Any:
 
 def _quantifier(python_function: Callable[..., Any], joined: Callable[..., Any]) -> Any:
     def convert(*args: Any, **kwargs: Any) -> Any:
+        sequence = open_sequence(args[0]) if len(args) == 1 else None
+        if sequence is not None:
+            return folded(sequence, python_function(()), lambda so_far, item: (
+                joined(so_far, lambda: decides(item))
+            ))  # fmt: skip
         items = list(args[0]) if len(args) == 1 else []
         if not any(isinstance(item, (Traced, Size)) for item in items):
             return python_function(*([items] if len(args) == 1 else args), **kwargs)
@@ -107,24 +124,17 @@ def _list(*items: Any) -> Any:
     if not items:
         return growing.new_list([])
     (given,) = map(opened, items)
-    if isinstance(given, Pushed):
-        return given.listed()
-    return growing.new_list(given if is_stored(given) else list(given))
+    if isinstance(given, Pushed) or open_sequence(given) is not None:
+        return listed(given)
+    return growing.new_list(list(given))
 
 
 def _sum(items: Any, start: Any = 0) -> Any:
     """`sum`, also of what a loop on a tensor has made or yields."""
     given = opened(items)
-    if not isinstance(given, Pushed) and not is_stored(given):
-        return sum(given, start)
-    total = start
-
-    def add(item: Any) -> None:
-        nonlocal total
-        total = total + item
-
-    convert_for(given, add, ["total"], [], None)
-    return total
+    if isinstance(given, Pushed) or open_sequence(given) is not None:
+        return folded(given, start, operator.add)
+    return sum(given, start)
 
 
 def _joining(function: Callable[..., Any], of_stored: Callable[..., Any]) -> Callable[..., Any]:
@@ -147,14 +157,26 @@ def _with_converted(function: Callable[..., Any]) -> Callable[..., Any]:
     return convert
 
 
+def _map(function: Any, *items: Any) -> Any:
+    """`map`: of what only the call knows the length of, when it is iterated over."""
+    from .convert_call import convert_call
+
+    converted = convert_call(function)
+    if all(open_sequence(one) is None for one in items):
+        return map(converted, *items)
+    return mapped(iterate.of_zip(*items), lambda row: converted(*row))
+
+
 def _filter(function: Any, items: Any) -> Any:
     """`filter`: a list that is complete at once, as a tensor may decide what is in it."""
     from .convert_call import convert_call
 
     kept = growing.new_list([])
     test = (lambda item: item) if function is None else convert_call(function)
-    for item in items:
-        convert_ifelse(test(item), lambda item=item: kept.append(item), lambda: None, ())  # type: ignore[misc]
+    for_each(
+        items,
+        lambda item: convert_ifelse(test(item), lambda: kept.append(item), lambda: None, ()),
+    )
     return kept if is_stored(kept) else iter(list(kept))
 
 
@@ -166,7 +188,7 @@ BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     max: _extremum(max, operator.gt), min: _extremum(min, operator.lt),
     list: _list, sum: _sum, stack: _joining(stack, growing.stacked),
     concat: _joining(concat, growing.concatenated),
-    map: _with_converted(map), functools.reduce: _with_converted(functools.reduce),
+    map: _map, functools.reduce: _with_converted(functools.reduce),
     itertools.accumulate: _with_converted(itertools.accumulate),
     itertools.starmap: _with_converted(itertools.starmap), filter: _filter,
     any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),

@@ -10,7 +10,7 @@ and is called again with a better one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from wherry.dispatch import tracer
@@ -23,7 +23,7 @@ from ..traced import Traced
 from .branch import active_tracer
 from .buffers import Packed, as_buffer, need_room, read, within, written
 from .ends import end_unless
-from .iterate import Indexed
+from .iterate import Indexed, of_range
 from .leaves import common_dtype, dims_of_value, dtype_of_value, mergeable
 from .lists import Kind, Stored, TracedList, is_stored
 from .state import at_line, is_tensor
@@ -45,8 +45,9 @@ class GrowingList(TracedList):
             self._push(item)
 
     def extend(self, items: Iterable[Any]) -> None:
-        for item in items:
-            self.append(item)
+        from .folds import for_each
+
+        for_each(items, lambda item: self.append(item))
 
     def __iadd__(self, items: Any) -> Any:
         self.extend(items)
@@ -56,6 +57,24 @@ class GrowingList(TracedList):
         found = GrowingList(self)
         found.extend(items)
         return found
+
+    def __radd__(self, items: Any) -> Any:
+        found = GrowingList(items)
+        found.extend(self)
+        return found
+
+    def __mul__(self, times: Any) -> Any:
+        if self.stored is None:
+            return GrowingList(super().__mul__(times))
+        found = GrowingList()
+        for _ in range(times):
+            found.extend(self)
+        return found
+
+    def __imul__(self, times: Any) -> Any:
+        will_write(self)
+        self.replace(self * times)
+        return self
 
     def pop(self, index: Any = -1) -> Any:
         will_write(self)
@@ -79,11 +98,10 @@ class GrowingList(TracedList):
         self.stored = None
 
     def __getitem__(self, index: Any) -> Any:
-        if self.stored is None and not isinstance(index, Traced):
-            found = super().__getitem__(index)
-            return GrowingList(found) if isinstance(index, slice) else found
         if isinstance(index, slice):
-            return _sliced(self, index)
+            return self._part(index)
+        if self.stored is None and not isinstance(index, Traced):
+            return super().__getitem__(index)
         stored = self._in_buffers()
         build = _build()
         place = self._place(index)
@@ -95,6 +113,8 @@ class GrowingList(TracedList):
         if self.stored is None and not isinstance(index, Traced):
             super().__setitem__(index, item)
             return
+        if isinstance(index, slice):
+            _refuse("an assignment to a part of it")
         stored = self._in_buffers()
         self._write(stored, self._place(index), stored.length, item)
 
@@ -122,6 +142,14 @@ class GrowingList(TracedList):
         """For a loop over the elements."""
         return Indexed(self._length(), self.__getitem__)
 
+    def _part(self, part: slice) -> Any:
+        open_ends = any(isinstance(end, Traced) for end in (part.start, part.stop))
+        if self.stored is None and not open_ends:
+            return GrowingList(super().__getitem__(part))
+        found = GrowingList()
+        found.extend(Indexed(*_places(self.known_length(), part, self.__getitem__)))
+        return found
+
     def _length(self) -> Traced:
         assert self.stored is not None
         return _build().as_traced(self.stored.length)
@@ -141,16 +169,7 @@ class GrowingList(TracedList):
         """The index from the start, checked at the call."""
         build, length = _build(), self.known_length()
         count = build.as_traced(length)
-        given = build.as_traced(index)
-        if given.ndim:
-            given = given.reshape([])
-        if given.dtype is not int64:
-            given = build.emit("cast", given, in_dtype=given.dtype, out_dtype=int64)
-        if isinstance(index, int):
-            given = build.emit("elementwise_add", given, count) if index < 0 else given
-        else:
-            below = given < 0
-            given = build.emit("where", below, build.emit("elementwise_add", given, count), given)
+        given = _from_start(build, index, count)
         inside = build.emit("logical_and", given >= 0, given < count)
         end_unless(inside, True, IndexError("list index out of range"))
         return within(build, given)
@@ -191,8 +210,8 @@ def _python_only(name: str) -> Any:
     return method
 
 
-_CHANGING = frozenset({"insert", "remove", "reverse", "sort", "__delitem__", "__imul__"})
-for _name in (*_CHANGING, "index", "count", "__contains__", "__mul__", "__eq__", "__lt__",
+_CHANGING = frozenset({"insert", "remove", "reverse", "sort", "__delitem__"})
+for _name in (*_CHANGING, "index", "count", "__contains__", "__eq__", "__lt__",
               "__reversed__"):  # fmt: skip
     setattr(GrowingList, _name, _python_only(_name))
 
@@ -305,15 +324,42 @@ def _rows(values: GrowingList) -> Traced:
     return found
 
 
-def _sliced(values: GrowingList, part: slice) -> Any:
-    """A part with bounds that are known, from the start on: a list of so many elements."""
-    start, stop = part.start or 0, part.stop
-    bounds = isinstance(start, int) and isinstance(stop, int) and start >= 0
-    if not bounds or stop < 0 or part.step not in (None, 1):
-        _refuse("a slice other than a[m:n] with numbers")
-    length = values._length()
-    end_unless(length >= stop, True, IndexError("the list is shorter than the slice"))
-    return GrowingList(values[i] for i in range(start, stop))
+def _places(length: Any, part: slice, item: Callable[[Any], Any]) -> tuple[Any, Any]:
+    """How many elements a part has, and what gives each of them."""
+    build, step = _build(), 1 if part.step is None else part.step
+    if not isinstance(step, int):
+        _refuse("a slice whose step is a tensor")
+    count = build.as_traced(length)
+    first, last = (0, count) if step > 0 else (count - 1, -1)
+    low, high = (0, count) if step > 0 else (-1, count - 1)
+    ends = [
+        default if end is None else _bound(build, end, count, low, high)
+        for end, default in ((part.start, first), (part.stop, last))
+    ]
+    places = of_range(*ends, step)
+    return places.length, lambda i: item(places.item(i))
+
+
+def _bound(build: ProgramTracer, end: Any, count: Traced, low: Any, high: Any) -> Traced:
+    """An end of a slice: from the start, and inside."""
+    place = _from_start(build, end, count)
+    below: Traced = build.emit("elementwise_min", place, build.as_traced(high))
+    found: Traced = build.emit("elementwise_max", below, build.as_traced(low))
+    return found
+
+
+def _from_start(build: ProgramTracer, index: Any, count: Traced) -> Traced:
+    """An index, which may count from the end, as a 0-d tensor that counts from the start."""
+    given = build.as_traced(index)
+    if given.ndim:
+        given = given.reshape([])
+    if given.dtype is not int64:
+        given = build.emit("cast", given, in_dtype=given.dtype, out_dtype=int64)
+    moved: Traced = build.emit("elementwise_add", given, count)
+    if isinstance(index, int):
+        return moved if index < 0 else given
+    found: Traced = build.emit("where", given < 0, moved, given)
+    return found
 
 
 def _build() -> ProgramTracer:

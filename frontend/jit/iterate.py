@@ -140,14 +140,42 @@ def of_zip(*iterables: Any, strict: bool = False) -> Any:
 
 
 def _zip_open(iterables: Any, found: list[Indexed | None], strict: bool) -> Indexed:
-    sequences = [one for one in found if one is not None]
-    length = sequences[0].length
-    same = all(_equal(one.length, length) for one in sequences)
-    if len(sequences) < len(iterables) or not same:
-        # As where Python iterates: asking for the length says what is missing.
-        for one in sequences:
-            int(one.length)
+    known = [one for one in found if one is not None]
+    sequences = [
+        _listed(one, known[0].length) if sequence is None else sequence
+        for one, sequence in zip(iterables, found, strict=True)
+    ]
+    lengths = [one.length for one in sequences]
+    length = lengths[0]
+    for number, other in enumerate(lengths[1:], 2):
+        if not _equal(other, length):
+            length = _shorter(length, other, number, strict)
     return Indexed(length, lambda i: tuple(one.item(i) for one in sequences))
+
+
+def _listed(values: Any, beside: Any) -> Indexed:
+    """What Python iterates over, to be indexed by a tensor."""
+    from .growing import new_list
+
+    if not hasattr(values, "__len__"):
+        # As where Python iterates: asking for the length of the other one says what is missing.
+        int(beside)
+    found = new_list(values)
+    return Indexed(len(found), found.__getitem__)
+
+
+def _shorter(one: Any, two: Any, number: int, strict: bool) -> Any:
+    """The smaller one of two lengths."""
+    for length in (one, two):
+        if isinstance(length, Size):
+            # Whether two sizes are equal is known where they are: asking says what is missing.
+            int(length)
+    build = next(length for length in (one, two) if isinstance(length, Traced)).tracer
+    one, two = build.as_traced(one), build.as_traced(two)
+    if strict:
+        text = f"zip() argument {number} is shorter or longer than argument {number - 1}"
+        end_unless(one.equal(two), True, ValueError(text))
+    return build.emit("elementwise_min", one, two)
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -48,18 +48,15 @@ def _converted(
 
 def _definition(function: types.FunctionType) -> Any:
     """The gast node of the function's definition, with the file's lines; None if unknown."""
+    code = function.__code__
     try:
-        lines, first = inspect.getsourcelines(function.__code__)
+        # A lambda inside of brackets over several lines is no statement: then it is the whole file.
+        tree = _parsed(*inspect.getsourcelines(code)) or _parsed(inspect.findsource(code)[0], 1)
     except (OSError, TypeError):
         return None
-    indented = lines[0][:1].isspace()
-    text = "".join(lines)
-    try:
-        tree = ast.parse("if 1:\n" + text if indented else text)
-    except SyntaxError:
-        return None
-    ast.increment_lineno(tree, first - 1 - indented)
-    found = [node for node in ast.walk(tree) if _is_definition(node, function)]
+    found = [node for node in ast.walk(tree) if _is_definition(node, function)] if tree else []
+    if len(found) > 1:
+        found = _around(found, code)
     if len(found) != 1:
         return None
     node = gast.ast_to_gast(ast.Module(body=[_as_statement(found[0])], type_ignores=[])).body[0]
@@ -67,6 +64,30 @@ def _definition(function: types.FunctionType) -> Any:
         node.decorator_list, node.returns = [], None
         return node
     return node
+
+
+def _parsed(lines: list[str], first: int) -> ast.AST | None:
+    """The tree of these lines of a file; None where they are no statements."""
+    indented = lines[0][:1].isspace()
+    text = "".join(lines)
+    try:
+        tree = ast.parse("if 1:\n" + text if indented else text)
+    except SyntaxError:
+        return None
+    return ast.increment_lineno(tree, first - 1 - indented)
+
+
+def _around(lambdas: list[Any], code: types.CodeType) -> list[Any]:
+    """The one of several lambdas of one line that the code is of: the innermost that holds it."""
+    spans = [span for span in code.co_positions() if span[2:] != (0, 0)]
+    starts = [(line, column) for line, _, column, _ in spans]
+    ends = [(line, column) for _, line, _, column in spans]
+    holding = [
+        node for node in lambdas
+        if all((node.body.lineno, node.body.col_offset) <= start for start in starts)
+        and all(end <= (node.body.end_lineno, node.body.end_col_offset) for end in ends)
+    ]  # fmt: skip
+    return holding[-1:]
 
 
 def _is_definition(node: ast.AST, function: types.FunctionType) -> bool:
