@@ -10,7 +10,7 @@ and is called again with a better one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from wherry.dispatch import tracer
@@ -23,9 +23,10 @@ from ..traced import Traced
 from .branch import active_tracer
 from .buffers import Packed, as_buffer, need_room, read, within, written
 from .ends import end_unless
-from .iterate import Indexed, of_range
+from .iterate import Indexed
 from .leaves import common_dtype, dims_of_value, dtype_of_value, mergeable
 from .lists import Kind, Stored, TracedList, is_stored
+from .parts import from_start, is_head, part_of
 from .state import at_line, is_tensor
 from .structure import flatten, unflatten
 from .writes import will_write
@@ -146,9 +147,19 @@ class GrowingList(TracedList):
         open_ends = any(isinstance(end, Traced) for end in (part.start, part.stop))
         if self.stored is None and not open_ends:
             return GrowingList(super().__getitem__(part))
+        if self.stored is not None and is_head(part):
+            return self._head(part)
+        if not isinstance(part.step, (int, type(None))):
+            _refuse("a slice whose step is a tensor")
         found = GrowingList()
-        found.extend(Indexed(*_places(self.known_length(), part, self.__getitem__)))
+        found.extend(part_of(_build(), self.known_length(), part, self.__getitem__))
         return found
+
+    def _head(self, part: slice) -> Any:
+        """`a[m:n]` of two numbers: a list of so many elements, which can be unpacked."""
+        inside: Any = self._length() >= part.stop
+        end_unless(inside, True, IndexError("the list is shorter than the slice"))
+        return GrowingList(self[i] for i in range(part.start or 0, part.stop))
 
     def _length(self) -> Traced:
         assert self.stored is not None
@@ -169,7 +180,7 @@ class GrowingList(TracedList):
         """The index from the start, checked at the call."""
         build, length = _build(), self.known_length()
         count = build.as_traced(length)
-        given = _from_start(build, index, count)
+        given = from_start(build, index, count)
         inside = build.emit("logical_and", given >= 0, given < count)
         end_unless(inside, True, IndexError("list index out of range"))
         return within(build, given)
@@ -324,44 +335,6 @@ def _rows(values: GrowingList) -> Traced:
     return found
 
 
-def _places(length: Any, part: slice, item: Callable[[Any], Any]) -> tuple[Any, Any]:
-    """How many elements a part has, and what gives each of them."""
-    build, step = _build(), 1 if part.step is None else part.step
-    if not isinstance(step, int):
-        _refuse("a slice whose step is a tensor")
-    count = build.as_traced(length)
-    first, last = (0, count) if step > 0 else (count - 1, -1)
-    low, high = (0, count) if step > 0 else (-1, count - 1)
-    ends = [
-        default if end is None else _bound(build, end, count, low, high)
-        for end, default in ((part.start, first), (part.stop, last))
-    ]
-    places = of_range(*ends, step)
-    return places.length, lambda i: item(places.item(i))
-
-
-def _bound(build: ProgramTracer, end: Any, count: Traced, low: Any, high: Any) -> Traced:
-    """An end of a slice: from the start, and inside."""
-    place = _from_start(build, end, count)
-    below: Traced = build.emit("elementwise_min", place, build.as_traced(high))
-    found: Traced = build.emit("elementwise_max", below, build.as_traced(low))
-    return found
-
-
-def _from_start(build: ProgramTracer, index: Any, count: Traced) -> Traced:
-    """An index, which may count from the end, as a 0-d tensor that counts from the start."""
-    given = build.as_traced(index)
-    if given.ndim:
-        given = given.reshape([])
-    if given.dtype is not int64:
-        given = build.emit("cast", given, in_dtype=given.dtype, out_dtype=int64)
-    moved: Traced = build.emit("elementwise_add", given, count)
-    if isinstance(index, int):
-        return moved if index < 0 else given
-    found: Traced = build.emit("where", given < 0, moved, given)
-    return found
-
-
 def _build() -> ProgramTracer:
     build = active_tracer()
     if build is None or tracer.get() is None:
@@ -373,7 +346,7 @@ def _refuse(what: str) -> NoReturn:
     raise ConversionError(
         f"a list whose length depends on a tensor does not have {what}; its elements must be "
         "tensors or numbers of one shape, or tuples of such; append(), pop(), len(), a[i], "
-        f"a[i] = v, a[m:n], a loop over it, paddle.stack and paddle.concat work{at_line()}"
+        f"a[i] = v, slices, loops over it, paddle.stack and paddle.concat work{at_line()}"
     )
 
 

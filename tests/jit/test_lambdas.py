@@ -18,7 +18,7 @@ TABLE = {
 }  # fmt: skip
 
 # Of one line, with the same arguments.
-PAIR = lambda x: x * 4 if x.max() > 1 else x, lambda x: x * 5 if x.max() > 1 else x  # noqa: E731
+PAIR = lambda x: x * 4 if x.max() > 1 else x, lambda x: x * 5 if x.max() > 1 else x
 
 
 @pytest.mark.parametrize("function", [*TABLE.values(), *PAIR])

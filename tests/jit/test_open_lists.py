@@ -93,7 +93,7 @@ CASES: dict[str, Callable[[Any], Any]] = {
     ),
     "reversed and slices": lambda x: (
         list(reversed(made(x))), made(x)[1:], made(x)[:-1], made(x)[::-1], made(x)[1:9:2],
-        made(x)[-2:], made(x)[5:], made(x)[-1:-9:-1],
+        made(x)[0:1], made(x)[-2:], made(x)[5:], made(x)[-1:-9:-1],
     ),
     "added and multiplied": lambda x: ([x] + made(x), made(x) + [x], made(x) * 2, made(x) * 0),
     "zip of two, with enumerate": weighted,
