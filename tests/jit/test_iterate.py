@@ -36,3 +36,23 @@ def _values(found: Any) -> Any:
 def test_python_iterates_as_in_dynamic_mode(function: Callable[[Any], Any], rows: int) -> None:
     x = paddle.arange(rows * 2, dtype="float32").reshape([rows, 2])
     assert _values(to_static(function)(x)) == _values(function(x))
+
+
+def test_a_loop_carries_a_name_that_a_comprehension_binds_too() -> None:
+    def count(x: Any) -> Any:
+        table, count, i = {"y": x, 2: 1}, 0, paddle.to_tensor(0)
+        while i < 3:
+            i = i + 1
+            if x.sum() > 2:
+                table = {key: x for key in table}
+            elif x.sum() > i:
+                if x[0] > 1:
+                    continue
+                for key in table.items():
+                    count = count + len(key)
+        return count, i
+
+    static = to_static(count)
+    for values in ([2.0, 1.0], [1.5, 0.0], [0.5, 1.0], [0.0, 0.0]):
+        x = paddle.to_tensor(values)
+        assert str(static(x)[0].item()) == str(count(x)[0]), values
