@@ -44,7 +44,7 @@ def test_a_loop_carries_a_name_that_a_comprehension_binds_too() -> None:
         while i < 3:
             i = i + 1
             if x.sum() > 2:
-                table = {key: x for key in table}
+                table = {key: x for key in table}  # noqa: C420
             elif x.sum() > i:
                 if x[0] > 1:
                     continue
