@@ -382,25 +382,6 @@ def test_what_cannot_be_converted_passes_a_clause_that_fits_all() -> None:
         f(paddle.ones([2]))
 
 
-def test_a_variable_without_a_value_is_read_where_it_is_returned() -> None:
-    def f(x: Any) -> Any:
-        if x.sum() > 1:
-            y = x * 2
-        try:
-            if x[0] > 0:
-                return x, [y]
-            if x[1] > 0:
-                return y
-        except Exception:
-            return -x
-        return x + 5
-
-    static = to_static(f)
-    for values in ([1.0, 2.0], [1.0, -3.0], [-1.0, 0.5], [-1.0, 5.0], [-1.0, -1.0]):
-        x = paddle.to_tensor(values)
-        assert str(static(x)) == str(f(x)), values
-
-
 def generated(x: Any) -> Iterator[Any]:
     try:
         yield positive(x)

@@ -23,6 +23,7 @@ from wherry.jit.transforms.generators import Generators
 from wherry.jit.transforms.if_else import IfElse
 from wherry.jit.transforms.logical import Logical
 from wherry.jit.transforms.match import Match
+from wherry.jit.transforms.present import Present
 from wherry.jit.transforms.scope import names_in
 from wherry.jit.transforms.stores import Stores
 from wherry.jit.transforms.ternary import Ternary
@@ -122,18 +123,11 @@ while not stop_0 and a:
         e()"""),
     (Assertion, "assert a, b", "_jst.convert_assert(a, lambda: b)"),
     (Assertion, "raise a", "raise _jst.convert_raise(a)"),
-    (EarlyReturn, "def f(x):\n    try:\n        return (x, g(x))\n    except E:\n        x()", """\
+    (Present, "def f(x):\n    if x:\n        y = x\n    return (x, y)", """\
 def f(x):
-    _jst_returned_0 = False
-    try:
-        _jst_value_0 = (_jst.present(x), g(x))
-        _jst_returned_0 = True
-    except E:
-        x()
-    if not _jst_returned_0:
-        _jst_value_0 = None
-        _jst_returned_0 = True
-    return _jst_value_0"""),
+    if x:
+        y = x
+    return (x, _jst.present(y))"""),
     (TryExcept, "def f(x):\n    try:\n        y = x\n    except E as e:\n        g(e)\n"
      "    finally:\n        h()", """\
 def f(x):

@@ -20,18 +20,19 @@ from .generators import Generators
 from .if_else import IfElse
 from .logical import Logical
 from .match import Match
+from .present import Present
 from .scope import Context
 from .stores import Stores
 from .ternary import Ternary
 from .try_except import TryExcept
 from .while_loop import WhileLoop
 
-# Statements that stand for others are written out and jumps become flags first, then expressions
-# are converted, and last the statements that move code into nested functions.
+# Statements that stand for others are written out first. Jumps, which tell what variables have a
+# value, become flags; then expressions are converted, and last the statements that move code into
+# nested functions.
 CHAIN: Final = (
-    ClassScope, Match, Comprehension, Generators, EarlyReturn, BreakContinue, Assertion, Stores,
-    Logical, Compare, Ternary, Call, ForLoop, WhileLoop, IfElse,
-    TryExcept,
+    ClassScope, Match, Comprehension, Generators, Present, EarlyReturn, BreakContinue, Assertion,
+    Stores, Logical, Compare, Ternary, Call, ForLoop, WhileLoop, IfElse, TryExcept,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import gast
 
 from .jumps import always_jumps, contains, lower
-from .scope import LOOPS, YIELDS, Transformer, assign, at, constant, docstring, jst, load, own_nodes
+from .scope import LOOPS, YIELDS, Transformer, assign, at, constant, docstring, load, own_nodes
 
 
 class EarlyReturn(Transformer):
@@ -37,9 +37,7 @@ class EarlyReturn(Transformer):
         body = node.body
         if not always_jumps(body, (gast.Return,)):
             body = [*body, at(body[-1], gast.Return(value=constant(None)))]
-        in_try = any(isinstance(n, gast.Try) for n in own_nodes(node.body))
-        lowering = _Lowering(flag, value, in_try)
-        lowered = lower(body, (gast.Return,), flag, lowering)
+        lowered = lower(body, (gast.Return,), flag, _Lowering(flag, value))
         start = at(node.body[0], [assign(flag, constant(False))])
         end = at(node.body[-1], [gast.Return(value=load(value))])
         head = docstring(lowered)
@@ -50,13 +48,11 @@ class EarlyReturn(Transformer):
 class _Lowering:
     """How one `return` is written, at the top of the function and inside a loop."""
 
-    def __init__(self, flag: str, value: str, in_try: bool) -> None:
-        self.flag, self.value, self.in_try = flag, value, in_try
+    def __init__(self, flag: str, value: str) -> None:
+        self.flag, self.value = flag, value
 
     def jump(self, node: Any, in_loop: bool) -> list[Any]:
         result = node.value if node.value is not None else constant(None)
-        if self.in_try:
-            result = _present(result)
         # A value that raises is no return.
         done = [assign(self.value, result), assign(self.flag, constant(True))]
         return at(node, [*done, gast.Break()] if in_loop else done)  # type: ignore[no-any-return]
@@ -66,17 +62,6 @@ class _Lowering:
             return []
         leave = gast.If(test=load(self.flag), body=[gast.Break()], orelse=[])
         return at(node, [leave])  # type: ignore[no-any-return]
-
-
-def _present(result: Any) -> Any:
-    """The result, in which variables are read for sure: a `try` may catch that one has no value."""
-    if isinstance(result, gast.Name):
-        return at(result, jst("present", result))
-    if isinstance(result, (gast.Tuple, gast.List)):
-        result.elts = [_present(one) for one in result.elts]
-    elif isinstance(result, gast.Dict):
-        result.values = [_present(one) for one in result.values]
-    return result
 
 
 def _returns_early(body: Sequence[Any]) -> bool:
