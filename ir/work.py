@@ -97,6 +97,12 @@ def _conv_filter_grad(op: OpDesc) -> Dim:
     return 2 * grad.type.size * product(op.out_vars[0].shape[1:])
 
 
+def _filter_grad_blocked(op: OpDesc) -> Dim:
+    """The result is a packed filter, too."""
+    _, grad = op.in_vars
+    return 2 * grad.type.size * product(op.out_vars[0].shape[1:5])
+
+
 def _pool(op: OpDesc) -> Dim:
     """A comparison or sum per cell of each window; an adaptive pooling reads each cell once."""
     if op.attrs.get("adaptive", False):
@@ -119,6 +125,7 @@ FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
     "fusion": _fusion, "matmul_v2": _matmul,
     "conv2d": _conv, "conv2d_input_grad": _conv_input_grad, "conv2d_filter_grad": _conv_filter_grad,
     "conv2d_planes": _conv, "conv2d_blocked": _conv_blocked, "depthwise_blocked": _conv_blocked,
+    "filter_grad_blocked": _filter_grad_blocked,
     "avg_pool2d": _pool, "max_pool2d_with_index": _pool,
     "max_pool2d": _pool, "pool2d_blocked": _pool,
     "avg_pool2d_grad": _inputs, "max_pool2d_grad": _inputs,

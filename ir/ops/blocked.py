@@ -133,7 +133,7 @@ def _pack_infer(w: TensorType, *, block: int) -> TensorType:
     return TensorType((blocks_of(o), (c + (block - 1)) // block, kh, kw, block, BLOCK), w.dtype)
 
 
-def _pack(w: Array, *, block: int) -> Array:
+def pack(w: Array, *, block: int) -> Array:
     o, c, kh, kw = w.shape
     ob, cb = -(-o // BLOCK), -(-c // block)
     filled = np.zeros((ob * BLOCK, cb * block, kh, kw), w.dtype)
@@ -152,7 +152,7 @@ pack_filter = op(
     "pack_filter", "Filter",
     attrs={"block": REQUIRED},
     infer=_pack_infer,
-    reference=_pack,
+    reference=pack,
     samples=[sample(f32(16, 16, 3, 3), block=16), sample(f32(20, 3, 2, 3), block=3),
              sample(f32(9, 18, 1, 1), block=16), sample(f32(32, 1, 3, 3), block=1)],
 )  # fmt: skip
@@ -209,7 +209,7 @@ def _conv(
 def _packed(o: int, c: int, kh: int, kw: int, block: int = BLOCK) -> Any:
     """A packed filter with zeros behind its outputs, as `pack_filter` makes it."""
     rng = np.random.default_rng(o + c)
-    return lit(_pack(rng.uniform(-1, 1, (o, c, kh, kw)).astype(np.float32), block=block))
+    return lit(pack(rng.uniform(-1, 1, (o, c, kh, kw)).astype(np.float32), block=block))
 
 
 def _conv_samples() -> list[Sample]:

@@ -123,6 +123,8 @@ class _Chooser:
     def replace(self, F: BlockEmitter, op: OpDesc) -> Sequence[Variable | None] | None:
         if op.type == "conv2d" and _is_image(op.inputs["Input"][0]):
             return self.conv(F, op)
+        if op.type == "conv2d_filter_grad":
+            return self.filter_grad(F, op)
         if op.type in _POOLS and _is_image(op.inputs["X"][0]) and self.is_pool(op):
             return self.pool(F, op)
         if op.type == "concat" and _is_concat(op):
@@ -141,7 +143,7 @@ class _Chooser:
             image = _blocked(F, x)
             made = F.depthwise_blocked(image, filters, paddings=pads, **steps)
             return [_plain(F, made, _channels(out))]
-        if _source(x) is None and out not in self.wanted and _is_product(op, place):
+        if _source(x) is None and out not in self.wanted and _is_product(out, place):
             return None
         if not self.is_direct(op):
             few = _is_static(w) and as_ints(w.shape)[0] // place.groups <= _FEW
@@ -165,6 +167,32 @@ class _Chooser:
             return _blocked(F, x, pads)
         image: Variable = x if source is None else source
         return F.pad_planes(image, paddings=pads) if padded else image
+
+    def filter_grad(self, F: BlockEmitter, op: OpDesc) -> list[Variable] | None:
+        """What the blocked op gives, taken out of its blocks."""
+        x, g, out = op.inputs["Input"][0], op.inputs["Grad"][0], op.output()
+        with inferring(op.type, op.loc, []):  # its guards were stated when the op was built
+            place = geometry(x.shape[2:], out.shape[2:], rule_attrs(op))
+        plain = _source(x) is None or _source(g) is None
+        if not (_is_image(x) and _is_image(g)) or place.groups > 1:
+            return None
+        if plain and _is_product(g, place):
+            return None
+        pads = [side for pair in place.pads for side in pair]
+        if _source(x) is not None or _channels(x) > _FEW:
+            image = _blocked(F, x, pads)
+        else:
+            image = F.pad_planes(x, paddings=pads) if any(side != 0 for side in pads) else x
+        packed = F.filter_grad_blocked(
+            image, _blocked(F, g), filter_size=list(place.kernel),
+            strides=list(place.strides), dilations=list(place.dilations),
+        )  # fmt: skip
+        turned = F.transpose2(packed, axis=[0, 5, 1, 4, 2, 3])
+        outputs, lanes, blocks, block, *kernel = turned.shape
+        made = F.reshape2(turned, shape=[outputs * lanes, blocks * block, *kernel])
+        if made.shape != out.shape:
+            made = F.slice(made, axes=[0, 1], starts=[0, 0], ends=list(out.shape[:2]))
+        return [made]
 
     def pool(self, F: BlockEmitter, op: OpDesc) -> list[Variable | None] | None:
         x, attrs, kind = op.inputs["X"][0], rule_attrs(op), _POOLS[op.type]
@@ -228,9 +256,9 @@ def _is_depthwise(op: OpDesc) -> bool:
     return _is_static(w) and groups == as_ints(w.shape)[0] > _FEW and w.shape[1] == 1
 
 
-def _is_product(op: OpDesc, place: Geometry) -> bool:
+def _is_product(out: Variable, place: Geometry) -> bool:
     """Whether a plain image is a matrix already, long enough for the tiles of a product."""
-    h, w = op.out_vars[0].shape[2:]
+    h, w = out.shape[2:]
     pixels = h * w
     alone = place.kernel == (1, 1) == place.strides and place.groups == 1
     padded = any(side != 0 for pair in place.pads for side in pair)

@@ -63,10 +63,10 @@ def planes(
     return partial(build, "conv2d_planes", inputs, symbolic, **attrs)
 
 
-def filter_gradient(size: int, stride: int) -> Make:
+def filter_gradient(size: int, stride: int, channels: int = 16, groups: int = 1) -> Make:
     plane = (28 - size) // stride + 1
-    inputs = [zeros(2, 16, 28, 28), zeros(2, 32, plane, plane)]
-    attrs = {"filter_size": [size] * 2, "strides": [stride] * 2}
+    inputs = [zeros(2, channels, 28, 28), zeros(2, 32, plane, plane)]
+    attrs = {"filter_size": [size] * 2, "strides": [stride] * 2, "groups": groups}
     return partial(build, "conv2d_filter_grad", inputs, **attrs)
 
 
@@ -134,6 +134,11 @@ CONVOLUTIONS: dict[str, Make] = {
         f"filter gradient {size} / {stride}": filter_gradient(size, stride)
         for size, stride in ((1, 1), (3, 1), (3, 2), (5, 1))
     },
+    **{
+        f"filter gradient {size}, plain": filter_gradient(size, 1, channels)
+        for size, channels in ((3, 4), (5, 1), (7, 3))
+    },
+    "filter gradient in groups": filter_gradient(3, 1, 16, groups=2),
 }  # fmt: skip
 # Their taps are written out, with more weights than there are registers.
 WRITTEN_OUT: dict[str, Make] = {

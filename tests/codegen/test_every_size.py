@@ -71,12 +71,12 @@ def image(op: str, channels: int, outputs: int, kernel: int, groups: int = 1, **
     return Case(op, lambda w: [draw(1, channels, 3, w), filters], [(0, 0), (0, 3)], attrs, 1e-4)
 
 
-def filter_gradient(stride: int) -> Case:
+def filter_gradient(stride: int, channels: int = 4, outputs: int = 5, groups: int = 1) -> Case:
     """That of a 3 x 3 convolution with padding 1, for images of any width."""
-    attrs = {"strides": [1, stride], "paddings": [1, 1], "filter_size": [3, 3]}
+    attrs = {"strides": [1, stride], "paddings": [1, 1], "filter_size": [3, 3], "groups": groups}
 
     def inputs(width: int) -> list[Array]:
-        return [draw(1, 4, 3, width), draw(1, 5, 3, (width - 1) // stride + 1)]
+        return [draw(2, channels, 3, width), draw(2, outputs, 3, (width - 1) // stride + 1)]
 
     return Case("conv2d_filter_grad", inputs, [(0, 3), (1, 3)], attrs, 1e-4, 1e-4)
 
@@ -129,6 +129,8 @@ CASES: dict[str, Case] = {
         "conv2d_planes", 6, 6, 3, groups=3, dilations=[1, 3], paddings=[1, 1, 3, 3]
     ),
     **{f"filter gradient / {s}": filter_gradient(s) for s in (1, 3)},
+    **{f"filter gradient in blocks / {s}": filter_gradient(s, 20, 40) for s in (1, 3)},
+    **{f"filter gradient in groups / {s}": filter_gradient(s, 4, 6, 2) for s in (1, 3)},
     **{
         f"input gradient {outputs} x {kernel} / {stride}": input_gradient(
             outputs, kernel, strides=[1, stride]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_harness import check
+from kernel_harness import check, compiled, reference
 
 from wherry.codegen import compile_program
 from wherry.codegen.inprocess import load
@@ -73,6 +73,15 @@ def test_runs_of_all_sizes(size: int) -> None:
     check("flip", x, axis=[2])
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_interleaved_rows_of_all_widths(columns: int) -> None:
+    for wide in [*range(1, 20), *range(30, 36), *range(46, 52), *range(62, 71)]:
+        parts = [numbers(2, 2, 3, -(-wide // columns)) + i for i in range(2 * columns)]
+        (got,) = compiled("interleave_planes", [parts], steps=[2, columns], size=[5, wide])
+        (want,) = reference("interleave_planes", [parts], steps=[2, columns], size=[5, wide])
+        np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("batch", [3, symbol("B")])
 def test_slices_that_differ_in_their_place_share_a_kernel(batch: Dim) -> None:
     """As those of a sequence's steps and of a cell's gates do; those of other sizes do not."""
@@ -83,9 +92,9 @@ def test_slices_that_differ_in_their_place_share_a_kernel(batch: Dim) -> None:
     for start, end in taken:
         picked = F.slice(x, axes=[1], starts=[start], ends=[end])
         block.results.append(F.slice(picked, axes=[2], starts=[start % 5], ends=[start % 5 + 3]))
-    compiled = compile_program(program)
-    assert compiled.kernels == 6
+    made = compile_program(program)
+    assert made.kernels == 6
     values = numbers(3, 9, 8)
-    for got, (start, end) in zip(load(compiled, {})([values]), taken, strict=True):
+    for got, (start, end) in zip(load(made, {})([values]), taken, strict=True):
         first = start % 5
         np.testing.assert_array_equal(got, values[:, start:end, first : first + 3])

@@ -42,6 +42,7 @@ KNOWN: dict[str, dict[int, tuple[int, ...] | None]] = {
     "depthwise_blocked": {**LANES, 1: None},
     "conv2d_planes": {0: (1,), 1: None},
     "pool2d_blocked": LANES,
+    "filter_grad_blocked": {**LANES, 1: (1, -1)},
     "interleave_planes": dict.fromkeys(range(6), (2, 3)),
 }
 

@@ -108,10 +108,47 @@ def test_what_gains_nothing_stays() -> None:
              args="x: float32[1, 16, 3, 3], w: float32[16, 16, 3, 3]"),
         body("out: float32[N, 64, 14, 14] = conv2d(Input=x, Filter=w)",
              args=f"{X}, w: float32[64, 32, 1, 1]"),
+        body("out: float32[64, 32, 1, 1] = conv2d_filter_grad(Input=x, Grad=g, filter_size=[1, 1])",
+             args=f"{X}, g: float32[N, 64, 14, 14]"),
+        body("""
+        out: float32[64, 16, 3, 3] = conv2d_filter_grad(Input=x, Grad=g, groups=2, filter_size=[3, 3])""",  # noqa: E501
+             args=f"{X}, g: float32[N, 64, 12, 12]"),
         body("out: float32[N, 64, 14, 14] = elementwise_add(X=x, Y=x)",
              args="x: float32[N, 64, 14, 14]"),
     ):  # fmt: skip
         check(Layout(), text, text)
+
+
+def test_the_gradient_of_a_filter_is_taken_from_blocks() -> None:
+    check(
+        Layout(),
+        body("""
+        out: float32[40, 20, 3, 3] = conv2d_filter_grad(Input=x, Grad=g, paddings=[1, 1], filter_size=[3, 3]) @ net.py:3""",  # noqa: E501
+             args="x: float32[N, 20, 14, 14], g: float32[N, 40, 14, 14]"),
+        body("""
+        to_blocked_0.tmp_0: float32[N, 2, 16, 16, 16] = to_blocked(X=x, paddings=[1, 1, 1, 1]) @ net.py:3
+        to_blocked_1.tmp_0: float32[N, 3, 14, 14, 16] = to_blocked(X=g) @ net.py:3
+        filter_grad_blocked_0.tmp_0: float32[3, 2, 3, 3, 16, 16] = filter_grad_blocked(Input=to_blocked_0.tmp_0, Grad=to_blocked_1.tmp_0, filter_size=[3, 3]) @ net.py:3
+        transpose2_0.tmp_0: float32[3, 16, 2, 16, 3, 3] = transpose2(X=filter_grad_blocked_0.tmp_0, axis=[0, 5, 1, 4, 2, 3]) @ net.py:3
+        reshape2_0.tmp_0: float32[48, 32, 3, 3] = reshape2(X=transpose2_0.tmp_0, shape=[48, 32, 3, 3]) @ net.py:3
+        out: float32[40, 20, 3, 3] = slice(Input=reshape2_0.tmp_0, axes=[0, 1], starts=[0, 0], ends=[40, 20]) @ net.py:3""",  # noqa: E501
+             args="x: float32[N, 20, 14, 14], g: float32[N, 40, 14, 14]"),
+    )  # fmt: skip
+
+
+def test_with_few_channels_the_image_stays_plain() -> None:
+    check(
+        Layout(),
+        body("""
+        out: float32[32, 3, 3, 3] = conv2d_filter_grad(Input=x, Grad=g, strides=[2, 2], filter_size=[3, 3])""",  # noqa: E501
+             args="x: float32[N, 3, 15, 15], g: float32[N, 32, 7, 7]"),
+        body("""
+        to_blocked_0.tmp_0: float32[N, 2, 7, 7, 16] = to_blocked(X=g)
+        filter_grad_blocked_0.tmp_0: float32[2, 1, 3, 3, 3, 16] = filter_grad_blocked(Input=x, Grad=to_blocked_0.tmp_0, strides=[2, 2], filter_size=[3, 3])
+        transpose2_0.tmp_0: float32[2, 16, 1, 3, 3, 3] = transpose2(X=filter_grad_blocked_0.tmp_0, axis=[0, 5, 1, 4, 2, 3])
+        out: float32[32, 3, 3, 3] = reshape2(X=transpose2_0.tmp_0, shape=[32, 3, 3, 3])""",  # noqa: E501
+             args="x: float32[N, 3, 15, 15], g: float32[N, 32, 7, 7]"),
+    )  # fmt: skip
 
 
 def test_known_filters_are_packed_when_compiling() -> None:

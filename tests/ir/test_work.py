@@ -66,6 +66,9 @@ def test_convolutions_and_their_gradients_do_the_same_work() -> None:
     assert last_work(program) == forward
     F.conv2d_filter_grad(x, y, paddings=[1, 1], groups=2, filter_size=[3, 3])
     assert last_work(program).flops == forward.flops
+    program, F, (x, g) = emitter((2, 2, 10, 10, 16), (2, 3, 8, 8, 16))
+    F.filter_grad_blocked(x, g, filter_size=[3, 3])
+    assert last_work(program).flops == 2 * (2 * 48 * 8 * 8) * (32 * 3 * 3)
 
 
 def test_a_pool_looks_at_each_cell_of_its_windows() -> None:
