@@ -34,6 +34,10 @@ class Traced(Tensor):
         self.base: ViewOf | None = None
         self.views: list[weakref.ref[Traced]] = []
         self.choices: list[Choice] = []
+        # Those of them that another tensor may be, too.
+        self.sources: list[Tensor] = []
+        # Whether it is one of these in any case.
+        self.is_chosen = False
         # Of a snapshot: the tensor itself.
         self.origin: Tensor | None = None
 

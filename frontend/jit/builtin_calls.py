@@ -17,7 +17,7 @@ from ..traced import Traced
 from . import growing, iterate
 from .branch import active_tracer, convert_ifelse, convert_ternary, decides
 from .classes import own_method
-from .either import call_lifted
+from .either import announced, call_lifted
 from .ends import end_unless
 from .folds import folded, for_each, listed, mapped, open_sequence
 from .iterate import Pushed, opened
@@ -180,6 +180,14 @@ def _filter(function: Any, items: Any) -> Any:
     return kept if is_stored(kept) else iter(list(kept))
 
 
+def _setattr(owner: Any, name: str, value: Any) -> None:
+    setattr(announced(owner, name), name, value)
+
+
+def _delattr(owner: Any, name: str) -> None:
+    delattr(announced(owner, name), name)
+
+
 BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     range: iterate.of_range, enumerate: iterate.of_enumerate, zip: iterate.of_zip,
     reversed: iterate.of_reversed, len: iterate.of_len, print: _print,
@@ -192,4 +200,7 @@ BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     itertools.accumulate: _with_converted(itertools.accumulate),
     itertools.starmap: _with_converted(itertools.starmap), filter: _filter,
     any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),
+    setattr: _setattr, delattr: _delattr,
 }  # fmt: skip
+# These read one of two lists as they come to its elements.
+KNOW_EITHER: Final = (iterate.of_enumerate, iterate.of_zip, iterate.of_reversed, _setattr, _delattr)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard
 
+from wherry.dispatch import tracer
 from wherry.schema.errors import ConversionError, Loc
 from wherry.tensor import Tensor
 
@@ -68,7 +69,16 @@ def add_choice(chosen: Traced, choice: Choice, source: Tensor) -> None:
             chosen.choices[place] = choice
             return
     chosen.choices.append(choice)
-    chosen.tracer.views_of(source).append(weakref.ref(chosen))
+    views = chosen.tracer.views_of(source)
+    is_itself = not (isinstance(source, Traced) and source.is_chosen)
+    if is_itself and any(_chooses(view(), source) for view in views):
+        # The two are one by way of the source, which has to be there for that.
+        chosen.sources.append(source)
+    views.append(weakref.ref(chosen))
+
+
+def _chooses(view: Traced | None, source: Tensor) -> bool:
+    return view is not None and any(choice.source() is source for choice in view.choices)
 
 
 def note_new(flag: Traced, wanted: bool, results: Sequence[tuple[Any, Traced]]) -> None:
@@ -159,6 +169,9 @@ def is_one(pairs: Sequence[tuple[Choice, Choice]]) -> Any:
 def is_same(left: Any, right: Any) -> Any:
     """`left is right`: a tensor, where one of them is one of several as tensors decide."""
     if left is right or not (is_tensor(left) and is_tensor(right)):
+        build: Any = tracer.get()
+        if left is not right and build is not None:
+            build.references.will_compare(left, right)
         return left is right
     for one in (left, right):
         if isinstance(one, Traced):

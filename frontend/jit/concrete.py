@@ -26,6 +26,8 @@ from .ends import RAISED, emit_error, end_of, unset_error, unset_name
 from .explain import Decisions
 from .generators import NeedsPush
 from .leaves import type_of
+from .reading import all_readable
+from .references import NeedsReferences, Site
 from .report import user_errors
 from .sides import has_effect
 from .signals import BranchEnds
@@ -165,9 +167,12 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     Raises what the user's code raises, with the user's lines in the message, and ConversionError
     for what cannot be converted.
     """
+    kept: frozenset[Site] = frozenset()
     while True:
         try:
-            return _traced(function, arguments, leaves, open_sizes)
+            return _traced(function, arguments, leaves, open_sizes, kept)
+        except NeedsReferences as need:
+            kept = need.sites
         except NeedsPush as need:
             if not push_generator(need.filename, need.place):
                 raise ConversionError(
@@ -177,8 +182,8 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
 
 
 def _traced(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[Leaf],
-            open_sizes: bool) -> ConcreteProgram:  # fmt: skip
-    build = ProgramTracer(open_sizes)
+            open_sizes: bool, kept: frozenset[Site]) -> ConcreteProgram:  # fmt: skip
+    build = ProgramTracer(open_sizes, kept)
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)
     # One Program serves calls with and without the tape.
@@ -302,7 +307,7 @@ def _add_input(build: ProgramTracer, leaf: Leaf) -> Variable:
 
 
 def _results(build: ProgramTracer, result: Any) -> tuple[Any, list[Any]]:
-    structure, leaves = flatten(result)
+    structure, leaves = flatten(all_readable(result))
     found: list[Any] = []
     for leaf in leaves:
         if is_poison(leaf):

@@ -6,9 +6,14 @@ builtins get versions that know tensors.
 
 from __future__ import annotations
 
+import bisect
 import functools
+import heapq
+import operator
+import random
 import sys
 import types
+from collections import deque
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,11 +22,19 @@ from wherry.schema.errors import ConversionError
 from ..optimizer.lr import LRScheduler
 from ..tensor import Tensor
 from .branch import active_tracer
-from .builtin_calls import BUILTINS
+from .builtin_calls import BUILTINS, KNOW_EITHER
 from .classes import ORIGINAL, convert_class
-from .either import call_lifted, is_either, resolved
+from .either import (
+    CHANGING,
+    announced,
+    call_lifted,
+    call_with_objects,
+    is_either,
+    lift,
+    resolved,
+)
 from .source import convert_function, is_converted
-from .state import at_line, is_container, is_poison
+from .state import at_line, is_poison
 from .writes import will_write
 
 _LIBRARIES = {
@@ -30,10 +43,13 @@ _LIBRARIES = {
     "cv2", "IPython", "pytest", "_pytest", "hypothesis",
 } - {"__main__"}  # fmt: skip
 _ignored: set[str] = set()
-_MUTATORS: Final = frozenset(
+_FUNCTIONS = (types.FunctionType, types.MethodType)
+# What changes its first argument.
+_CHANGING_IT: Final = frozenset(
     {
-        *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse"),
-        *("update", "setdefault", "popitem", "add", "discard", "__setitem__", "__delitem__"),
+        *(heapq.heappush, heapq.heappop, heapq.heapify, heapq.heappushpop, heapq.heapreplace),
+        *(bisect.insort, bisect.insort_left, bisect.insort_right, random.shuffle),
+        *(operator.setitem, operator.delitem, operator.iadd, operator.imul, operator.ior),
     }
 )
 MARK = "__wherry_not_to_static__"
@@ -63,11 +79,25 @@ def is_library(module: str) -> bool:
 
 def convert_call(function: Any) -> Any:
     """What to call instead of `function`."""
+    if _changes_it(function):
+        return functools.partial(_announced_call, function)
     found = _converted(function)
     build = active_tracer()
     if build is None or not build.has_eithers or is_converted(getattr(found, "__func__", found)):
         return found
-    return functools.partial(call_lifted, found)
+    if found in KNOW_EITHER:
+        return found
+    call = call_with_objects if _is_users(found) else call_lifted
+    return functools.partial(call, found)
+
+
+def _is_users(function: Any) -> bool:
+    """Whether it is a class or a Layer of the user's, or keeps its arguments for a function."""
+    owner = function if isinstance(function, type) else type(function)
+    if function is functools.partial:
+        return True
+    is_object = owner is not types.BuiltinMethodType and not isinstance(function, _FUNCTIONS)
+    return is_object and not is_library(str(owner.__module__))
 
 
 def _converted(function: Any) -> Any:
@@ -98,6 +128,18 @@ def _converted(function: Any) -> Any:
     if isinstance(function, types.FunctionType):
         return _function(function)
     return _instance(function)
+
+
+def _changes_it(function: Any) -> bool:
+    """Whether it is a function, as `heapq.heappush` or `list.append`, that changes its argument."""
+    if isinstance(function, (types.MethodDescriptorType, types.WrapperDescriptorType)):
+        return function.__name__ in CHANGING
+    is_function = isinstance(function, (types.BuiltinMethodType, types.MethodType))
+    return is_function and function in _CHANGING_IT
+
+
+def _announced_call(function: Any, owner: Any, *args: Any, **kwargs: Any) -> Any:
+    return lift(owner, lambda one: function(announced(one), *args, **kwargs))
 
 
 def _function(function: types.FunctionType) -> Any:
@@ -170,7 +212,7 @@ def _method(method: types.MethodType) -> Any:
         )
     if getattr(function, MARK, False):
         return method
-    converted = convert_call(function)
+    converted = _converted(function)
     return method if converted is function else types.MethodType(converted, method.__self__)
 
 
@@ -179,7 +221,7 @@ def _instance(value: Any) -> Any:
     call = vars(type(value)).get("__call__") or _inherited_call(type(value))
     if not isinstance(call, types.FunctionType):
         return value
-    converted = convert_call(call)
+    converted = _converted(call)
     return value if converted is call else types.MethodType(converted, value)
 
 
@@ -191,6 +233,7 @@ def _inherited_call(owner: type) -> Any:
 
 def _method_of_builtin(method: Any) -> Any:
     owner = getattr(method, "__self__", None)
-    if is_container(owner) and method.__name__ in _MUTATORS:
+    # Those of deques, and of the user's classes that are lists or dicts, are refused in a branch.
+    if method.__name__ in CHANGING and isinstance(owner, (list, dict, set, deque)):
         will_write(owner)
     return method

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wherry.dispatch import tracer
 from wherry.ir.infer import TensorType
@@ -23,6 +24,16 @@ from .lists import TracedList
 
 if TYPE_CHECKING:
     from ..traced import Traced
+
+
+# The methods of lists, dicts, sets and deques that change them.
+CHANGING: Final = frozenset(
+    {
+        *("append", "extend", "insert", "remove", "pop", "clear", "sort", "reverse", "rotate"),
+        *("appendleft", "extendleft", "popleft"),
+        *("update", "setdefault", "popitem", "add", "discard", "__setitem__", "__delitem__"),
+    }
+)
 
 
 class Missing:
@@ -46,10 +57,16 @@ class Either:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return lift(self, lambda value: getattr(value, name))
+        from .reading import method
+
+        found = None if name in CHANGING else method(self, name)
+        return lift(self, lambda value: getattr(value, name)) if found is None else found
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(one_of(self, "an object whose attribute is written"), name, value)
+        _write(self, name, lambda one: setattr(one, name, value))
+
+    def __delattr__(self, name: str) -> None:
+        _write(self, name, lambda one: delattr(one, name))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from .convert_call import convert_call
@@ -60,10 +77,18 @@ class Either:
         return lift(self, lambda value: value[index])
 
     def __setitem__(self, index: Any, item: Any) -> None:
-        one_of(self, "an object whose item is written")[index] = item
+        _write(self, None, lambda one: operator.setitem(one, index, item))
+
+    def __delitem__(self, index: Any) -> None:
+        _write(self, None, lambda one: operator.delitem(one, index))
 
     def __iter__(self) -> Any:
-        return iter(one_of(self, "what is iterated over"))
+        from .reading import elements
+
+        found = elements(self)
+        if found is None or not isinstance(found[0], int):
+            return iter(one_of(self, "what is iterated over"))
+        return map(found[1], range(found[0]))
 
     def __contains__(self, item: Any) -> bool:
         return item in one_of(self, "what is searched in")
@@ -109,6 +134,16 @@ def _lifted(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, *rest: lift(self, lambda value: function(value, *rest))
 
 
+def _in_place(name: str) -> Callable[..., Any]:
+    """`a += b`, which changes a list."""
+    function = getattr(operator, name)
+
+    def write(value: Any, right: Any) -> Any:
+        return function(announced(value) if hasattr(value, name) else value, right)
+
+    return lambda self, right: lift(self, lambda value: write(value, right))
+
+
 def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, left: lift(self, lambda value: function(left, value))
 
@@ -121,6 +156,10 @@ for _name in (
 ):  # fmt: skip
     setattr(Either, f"__{_name}__", _lifted(getattr(operator, f"__{_name}__")))
     setattr(Either, f"__r{_name}__", _reflected(getattr(operator, f"__{_name}__")))
+
+
+for _name in ("add", "sub", "mul", "and", "or", "xor"):
+    setattr(Either, f"__i{_name}__", _in_place(f"__i{_name}__"))
 
 
 class Deferred:
@@ -235,14 +274,37 @@ def _may_miss(value: Any) -> bool:
 
 
 def call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call what knows no Either: with each of the two in its branch."""
-    place = next((i for i, value in enumerate(args) if is_either(value)), None)
+    """Call what knows no Either: with each of the two in its branch. Lists are given as one that is
+    made of both.
+    """
+    from .reading import given
+
+    kwargs = {name: given(value) for name, value in kwargs.items()}
+    return _lifted_call(is_either, function, *map(given, args), **kwargs)
+
+
+def call_with_objects(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """`call_lifted` for the user's classes and Layers, which may change the list that they get."""
+    return _lifted_call(_is_of_values, function, *args, **kwargs)
+
+
+def _is_of_values(value: Any) -> bool:
+    """Whether it is an Either, but not of lists, dicts or sets."""
+    from .reading import alternatives
+    from .state import is_container
+
+    return is_either(value) and not any(map(is_container, alternatives(value)))
+
+
+def _lifted_call(is_lifted: Callable[[Any], bool], function: Any, *args: Any, **kwargs: Any) -> Any:
+    again = partial(_lifted_call, is_lifted, function)
+    place = next((i for i, value in enumerate(args) if is_lifted(value)), None)
     if place is not None:
         before, after = args[:place], args[place + 1 :]
-        return lift(args[place], lambda one: call_lifted(function, *before, one, *after, **kwargs))
-    name = next((name for name, value in kwargs.items() if is_either(value)), None)
+        return lift(args[place], lambda one: again(*before, one, *after, **kwargs))
+    name = next((name for name, value in kwargs.items() if is_lifted(value)), None)
     if name is not None:
-        return lift(kwargs[name], lambda one: call_lifted(function, *args, **{**kwargs, name: one}))
+        return lift(kwargs[name], lambda one: again(*args, **{**kwargs, name: one}))
     return function(*args, **kwargs)
 
 
@@ -256,11 +318,25 @@ def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
         raise BranchEnds(error) from error
 
 
+def _write(value: Either, name: str | None, write: Callable[[Any], None]) -> None:
+    """Write an attribute or an item of each of the two in its branch."""
+    lift(value, lambda one: write(announced(one, name)))
+
+
+def announced(value: Any, name: str | None = None) -> Any:
+    """The object, of which an attribute, or what it holds, is about to be written."""
+    from .writes import will_write
+
+    will_write(value, name)
+    return value
+
+
 def one_of(value: Any, what: str) -> Any:
     """The single value where there is no choice left, or the other one is Missing or None."""
     from .ends import end_unless
+    from .reading import readable
 
-    value = resolved(value)
+    value = readable(value)
     if type(value) is Missing:
         raise UnboundLocalError(value.message)
     if type(value) is not Either:

@@ -107,7 +107,9 @@ class GrowingList(TracedList):
         build = _build()
         place = self._place(index)
         leaves = [read(build, buffer, place) for buffer in stored.buffers]
-        return unflatten(stored.kind.structure, iter(leaves))
+        found = unflatten(stored.kind.structure, iter(leaves))
+        build.references.note_part(found)
+        return found
 
     def __setitem__(self, index: Any, item: Any) -> None:
         will_write(self)
@@ -195,6 +197,7 @@ class GrowingList(TracedList):
 
     def _write(self, stored: Stored, place: Traced, length: Any, item: Any) -> None:
         build = _build()
+        build.references.note_part(item)
         structure, leaves = flatten(item)
         if structure != stored.kind.structure:
             _refuse("elements of different structures")
@@ -281,6 +284,7 @@ def _stored(value: Any, kind: Kind, types: list[TensorType]) -> TracedList:
     if is_stored(value):
         found: TracedList = value
         return found
+    _build().references.note_part(tuple(value))
     rows = [flatten(item)[1] for item in value]
     buffers = [Packed(type_, [row[i] for row in rows]) for i, type_ in enumerate(types)]
     return kind(len(rows), *buffers)

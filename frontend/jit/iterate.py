@@ -12,8 +12,10 @@ from wherry.tensor import Tensor, ZeroDimError
 
 from ..traced import Traced
 from .classes import own_method
+from .either import is_either
 from .ends import end_unless
 from .lists import is_stored
+from .reading import elements
 from .sizes import Size, as_tensor, plain
 from .state import at_line
 
@@ -69,6 +71,8 @@ def indexed(value: Any) -> Indexed | None:
         return value
     if isinstance(value, Pushed):
         value = value.listed()
+    if is_either(value) and (found := elements(value)) is not None:
+        return Indexed(*found)
     if is_stored(value):
         return value.indexed()  # type: ignore[no-any-return]
     if isinstance(value, Traced):

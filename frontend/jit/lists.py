@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
+
+from wherry.dispatch import tracer
 
 # What the hidden input is called whose size is the room for elements.
 CAPACITY: Final = "capacity"
@@ -37,6 +40,9 @@ class TracedList(list):  # type: ignore[type-arg]
     """A list that code made while it was traced; `stored` is set where its length is a tensor."""
 
     def __init__(self, items: Iterable[Any] = ()) -> None:
+        active: Any = tracer.get()
+        # The frame of the block in whose code it was made.
+        self.made_in = None if active is None else weakref.ref(active.frames[-1])
         self.stored: Stored | None = getattr(items, "stored", None)
         super().__init__(() if self.stored is not None else items)
 

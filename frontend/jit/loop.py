@@ -157,11 +157,20 @@ class Loop:
         self.inner = set(inner)
         # What the last round left in another form than it began with.
         self.unsettled: list[str] = []
+        # Which lists and dicts may be one object when a round ends.
+        self.shared: Any = frozenset()
         # What a round ends the call with, where no round comes to its end.
         self.error: BaseException | None = None
 
     def record(self, going: Traced) -> None:
         """Find the carries' types, append the `while` op and set the places to its results."""
+        try:
+            self._record(going)
+        finally:
+            for slot in self.slots.values():
+                self.build.references.disown(slot)
+
+    def _record(self, going: Traced) -> None:
         for number in range(8 + 4 * len(self.slots)):
             mark = self.build.mark()
             frame, settled = self._trace()
@@ -192,12 +201,23 @@ class Loop:
                 journal.undo()
                 for slot in self.slots.values():
                     slot.place.set(slot.before)
+        shares_anew = self._shares_anew()
         settled = settled and not self._discover(journal)
         settled = settled and not self.aliases.settle(frame, self._leaves())
+        settled = settled and not shares_anew
         if settled:
             with self.build.reenter(frame):
                 frame.block.results += self.aliases.ends(self._leaves())
         return frame, settled
+
+    def _shares_anew(self) -> bool:
+        """Whether other lists and dicts may be one object than when the last round ended."""
+        ends = {
+            (key, path): nodes
+            for key, slot in self.slots.items() for path, nodes in slot.ends.items()
+        }  # fmt: skip
+        before, self.shared = self.shared, self.build.references.shared(ends)
+        return before != self.shared and any(slot.made for slot in self.slots.values())
 
     def _round(self, frame: Frame) -> bool:
         """Trace the body and the next condition; True if what is carried is settled."""

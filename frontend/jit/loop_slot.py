@@ -11,15 +11,18 @@ from collections.abc import Iterable
 from typing import Any
 
 from wherry.ir.infer import TensorType
+from wherry.schema.dtypes import bool_
 
 from ..traced import Traced
-from .either import Deferred
+from .either import Deferred, both, negated
 from .leaves import NUMBERS, dims_of_value, dtype_of_value, fits, promoted, same, type_of
 from .loop_sizes import MAY_GROW, UNLIKE, LoopSizes
 from .merge import RETURNED, or_missing
+from .reading import fit, merged
+from .references import Node, Origins
 from .state import UNSET, Place, Poison, Seen, held, is_poison, is_tensor, poison_text
-from .structure import bare, flatten, unflatten
-from .together import Unlike, blank, together, unshared
+from .structure import Held, bare, flatten, unflatten
+from .together import Unlike, blank, in_a_row, row, together, unshared
 from .tracer import Frame, ProgramTracer
 
 
@@ -29,12 +32,23 @@ class LoopSlot:
     def __init__(self, place: Place, sizes: LoopSizes) -> None:
         self.place, self.sizes = place, sizes
         self.before = place.get()
+        self.references = sizes.build.references
+        self.references.own(self)
+        self.site = self.references.site(place.label)
+        self.keeps = self.site in self.references.kept
+        # The lists and dicts that were made as a round started.
+        self.made: set[Node] = set()
+        # The lists and dicts that the last round ended with.
+        self.ends: Origins = {}
         # The tensors that a round starts with, by the numbers of their leaves.
         self.args: dict[int, Traced] = {}
         # How often a round left something of another structure.
         self.restarts = -1
         self.message = ""
-        self.start_from(held(place, self.before))
+        start = held(place, self.before)
+        # Of what the lists and dicts in it may be copies when a round starts.
+        self.origins = {} if self.keeps else self.references.by_path(start)
+        self.start_from(start)
 
     def start_from(self, value: Any) -> None:
         """Let a round start from this value; tensors in it are carried, but for those in a list or
@@ -66,7 +80,7 @@ class LoopSlot:
 
     def round_start(self, build: ProgramTracer, frame: Frame) -> Any:
         """What the place holds when a round starts: block arguments for what is carried."""
-        self.args = {}
+        self.args, self.frame = {}, frame
         if self.message:
             return Poison(self.message)
         if not any(self.types):
@@ -93,7 +107,11 @@ class LoopSlot:
 
     def value_of(self, leaves: Iterable[Any]) -> Any:
         """What the place holds with these leaves."""
-        return bare(unflatten(self.structure, iter(leaves)), original=True)
+        leaves = list(leaves)
+        kept = [leaf.origin for leaf in leaves if type(leaf) is Held]
+        found = bare(unflatten(self.structure, iter(leaves)), original=True)
+        self.made = self.references.note_copies(found, self.origins, self.site, kept)
+        return found
 
     def settle(self, end: Seen, local: bool) -> bool:
         """Compare with the end of the round, which is fitted to the start; True if something must
@@ -107,7 +125,7 @@ class LoopSlot:
         if is_poison(end.value):
             self.refuse("changed in a way that no round can start from: " + poison_text(end.value))
             return True
-        start, value = unshared(self.compared, end.copy)
+        start, value = self._compared(end.copy)
         if flatten(start)[0] != self.structure:
             self.start_from(start)
             return True
@@ -115,6 +133,59 @@ class LoopSlot:
         if reason:
             self.refuse(reason)
         return bool(reason) or self.sizes.has_new(self.place.key) or self._settle(value)
+
+    def _compared(self, end: Any) -> tuple[Any, Any]:
+        """What a round starts with and its end, in which only what is one object is Held."""
+        self.ends = self.references.by_path(end)
+        for path, nodes in self.ends.items():
+            copied = {one for one in nodes if not self.keeps or self._is_new(one)}
+            self.origins.setdefault(path, set()).update(copied)
+        if self.keeps:
+            return self.compared, self._without_new(self._with_one_new(end))
+        return unshared(self.compared, end)
+
+    def _with_one_new(self, end: Any) -> Any:
+        """The end, in which the lists that the round has made are one alternative, the last one:
+        else each round would add one.
+        """
+        alternatives = list(row(end))
+        found = self._one_of([one for one in alternatives if self._is_made(one[1])])
+        if found is None:
+            return end
+        kept: list[tuple[Any, Any]] = []
+        others: Any = True
+        for flag, value in alternatives:
+            if self._is_made(value):
+                others = both(others, negated(flag))
+            else:
+                kept.append((both(others, flag), value))
+        return in_a_row([*kept, (True, held(self.place, found))])
+
+    def _one_of(self, made: list[tuple[Any, Any]]) -> Any:
+        """The list that is one of these; None where there is only one, or they do not fit."""
+        if len(made) < 2:
+            return None
+        found = made[-1][1].origin
+        for flag, value in reversed(made[:-1]):
+            if not fit(value.origin, found):
+                return None
+            found = merged(_as_flag(self.sizes.build, flag), value.origin, found)
+        return found
+
+    def _is_made(self, value: Any) -> bool:
+        return type(value) is Held and self._is_new(self.references.node(value.origin))
+
+    def _without_new(self, value: Any) -> Any:
+        """The value, in which nothing that the round has made is Held: it is carried as it is."""
+        structure, leaves = flatten(value)
+        return unflatten(structure, map(self._opened, leaves))
+
+    def _opened(self, leaf: Any) -> Any:
+        return self._without_new(leaf.copy) if self._is_made(leaf) else leaf
+
+    def _is_new(self, node: Node) -> bool:
+        """Whether the round, or its start, has made the list or dict."""
+        return node in self.made or self.references.is_new(node.get(), self.frame)
 
     def _loosen(self, value: Any) -> str | None:
         """Let sizes shrink from round to round; why a size that the round finds cannot."""
@@ -144,8 +215,9 @@ class LoopSlot:
     def _settle(self, value: Any) -> bool:
         unread = self.place.label.startswith(RETURNED) and self.is_local
         start = blank(value) if unread else or_missing(self._start_like(value), self.place.label)
+        end = or_missing(value, self.place.label)
         try:
-            start, self.end = together(start, or_missing(value, self.place.label), strict=True)
+            start, self.end = together(start, end, strict=True, keeps=self.keeps)
         except Unlike as error:
             one, other = error.args
             self.refuse(
@@ -195,6 +267,10 @@ class LoopSlot:
         dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
         self.types[index] = TensorType((), dtype)
         return True
+
+
+def _as_flag(build: ProgramTracer, flag: Any) -> Any:
+    return flag.made(build, bool_) if isinstance(flag, Deferred) else flag
 
 
 def _is_sized(value: Any) -> bool:

@@ -17,7 +17,7 @@ from wherry.schema.dtypes import DType, bool_
 from wherry.tensor import Tensor
 
 from ..traced import Traced
-from .choices import choices_of, note_choice, note_new
+from .choices import choices_of, is_known, note_choice, note_new
 from .either import Missing, negated
 from .ends import unset_text
 from .found import new_size
@@ -48,6 +48,8 @@ class Merger:
     def __init__(self, tracer: ProgramTracer, flag: Traced) -> None:
         self.tracer, self.flag = tracer, flag
         self.pairs: list[tuple[Any, Any, DType]] = []
+        # Lists and dicts that a side has made and that are kept, with the side.
+        self.kept: list[tuple[Any, bool]] = []
         # Of results that are one of several tensors: (result, result that says when, the tensor).
         self.nested: list[tuple[int, int, weakref.ref[Tensor]]] = []
 
@@ -58,11 +60,25 @@ class Merger:
 
         None stands for a branch that ends the call.
         """
-        yes, no = _sides(label, one, two)
-        yes, no = together(yes, no)
+        references = self.tracer.references
+        origins = references.by_path(*(side.copy for side in (one, two) if side is not None))
+        site = references.site(label) if origins else None
+        keeps = site in references.kept
+        if keeps and one is not None and two is not None:
+            self.kept += [(made, True) for made in references.new_in(one.copy)]
+            self.kept += [(made, False) for made in references.new_in(two.copy)]
+        yes, no = _sides(label, one, two, keeps)
+        yes, no = together(yes, no, keeps=keeps)
         (structure, left), (_, right) = flatten(yes), flatten(no)
         joined = [self._leaf(a, b) for a, b in zip(left, right, strict=True)]
-        return lambda outs: _plain(unflatten(structure, self._values(joined, outs)))
+
+        def merged(outs: list[Traced]) -> Any:
+            value = unflatten(structure, self._values(joined, outs))
+            references.note_copies(value, origins, site)
+            references.adopt(value)
+            return _plain(value)
+
+        return merged
 
     def _leaf(self, yes: Any, no: Any) -> Joined:
         if yes is True and no is False:
@@ -95,6 +111,7 @@ class Merger:
         out = outs[place]
         for wanted, value in zip((True, False), self.pairs[place][:2], strict=True):
             note_choice(out, self.flag, wanted, original(value))
+        out.is_chosen = all(is_known(original(value)) for value in self.pairs[place][:2])
         for result, flag, source in self.nested:
             if result == place:
                 note_choice(out, outs[flag], True, source())
@@ -126,8 +143,10 @@ class Merger:
         return self.tracer.variable(as_tensor_of(self.tracer, value, dtype))
 
 
-def _sides(label: str, one: Seen | None, two: Seen | None) -> tuple[Any, Any]:
-    """What either branch leaves; a stand-in for what nobody reads."""
+def _sides(label: str, one: Seen | None, two: Seen | None, keeps: bool) -> tuple[Any, Any]:
+    """What either branch leaves; a stand-in for what nobody reads. If the merge `keeps` objects,
+    these stand for themselves.
+    """
     yes = None if one is None else or_missing(one.copy, label)
     no = None if two is None else or_missing(two.copy, label)
     is_result = label.startswith(RETURNED)
@@ -136,9 +155,9 @@ def _sides(label: str, one: Seen | None, two: Seen | None) -> tuple[Any, Any]:
     if two is None:
         return yes, unread(yes)
     if is_result and type(yes) is Missing:
-        return blank(no), no
+        return (unread if keeps else blank)(no), no
     if is_result and type(no) is Missing:
-        return yes, blank(yes)
+        return yes, (unread if keeps else blank)(yes)
     return yes, no
 
 

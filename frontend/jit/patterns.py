@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .reading import readable
+
 # Their one positional pattern is for the object itself.
 _WHOLE = (bool, bytearray, bytes, dict, float, frozenset, int, list, set, str, tuple)
 
@@ -16,6 +18,7 @@ def bind(value: Any) -> bool:
 
 def is_sequence(value: Any, count: int, has_star: bool) -> bool:
     """Whether it is a sequence with so many elements, or so many at least."""
+    value = readable(value)
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes, bytearray)):
         return False
     return len(value) >= count if has_star else len(value) == count
@@ -28,6 +31,7 @@ def middle(value: Any, before: int, after: int) -> list[Any]:
 
 def is_mapping(value: Any, *keys: Any) -> bool:
     """Whether it is a mapping with these keys."""
+    value = readable(value)
     return isinstance(value, Mapping) and all(key in value for key in keys)
 
 
@@ -38,6 +42,7 @@ def without(value: Any, *keys: Any) -> dict[Any, Any]:
 
 def is_instance(value: Any, kind: Any, *names: str) -> bool:
     """Whether it is one of the class, with these attributes."""
+    value = readable(value)
     return isinstance(value, kind) and all(hasattr(value, name) for name in names)
 
 

@@ -50,6 +50,7 @@ class Side:
                  taken: bool) -> None:  # fmt: skip
         self.build, self.places = build, places
         self.before = [(place, place.get()) for place in places]
+        build.references.before[id(self)] = self.before
         self.values: dict[Any, Seen] = {}
         self.error: BaseException | None = None
         self.thrown: list[Thrown] = []
@@ -99,6 +100,7 @@ class Side:
         self.journal.undo()
         for place, value in self.before:
             place.set(value)
+        del self.build.references.before[id(self)]
 
     def forget(self, known: Sequence[Place]) -> dict[Any, tuple[Place, Any]]:
         """Let go of the objects in these places; returns the other places that were written, with
@@ -129,15 +131,15 @@ class Side:
             return None
         if place.key in self.values:
             return self.values[place.key]
-        with self._tensors_as_at_the_end():
+        with self._as_at_the_end():
             return seen(place)
 
     @contextmanager
-    def _tensors_as_at_the_end(self) -> Iterator[None]:
-        """What the side left alone may hold tensors that it wrote."""
+    def _as_at_the_end(self) -> Iterator[None]:
+        """What the side left alone may hold lists, dicts and tensors that it wrote."""
         with self.build.journal() as journal:
             for key, (place, _) in self.written.items():
-                if isinstance(place, (TensorPlace, BufferPlace)):
+                if isinstance(place, (TensorPlace, BufferPlace, ContentsPlace)):
                     journal.note(place)
                     place.set(self.values[key].value)
             yield
@@ -264,15 +266,35 @@ def _plans(merger: Merger, yes: Side, no: Side,
     plans = [
         (place, merger.merge(place.label, yes.after(place), no.after(place))) for place in known
     ]
+    done: set[Any] = set()
     one_goes_on = (yes.error is None) != (no.error is None)
-    made = {**yes.made(), **no.made()} if one_goes_on else {}
+    made = (yes if yes.error is None else no).made() if one_goes_on else {}
     written = {**made, **yes.forget(known), **no.forget(known)}
-    while written:
-        _, (place, before) = written.popitem()
+    while written or merger.kept:
+        if merger.kept:
+            plans += _contents(merger, yes, no, done)
+            continue
+        key, (place, before) = written.popitem()
+        if key in done:
+            continue
         # What only the side itself knew of is gone with it, unless it is the side that goes on.
         if one_goes_on or outlives(place, before):
             plan = merger.merge(place.label, yes.after(place), no.after(place))
             plans.append((place, plan))
+    return plans
+
+
+def _contents(merger: Merger, yes: Side, no: Side, done: set[Any]) -> list[tuple[Place, Plan]]:
+    """What lists and dicts hold that one side has made: the other one does not know them."""
+    plans: list[tuple[Place, Plan]] = []
+    kept, merger.kept = merger.kept, []
+    for value, is_yes in kept:
+        place = ContentsPlace(value)
+        if place.key not in done:
+            done.add(place.key)
+            after = (yes if is_yes else no).after(place)
+            sides = (after, None) if is_yes else (None, after)
+            plans.append((place, merger.merge(place.label, *sides)))
     return plans
 
 

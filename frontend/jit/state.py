@@ -303,8 +303,12 @@ def outlives(place: Place, before: Any) -> bool:
     it held `before` when the block was opened, and somebody else knows its object or cell.
     """
     holder = getattr(place, "owner", getattr(place, "cell", None))
+    active: Any = tracer.get()
+    held = 0 if active is None else active.references.held(holder)
     # Three know it in any case: the place, the variable here and the argument of getrefcount.
-    if holder is not None and sys.getrefcount(holder) <= 3:
+    if holder is not None and sys.getrefcount(holder) - held <= 3:
+        return False
+    if active is not None and isinstance(holder, TracedList) and active.references.is_new(holder):
         return False
     leaves = flatten(before)[1]
     return all(leaf.tracer.sees(leaf.variable) for leaf in leaves if is_traced(leaf))
@@ -329,14 +333,14 @@ def held(place: Place, value: Any) -> Any:
     a place too, are no such object: the list or dict is.
     """
     is_object = is_list_or_dict(value) and not isinstance(place, ContentsPlace)
-    return _hold(value) if is_object else _copied(value)
+    return _hold(value) if is_object else copied(value)
 
 
 def _hold(value: Any) -> Held:
-    return Held(value, _copied(value))
+    return Held(value, copied(value))
 
 
-def _copied(value: Any) -> Any:
+def copied(value: Any) -> Any:
     structure, leaves = flatten(value, _hold)
     return unflatten(structure, map(_snapshot, leaves))
 

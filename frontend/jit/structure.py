@@ -24,27 +24,30 @@ def flatten(value: Any, hold: Callable[[Any], Held] | None = None) -> tuple[Any,
     An Either of which it is known here which one it is counts as that one. What `hold` makes of the
     lists and dicts inside of the value are leaves.
     """
+    # No function inside that calls itself: such a one would keep the leaves until garbage is
+    # collected, and who counts references would find them.
     leaves: list[Any] = []
+    return _flat(value, leaves, hold, False), leaves
 
-    def walk(node: Any, inside: bool = True) -> Any:
-        if type(node) is Either:
-            node = resolved(node)
-        if type(node) is Either:
-            return Either, tuple(walk(part, inside) for part in parts(node))
-        if hold and inside and is_list_or_dict(node):
-            leaves.append(hold(node))
-            return None
-        if isinstance(node, TracedList) and node.stored is not None:
-            parts_ = (node.stored.length, *node.stored.buffers)
-            return node.stored.kind, tuple(map(walk, parts_))
-        if type(node) in (list, tuple) or isinstance(node, TracedList) or _is_namedtuple(node):
-            return type(node), tuple(map(walk, node))
-        if type(node) is dict:
-            return dict, tuple((key, walk(child)) for key, child in node.items())
-        leaves.append(node)
+
+def _flat(node: Any, leaves: list[Any], hold: Callable[[Any], Held] | None, inside: bool) -> Any:
+    """The structure of a node, whose leaves are added to the others."""
+    if type(node) is Either:
+        node = resolved(node)
+    if type(node) is Either:
+        return Either, tuple(_flat(part, leaves, hold, True) for part in parts(node))
+    if hold and inside and is_list_or_dict(node):
+        leaves.append(hold(node))
         return None
-
-    return walk(value, inside=False), leaves
+    if isinstance(node, TracedList) and node.stored is not None:
+        buffers = (node.stored.length, *node.stored.buffers)
+        return node.stored.kind, tuple(_flat(part, leaves, hold, True) for part in buffers)
+    if type(node) in (list, tuple) or isinstance(node, TracedList) or _is_namedtuple(node):
+        return type(node), tuple(_flat(part, leaves, hold, True) for part in node)
+    if type(node) is dict:
+        return dict, tuple((key, _flat(child, leaves, hold, True)) for key, child in node.items())
+    leaves.append(node)
+    return None
 
 
 def bare(value: Any, original: bool = False) -> Any:
@@ -66,6 +69,11 @@ def is_list_or_dict(value: Any) -> bool:
     return type(value) in (list, dict) or isinstance(value, TracedList)
 
 
+def has_parts(value: Any) -> bool:
+    """Whether it is a list, tuple or dict that `flatten` takes apart."""
+    return is_list_or_dict(value) or type(value) is tuple or _is_namedtuple(value)
+
+
 def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
     """The inverse of `flatten`."""
     if structure is None:
@@ -73,9 +81,15 @@ def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
     kind, children = structure
     if kind is dict:
         return {key: unflatten(child, leaves) for key, child in children}
-    values = [unflatten(child, leaves) for child in children]
-    spread = kind is Either or isinstance(kind, Kind) or hasattr(kind, "_fields")
-    return kind(*values) if spread else kind(values)
+    return of_kind(kind, [unflatten(child, leaves) for child in children])
+
+
+def of_kind(kind: Any, values: list[Any]) -> Any:
+    """A container that is no dict, of these values."""
+    if hasattr(kind, "_fields"):
+        # A call of the class would be one of the user's, which is converted.
+        return tuple.__new__(kind, values)
+    return kind(*values) if kind is Either or isinstance(kind, Kind) else kind(values)
 
 
 def _is_namedtuple(node: Any) -> bool:

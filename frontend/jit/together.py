@@ -12,23 +12,25 @@ from wherry.ir.infer import show
 from wherry.tensor import Tensor
 
 from .either import Deferred, Either, Zeros, both, is_either, negated, parts
-from .leaves import common_dtype, dims_of_value, kind, mergeable, original, type_of
+from .leaves import common_dtype, dims_of_value, kind, mergeable, original, same, type_of
 from .lists import TracedList
 from .state import is_tensor
-from .structure import Held, bare, flatten, unflatten
+from .structure import Held, bare, flatten, has_parts, of_kind, unflatten
 
 
 class Unlike(Exception):
     """Two tensors that no loop can carry as one, described."""
 
 
-def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
+def together(a: Any, b: Any, strict: bool = False, keeps: bool = False) -> tuple[Any, Any]:
     """Both values in one structure, whose leaves can be merged one by one.
 
     Where that takes an Either its flag is True on the left and False on the right. If `strict`,
-    tensors of different types raise Unlike.
+    tensors of different types raise Unlike. If it `keeps` lists and dicts that are Held, two of
+    them are one only if they are the same object.
     """
-    a, b = unshared(a, b)
+    if not keeps:
+        a, b = unshared(a, b)
     if isinstance(a, TracedList) and isinstance(b, TracedList):
         lists = _lists_together(a, b)
         if lists is not None:
@@ -39,8 +41,8 @@ def together(a: Any, b: Any, strict: bool = False) -> tuple[Any, Any]:
     if strict and is_tensor(a) and is_tensor(b):
         raise Unlike(*(f"{kind(one)} and shape {show(dims_of_value(one))}" for one in (a, b)))
     if _same_container(a, b):
-        return _in_parallel(a, b, partial(together, strict=strict))
-    return _as_alternatives(bare(a), bare(b))
+        return _in_parallel(a, b, partial(together, strict=strict, keeps=keeps))
+    return _as_alternatives(a, b) if keeps else _as_alternatives(bare(a), bare(b))
 
 
 def _lists_together(a: TracedList, b: TracedList) -> tuple[Any, Any] | None:
@@ -84,7 +86,7 @@ def _one_rank(yes: Any, no: Any) -> bool:
 
 
 def _same_container(a: Any, b: Any) -> bool:
-    if type(a) is not type(b) or not isinstance(a, (list, tuple, dict)):
+    if type(a) is not type(b) or not has_parts(a):
         return False
     if isinstance(a, TracedList) and (a.stored or b.stored):
         return False
@@ -98,17 +100,23 @@ def _in_parallel(a: Any, b: Any, fit: Callable[[Any, Any], tuple[Any, Any]]) -> 
         return {k: v[0] for k, v in found.items()}, {k: v[1] for k, v in found.items()}
     pairs = [fit(x, y) for x, y in zip(a, b, strict=True)]
     left, right = [x for x, _ in pairs], [y for _, y in pairs]
-    if hasattr(type(a), "_fields"):
-        return type(a)(*left), type(a)(*right)
-    return type(a)(left), type(a)(right)
+    return of_kind(type(a), left), of_kind(type(a), right)
 
 
 def unshared(a: Any, b: Any) -> tuple[Any, Any]:
     """Both values, in which only lists and dicts that are the same object in both are Held."""
     if type(a) is Held and original(a) is original(b):
         return a, b
+    if type(a) is type(b) is Either and _are_same(a, b):
+        return a, b
     a, b = (one.copy if type(one) is Held else one for one in (a, b))
     return _in_parallel(a, b, unshared) if _same_container(a, b) else (bare(a), bare(b))
+
+
+def _are_same(a: Any, b: Any) -> bool:
+    """Whether two values of one structure are the same in each leaf."""
+    (structure, left), (other, right) = flatten(a), flatten(b)
+    return structure == other and all(same(x, y) for x, y in zip(left, right, strict=True))
 
 
 Alternative = tuple[Any, Any]  # a flag, a value
@@ -119,28 +127,28 @@ def _as_alternatives(a: Any, b: Any) -> tuple[Any, Any]:
 
     So an Either has as many alternatives as there are kinds of value, however often it is merged.
     """
-    left, right = list(_row(a)), list(_row(b))
+    left, right = list(row(a)), list(row(b))
     places: list[int | None] = []
     for _, value in left:
         alike = (i for i, (_, other) in enumerate(right) if _alike(value, other) is not None)
         places.append(next((i for i in alike if i not in places), None))
     places += (rest := [i for i in range(len(right)) if i not in places])
-    left += [(False, blank(right[i][1])) for i in rest]
+    left += [(False, unread(right[i][1])) for i in rest]
     moved = [
-        (False, blank(left[number][1])) if place is None else _moved(right, place, places[number:])
+        (False, unread(left[number][1])) if place is None else _moved(right, place, places[number:])
         for number, place in enumerate(places)
     ]
-    return _in_a_row(left), _in_a_row(moved)
+    return in_a_row(left), in_a_row(moved)
 
 
-def _row(value: Any, given: Any = True) -> Iterator[Alternative]:
+def row(value: Any, given: Any = True) -> Iterator[Alternative]:
     """What a value may be, each with the flag that says so if it is none of those before."""
     if not is_either(value):
         yield given, value
         return
     flag, yes, no = parts(value)
-    yield from _row(yes, both(given, flag))
-    yield from _row(no, given)
+    yield from row(yes, both(given, flag))
+    yield from row(no, given)
 
 
 def _moved(row: Sequence[Alternative], place: int, behind: Sequence[int | None]) -> Alternative:
@@ -152,10 +160,10 @@ def _moved(row: Sequence[Alternative], place: int, behind: Sequence[int | None])
     return flag, value
 
 
-def _in_a_row(alternatives: Sequence[Alternative]) -> Any:
+def in_a_row(alternatives: Sequence[Alternative]) -> Any:
     """Alternatives as Eithers, each in the last place of the one before it."""
     (flag, value), *others = alternatives
-    return Either(flag, value, _in_a_row(others)) if others else value
+    return Either(flag, value, in_a_row(others)) if others else value
 
 
 def blank(value: Any) -> Any:

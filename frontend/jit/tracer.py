@@ -35,6 +35,7 @@ from .facts import Facts
 from .found import positions_of
 from .gradients import Grads, gradients, register_hook
 from .lists import CAPACITY
+from .references import References, Site
 from .regions import Region
 from .sizes import Size, as_tensor, plain
 from .state import Journal, Place, TensorPlace, at_line, is_poison
@@ -69,13 +70,14 @@ class ProgramTracer:
     # Attributes of every op that is recorded now.
     op_attrs: Mapping[str, Any] | None = None
 
-    def __init__(self, open_sizes: bool = False) -> None:
+    def __init__(self, open_sizes: bool = False, kept: frozenset[Site] = frozenset()) -> None:
         self.program = Program()
         self.open_sizes = open_sizes
         self.frames = [Frame(self.program.global_block)]
         self.captured: dict[int, tuple[Tensor, Variable]] = {}
         self.current: dict[int, Traced] = {}
         self.journals: list[Journal] = []
+        self.references = References(self.frames, self.journals, kept)
         self.regions: list[Region] = []
         self.inputs: list[Traced] = []
         self.grads = Grads(self)

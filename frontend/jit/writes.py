@@ -9,18 +9,21 @@ from wherry.tensor import Tensor
 
 from .branch import active_tracer
 from .classes import announces_its_writes, own_method
+from .either import is_either
 from .state import AttributePlace, ContentsPlace, at_line, cells_of, is_container
 
 
 def will_write(owner: Any, attribute: str | None = None) -> None:
     """`owner.attribute`, or an item of `owner`, is about to be written."""
     build = active_tracer()
-    if build is None:
+    if build is None or is_either(owner):
+        # Each of two objects is announced where it is the one.
         return
     if attribute is not None:
         if not announces_its_writes(owner, attribute):
             build.note(AttributePlace(owner, attribute))
     elif is_container(owner):
+        build.references.will_write(owner)
         build.note(ContentsPlace(owner))
     elif (
         build.in_branch

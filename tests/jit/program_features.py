@@ -146,4 +146,43 @@ def steps(v, k):
     Feature("place = paddle.zeros([], 'int64')", tensor=["place < 2"], last=["place, a"],
             simple=["place = place + 1", "place = paddle.argmax(<V>)", "<S> = <V>[place % 2]",
                     "<V>[place % 2] = <scalar>", "<V> = <V>[place % 2] + x"]),
+    # Lists, dicts and objects that are one of two.
+    Feature("""
+left, right = [x], [x * 2]
+one = left""", atom=["one[0]", "left[-1]", "right[0]"], number=["len(one)", "len(left) % 3"],
+            python=["one is left", "one is not right", "len(one) > 1"],
+            simple=["one = left if <condition> else right", "one = right", "one = left",
+                    "one.append(<vector>)", "left.append(<atom>)", "one[0] = <vector>",
+                    "one[-1] -= <operand>", "one = [<vector>]", "left, right = right, left",
+                    "<V> = one.pop() if len(one) > 1 else x", "one += [<atom>]",
+                    "one.extend([<atom>, x])", "for q in one:\n    s = s + q.sum()"],
+            last=["left, right, one", "left, one is left, a", "sum(one), right, left"]),
+    Feature("""
+d1, d2 = {'v': x, 'k': 0}, {'v': b, 'k': 1}
+pick = d1""", atom=["pick['v']", "d1['v']", "d2.get('v')"], number=["pick['k'] % 3", "len(pick)"],
+            python=["pick is d1", "'v' in pick", "d2['k'] > 1"],
+            simple=["pick = d1 if <condition> else d2", "pick = d2", "pick['v'] = <vector>",
+                    "pick['k'] += 1", "pick.update(k=<number>)", "d1['k'] = <number>",
+                    "pick = {'v': <vector>, 'k': <number>}", "d1, d2 = d2, d1",
+                    "maybe = pick if <condition> else None\nif maybe is not None:\n"
+                    "    maybe['k'] = <number>",
+                    "for k, v in pick.items():\n    s = s + v.sum() if k == 'v' else s"],
+            last=["d1, d2, pick", "d1, pick is d2"]),
+    Feature("""
+p1, p2 = Box(x), Box(x * 2)
+who = p1""", atom=["who.v", "p1.v", "who.grown(<V>)"], number=["who.k % 3"],
+            python=["who is p1", "p2.k > 0"],
+            simple=["who = p1 if <condition> else p2", "who = p2", "who.v = <vector>",
+                    "who.k += 1", "p1.k = <number>", "who.v -= <operand>", "p1, p2 = p2, p1"],
+            last=["p1.v, p1.k, p2.v, p2.k, who.v", "who is p2, p1.v"]),
+    Feature("""
+left, right = [x], [x * 2]
+box = [left, right]
+top = box[0]""", atom=["box[0][0]", "box[m % 2][-1]", "top[0]"], number=["len(box[0])"],
+            python=["box[0] is left", "top is box[1]"],
+            simple=["box[0] = right", "box[0], box[1] = box[1], box[0]", "box = [left, left]",
+                    "box[0].append(<vector>)", "box[1][0] = <vector>", "top = box[1]",
+                    "for r in box:\n    r[0] = r[0] + <small>", "top.append(<atom>)",
+                    "top[0] = <vector>", "box[1] = [<vector>]"],
+            last=["box, left, right", "top, box, left"]),
 ]  # fmt: skip

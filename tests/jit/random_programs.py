@@ -177,7 +177,7 @@ def same(one: Any, two: Any) -> bool:
     if isinstance(one, np.ndarray) and isinstance(two, np.ndarray):
         if one.dtype == object:
             # A function or an error that the program made.
-            return type(one.item()) is type(two.item())
+            return one.size == two.size == 1 and type(one.item()) is type(two.item())
         # Of an int in one branch and a float in the other the Program has the float.
         grown = one.dtype == two.dtype or two.dtype.kind == "f" or not two.ndim
         return grown and one.shape == two.shape and np.allclose(one, two, 1e-5, equal_nan=True)
