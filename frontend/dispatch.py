@@ -21,6 +21,7 @@ from wherry.schema.errors import OpError, OpTypeError, RunError
 
 from .autograd import GradNode, attach, grad_enabled
 from .location import user_location
+from .recorded import frozen
 from .tape import OpNode
 from .tensor import Array, Tensor, dtype_of
 
@@ -152,7 +153,7 @@ def check(opdef: OpDef, arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
     try:
         known = key in _checked
     except TypeError:
-        key = (opdef.type, _signature(arrays), *map(_frozen, attrs.values()))
+        key = (opdef.type, _signature(arrays), *map(frozen, attrs.values()))
         known = key in _checked
     if not known:
         _infer(opdef, arrays, attrs)
@@ -166,10 +167,6 @@ def _signature(arrays: Sequence[Any]) -> tuple[Any, ...]:
         _signature(a) if isinstance(a, list) else a if a is None else (a.shape, a.dtype)
         for a in arrays
     ])  # fmt: skip
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else (type(value), value)
 
 
 def _infer(opdef: OpDef, arrays: Sequence[Any], attrs: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from wherry.ir.infer import TensorType
 from wherry.ir.opdef import OpDef
 from wherry.schema.errors import OpError
 
+from . import recorded
 from .autograd import Edge, Grad, GradNode
 from .tensor import Array, Storage, Tensor, dtype_of
 
@@ -115,20 +116,32 @@ class OpNode(GradNode):
         self.saved, self.results = [], []
 
     def backward(self, grads: list[Grad | None], create_graph: bool) -> Sequence[Grad | None]:
-        emitter = TensorEmitter(self.name) if create_graph else TapeEmitter(self.name)
         context = GradContext(
             self._inputs(create_graph), self._group_outputs(self._outputs(create_graph)),
             self._group_outputs(grads), self.attrs, self._grouped_needs(),
         )  # fmt: skip
         assert self.opdef.grad is not None
         try:
-            results = self.opdef.grad(emitter, context)
+            if create_graph:
+                results = self.opdef.grad(TensorEmitter(self.name), context)
+            elif self._is_whole():
+                results = recorded.gradients(self.opdef, context)
+            else:
+                results = self.opdef.grad(TapeEmitter(self.name), context)
         except AttributeError as error:
             lost = getattr(error, "obj", None)
             if isinstance(lost, Overwritten):
                 raise overwritten_error(self.name, lost) from None
             raise
         return self._flatten(results)
+
+    def _is_whole(self) -> bool:
+        """Whether nothing that was saved was written to since."""
+        return all(
+            one is None or one.storage.version == one.version
+            for saved in (*self.saved, *self.results)
+            for one in (saved if isinstance(saved, list) else [saved])
+        )
 
     def _inputs(self, as_tensor: bool) -> list[Any]:
         edges = iter(self.edges)
