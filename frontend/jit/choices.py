@@ -16,12 +16,16 @@ from wherry.schema.errors import ConversionError, Loc
 from wherry.tensor import Tensor
 
 from ..traced import Choice, Traced
-from .either import Deferred
+from .either import Deferred, Flag, both, emitted, negated
 from .leaves import type_of
 from .state import at_line, is_tensor
 
 # The op_type of a view that is an element of a list in buffers: it is one of what was put into it.
 ELEMENT: Final = "element"
+
+# A tensor that may be one of more is not known to be the same as another one by way of them: code
+# of hundreds of branches would take its time.
+MOST_CHOICES: Final = 16
 
 if TYPE_CHECKING:
     from .tracer import Frame, ProgramTracer
@@ -51,8 +55,7 @@ def _note_inner(chosen: Traced, outer: Choice, inner: Choice) -> None:
     if inner.flag is None:
         note_unclear(chosen, [source])
         return
-    both = _and(_holds(outer), _holds(inner))
-    add_choice(chosen, Choice(both, True, inner.source), source)
+    add_choice(chosen, Choice(both(_holds(outer), _holds(inner)), True, inner.source), source)
 
 
 def add_choice(chosen: Traced, choice: Choice, source: Tensor) -> None:
@@ -70,11 +73,17 @@ def add_choice(chosen: Traced, choice: Choice, source: Tensor) -> None:
             return
     chosen.choices.append(choice)
     views = chosen.tracer.views_of(source)
-    is_itself = not (isinstance(source, Traced) and source.is_chosen)
-    if is_itself and any(_chooses(view(), source) for view in views):
+    if _is_itself(source) and any(_chooses(view(), source) for view in views):
         # The two are one by way of the source, which has to be there for that.
         chosen.sources.append(source)
     views.append(weakref.ref(chosen))
+
+
+def _is_itself(source: Tensor) -> bool:
+    """Whether it may be another tensor than those that are known, of which there are not many."""
+    if not isinstance(source, Traced):
+        return True
+    return not source.is_chosen and len(source.choices) <= MOST_CHOICES
 
 
 def _chooses(view: Traced | None, source: Tensor) -> bool:
@@ -162,8 +171,8 @@ def is_one(pairs: Sequence[tuple[Choice, Choice]]) -> Any:
     """Whether one of these holds: a bool, or a 0-d bool tensor."""
     found: Any = False
     for one, two in pairs:
-        found = _or(found, _and(_holds(one), _holds(two)))
-    return found
+        found = _or(found, both(_holds(one), _holds(two)))
+    return emitted(found)
 
 
 def is_same(left: Any, right: Any) -> Any:
@@ -193,11 +202,12 @@ def was_asked(frame: Frame, value: Tensor) -> bool:
 
 
 def _holds(choice: Choice) -> Any:
-    """Whether it is this one."""
-    flag = flag_of(choice)
-    if choice.wanted:
-        return flag
-    return not flag if isinstance(flag, bool) else flag.tracer.emit("logical_not", flag)
+    """Whether it is this one. The ops that say so are emitted where somebody asks: most never do,
+    and there are as many as there are pairs of branches.
+    """
+    if choice.flag is None:
+        refuse_unclear()
+    return choice.flag if choice.wanted else negated(choice.flag)
 
 
 def _or(left: Any, right: Any) -> Any:
@@ -205,20 +215,13 @@ def _or(left: Any, right: Any) -> Any:
         return left or right
     if isinstance(right, bool):
         return right or left
-    return left.tracer.emit("logical_or", left, right)
-
-
-def _and(left: Any, right: Any) -> Any:
-    if isinstance(left, bool):
-        return left and right
-    if isinstance(right, bool):
-        return right and left
-    return left.tracer.emit("logical_and", left, right)
+    return Flag("logical_or", left, right)
 
 
 def flag_of(choice: Choice) -> Traced | bool:
     """What says that it is this one; refused where only a branch knew it."""
-    return refuse_unclear() if choice.flag is None else choice.flag
+    found: Traced | bool = refuse_unclear() if choice.flag is None else emitted(choice.flag)
+    return found
 
 
 def refuse_unclear(written_at: Loc | None = None) -> NoReturn:

@@ -191,10 +191,17 @@ class Flag(Deferred):
     def __init__(self, op_type: str, *flags: Any) -> None:
         super().__init__(TensorType((), bool_))
         self.op_type, self.flags = op_type, flags
+        self._made: Any = None
 
     def made(self, build: Any, dtype: DType) -> Any:
-        flags = [one.made(build, dtype) if isinstance(one, Deferred) else one for one in self.flags]
-        return build.emit(self.op_type, *flags)
+        if self._made is None or not build.sees(self._made.variable):
+            self._made = build.emit(self.op_type, *map(emitted, self.flags))
+        return self._made
+
+
+def emitted(flag: Any) -> Any:
+    """The flag as a bool or a tensor, in the block that is built now."""
+    return flag.made(tracer.get(), bool_) if isinstance(flag, Deferred) else flag
 
 
 def negated(flag: Any) -> Any:

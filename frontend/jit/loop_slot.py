@@ -11,10 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from wherry.ir.infer import TensorType
-from wherry.schema.dtypes import bool_
 
 from ..traced import Traced
-from .either import Deferred, both, negated
+from .either import Deferred, both, emitted, negated
 from .leaves import NUMBERS, dims_of_value, dtype_of_value, fits, promoted, same, type_of
 from .loop_sizes import MAY_GROW, UNLIKE, LoopSizes
 from .merge import RETURNED, or_missing
@@ -169,7 +168,7 @@ class LoopSlot:
         for flag, value in reversed(made[:-1]):
             if not fit(value.origin, found):
                 return None
-            found = merged(_as_flag(self.sizes.build, flag), value.origin, found)
+            found = merged(emitted(flag), value.origin, found)
         return found
 
     def _is_made(self, value: Any) -> bool:
@@ -267,10 +266,6 @@ class LoopSlot:
         dtype = wanted if isinstance(start, NUMBERS) and fits(start, wanted) else own
         self.types[index] = TensorType((), dtype)
         return True
-
-
-def _as_flag(build: ProgramTracer, flag: Any) -> Any:
-    return flag.made(build, bool_) if isinstance(flag, Deferred) else flag
 
 
 def _is_sized(value: Any) -> bool:

@@ -70,6 +70,10 @@ class Node:
         return self.objects.union(*(one.copies for one in self.objects))
 
 
+def _gone() -> None:
+    """What a list or dict is that is no more."""
+
+
 class References:
     """The copies of a trace, and the sites at which none is made."""
 
@@ -77,6 +81,7 @@ class References:
                  kept: frozenset[Site]) -> None:  # fmt: skip
         self.frames, self.journals, self.kept = frames, journals, kept
         self._nodes: dict[int, Node] = {}
+        self._plain: list[Node] = []
         # What the converter itself holds for a while: values by the places they are put back into.
         self.before: dict[int, list[tuple[Place, Any]]] = {}
         # What only one place holds, into which a round of a loop puts something else.
@@ -91,7 +96,21 @@ class References:
         found = self._nodes.get(id(value))
         if found is None or found.get() is not value:
             found = self._nodes[id(value)] = Node(value)
+            if not found.is_weak:
+                self._forget_plain()
+                self._plain.append(found)
         return found
+
+    def _forget_plain(self) -> None:
+        """Let go of the plain lists and dicts that nobody else knows, and of what is in them."""
+        seen = []
+        for node in self._plain:
+            # Those of the node and of getrefcount's argument.
+            if sys.getrefcount(node.get()) > 2:
+                seen.append(node)
+            else:
+                node.get = _gone
+        self._plain = seen
 
     def by_path(self, *values: Any) -> Origins:
         """The nodes of the lists and dicts that are Held in these values, by their paths."""
