@@ -23,6 +23,7 @@ from ..function_node import FunctionNode
 from ..location import user_location
 from ..tensor import Tensor
 from .convert import cast_to, is_number, scalar, to_tensor_like
+from .open_slices import now, open_masks
 from .selection import masked_axes
 
 FAR = 2**31 - 1
@@ -46,7 +47,10 @@ class Plan(NamedTuple):
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]. Raises OpError for an int out of range, IndexError for too many indices."""
-    plan = make_plan(x, index)
+    items = expanded(x, items_of(index))
+    if masks := open_masks(x, items):
+        return _cut(x, items, masks)
+    plan = _plan(x, items)
     out = sliced(x, plan)
     if plan.new_axes:
         out = run_op("unsqueeze2", out, axes=plan.new_axes)
@@ -62,7 +66,10 @@ def getitem(x: Tensor, index: Any) -> Tensor:
 
 def make_plan(x: Tensor, index: Any) -> Plan:
     """Take the index of an x apart. Axes of index Tensors count in the sliced x."""
-    items = _expanded(x, items_of(index))
+    return _plan(x, expanded(x, items_of(index)))
+
+
+def _plan(x: Tensor, items: list[Any]) -> Plan:
     plan = Plan([], [], [], [], [], [], [])
     axis = kept = 0
     for item in items:
@@ -156,7 +163,7 @@ def _index_array(item: Any) -> Any:
     return np.asarray(plain) if plain else np.zeros(0, np.int64)
 
 
-def _expanded(x: Tensor, items: list[Any]) -> list[Any]:
+def expanded(x: Tensor, items: list[Any]) -> list[Any]:
     """The items with Ellipsis (one, or at the end) written out as full slices."""
     used = sum(_consumed(item) for item in items)
     ellipses = [i for i, item in enumerate(items) if item is Ellipsis]
@@ -190,6 +197,22 @@ def _as_indices(item: Tensor) -> list[tuple[Tensor, int]]:
     if tracer.get() is not None:
         return [(item, item.ndim)]
     return [(Tensor(positions), 1) for positions in np.nonzero(item.array)]
+
+
+def _cut(x: Tensor, items: list[Any], masks: dict[int, Tensor]) -> Tensor:
+    """x[items], where the masks stand for slices of which the call knows the ends."""
+    if any(isinstance(one, Tensor) and one.ndim for one in items):
+        raise OpError(
+            "a slice whose ends are tensors goes beside numbers and slices; index with the other "
+            "tensors before or after it", loc=user_location(),
+        )  # fmt: skip
+    part = getitem(x, tuple(slice(None) if i in masks else one for i, one in enumerate(items)))
+    kept = [i for i, one in enumerate(items) if one is None or isinstance(one, slice)]
+    for place, mask in masks.items():
+        part = _gathered(part, [(kept.index(place), mask)])
+    active: Any = tracer.get()
+    active.note_view(x, part, "getitem", {"index": tuple(map(now, items))})
+    return part
 
 
 def sliced(x: Tensor, plan: Plan) -> Tensor:

@@ -14,13 +14,14 @@ from wherry.schema.errors import OpError
 from ..dispatch import run_op, write
 from ..location import user_location
 from ..tensor import Tensor
-from .indexing import broadcast, getitem, items_of, make_plan, set_value, sliced, wrapped
+from .indexing import broadcast, expanded, getitem, items_of, make_plan, set_value, sliced, wrapped
+from .open_slices import open_masks
 from .selection import masked_axes
 
 
 def set_traced(x: Tensor, index: Any, value: Tensor) -> None:
     """Record x[index] = value. OpError for several masks, or a mask beside index Tensors."""
-    given = items_of(index)
+    given = _with_open_masks(x, items_of(index))
     masks = [one for one in given if isinstance(one, Tensor) and one.dtype.name == "bool"]
     if masks:
         _set_by_mask(x, given, masks, value)
@@ -36,6 +37,13 @@ def set_traced(x: Tensor, index: Any, value: Tensor) -> None:
         write(part, run_op("expand_v2", value, shape=list(part.shape)))
     else:
         _scatter(part, plan.advanced, value)
+
+
+def _with_open_masks(x: Tensor, given: list[Any]) -> list[Any]:
+    """The index with a mask for each slice of which only the call knows the ends."""
+    items = expanded(x, given)
+    masks = open_masks(x, items)
+    return [masks.get(place, one) for place, one in enumerate(items)] if masks else given
 
 
 def _scatter(x: Tensor, advanced: list[tuple[int, Tensor]], value: Tensor) -> None:

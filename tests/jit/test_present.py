@@ -54,7 +54,7 @@ ASKED = [
     "try:\n    y = x\nfinally:\n    Y\ny",
     "try:\n    pass\nexcept KeyError as y:\n    y\nY",
     "y = x\ndel y\nY",
-    "y = x\nfor i in x:\n    Y\n    del y",
+    "y = x\nfor i in x:\n    Y\n    y = i\n    del y",
     "x and (y := x)\nY",
     "if x or (y := x):\n    Y",
     "y: int\nY",
@@ -63,6 +63,26 @@ ASKED = [
     "def g():\n    return Y\nif x:\n    y = x",
     "if x:\n    y = x\n    return\nY",
 ]
+
+
+# Behind which it is deleted.
+DELETED = "if x:\n    y = x\ndel y, x.z", "if x:\n    y = x\nY\ndel y, x.z"
+
+
+def test_a_name_that_is_deleted_is_asked_for() -> None:
+    before, after = (text.replace("\n", "\n    ") for text in DELETED)
+    tree = gast.parse(f"def f(x):\n    {before}")
+    wanted = gast.parse(f"def f(x):\n    {after}".replace("Y", "_jst.present(y)"))
+    found = Present(Context("f", "", names_in(tree))).visit(tree)
+    assert gast.unparse(gast.fix_missing_locations(found)) == gast.unparse(wanted)
+
+
+def deleted_by_rounds(x: Any) -> Any:
+    y = x + 1
+    for i in range(2):
+        if x[0] > i:
+            del y
+    return x
 
 
 @pytest.mark.parametrize("body", [*KEPT, *ASKED])
@@ -159,6 +179,7 @@ def returned(x: Any) -> Any:
     [
         put_into_a_tuple, put_into_a_list, put_into_a_dict_and_given_a_name,
         read_by_a_function_inside, bound_by_rounds, before_another_error, returned,
+        deleted_by_rounds,
     ],
 )  # fmt: skip
 def test_as_in_dynamic_mode(function: Callable[[Any], Any]) -> None:

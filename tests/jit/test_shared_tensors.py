@@ -113,6 +113,31 @@ def _(x: Any, buffer: Any) -> Any:
     return rows, kept, rows[-1] is buffer
 
 
+@equal("one side writes a list in a list, the other side replaces it there")
+def _(x: Any, buffer: Any) -> Any:
+    inner = [x, 3]
+    nest, table = [inner], {"a": {"b": x}}
+    if x.sum() > 0:
+        inner[0] = x * 2
+        table["a"]["b"] = x * 4
+    else:
+        nest[0] = [x * 3, 4]
+        table["a"] = {"b": x * 5}
+    return nest, inner, table
+
+
+@equal("one side sets an attribute by its name")
+def _(x: Any, buffer: Any) -> Any:
+    box = type("Box", (), {"v": x})()
+    if x.sum() > 0:
+        setattr(box, "v", x + 1)  # noqa: B010
+        box.w = x
+    for name in "ab":
+        setattr(box, name, x)
+        delattr(box, name)
+    return box.v, hasattr(box, "a")
+
+
 @pytest.mark.parametrize("text", EQUAL)
 def test_as_in_dynamic_mode(text: str) -> None:
     function = EQUAL[text]
@@ -127,6 +152,8 @@ def test_as_in_dynamic_mode(text: str) -> None:
 def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(one) for one in value]
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
     return value.tolist() if isinstance(value, paddle.Tensor) else value
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import gast
 
-from .scope import FUNCTIONS, Context, Transformer, assigned, at, declared, jst, parameters
+from .scope import FUNCTIONS, Context, Transformer, assigned, at, declared, jst, load, parameters
 
 # The names that surely have a value; None where no control comes.
 Sure = set[str] | None
@@ -143,6 +143,13 @@ class Present(Transformer):
         return node
 
     visit_ImportFrom = visit_ClassDef = visit_Import
+
+    def visit_Delete(self, node: Any) -> Any:
+        names = [one for one in node.targets if isinstance(one, gast.Name)]
+        asked = [self.visit(load(one.id)) for one in names]
+        node.targets = [self.visit(target) for target in node.targets]
+        calls = [one for one in asked if isinstance(one, gast.Call)]
+        return [*(at(node, gast.Expr(value=call)) for call in calls), node]
 
     def visit_Return(self, node: Any) -> Any:
         self.generic_visit(node)
