@@ -174,7 +174,9 @@ def _emit(found: _Interface, signature: Signature, target: Target, suffix: str) 
         emitter.begin_sizes(shown)
         sites = emitter.run(program, found.outputs)
         shapes = [sizes.ceiling(dim) for var in found.outputs for dim in var.shape]
-        emit_plan(module, plan_name, shown, program.guards, shapes, plan.arena_size, emitter.spare)
+        emit_plan(
+            module, plan_name, shown, program.guards, shapes, plan, emitter.lay_out, emitter.spare
+        )
         code = emit_object(str(module.module), target)
     numbers = {op: number for number, op in enumerate(program.all_ops())}
     return _Code(code, [numbers[op] for op in sites], module.kernel_count, module.is_shared)

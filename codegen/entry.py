@@ -22,6 +22,7 @@ from wherry.runtime.abi import (
 from wherry.schema.dtypes import int64
 from wherry.schema.host import HOST
 
+from .arena import Words, emit_check, emit_lay_out, place_of
 from .ctx import CtxFields
 from .index import I8, I32, I64, POINTER, Index, IndexBuilder, Value, i64
 from .kernels.registry import find_lowering
@@ -39,14 +40,13 @@ DIVISIONS = frozenset({"elementwise_floordiv", "elementwise_mod"})
 
 def emit_plan(
     module: ModuleBuilder, name: str, symbols: Mapping[str, int], guards: Sequence[Guard],
-    sizes: Sequence[Dim], arena: Dim, spare: Sequence[Dim],
+    sizes: Sequence[Dim], memory_plan: MemoryPlan, lay_out: Value | None, spare: Sequence[Dim],
 ) -> None:  # fmt: skip
     """`plan`: checks the guards, writes the outputs' `sizes`, the arena's, and a spare piece's.
 
-    `symbols` are those that inputs show. `spare` are the sizes of what each further thread needs,
-    in turn; it lies behind the arena.
+    `symbols` are those that inputs show; `lay_out` gives the arena's size where it is not known.
+    `spare` are the sizes of what each further thread needs, in turn; it lies behind the arena.
     """
-    arena = aligned(arena) if spare else arena
     function = module.export(name, PLAN_TYPE)
     dims, out_dims, memory = function.args
     builder = IndexBuilder(function, dims, symbols)
@@ -61,7 +61,13 @@ def emit_plan(
     largest: Index = 0
     for piece in spare:
         largest = builder.maximum(largest, builder.dim(piece))
-    builder.b.store(i64(builder.dim(arena)), memory)
+    arena: Index = memory_plan.arena_size
+    if lay_out is not None:
+        table = builder.alloca(I64, memory_plan.table_bytes // 8)
+        arena = builder.b.call(lay_out, [dims, table])
+    elif spare:
+        arena = aligned(memory_plan.arena_size)
+    builder.b.store(i64(arena), memory)
     builder.b.store(i64(largest), builder.b.gep(memory, [i64(1)], True, source_etype=I64))
     builder.b.ret(ir.Constant(I32, 0))
 
@@ -86,6 +92,7 @@ class RunEmitter:
         found: Found,
     ) -> None:  # fmt: skip
         self.module, self.plan, self.constants, self.found = module, plan, constants, found
+        self.lay_out = emit_lay_out(module, plan) if plan.symbols else None
         self.function = module.export(name, RUN_TYPE)
         (self.ctx_pointer,) = self.function.args
         self.builder = IndexBuilder(self.function, self.ctx_pointer, module.symbols, found.names)
@@ -94,6 +101,8 @@ class RunEmitter:
             self.inputs, self.outputs, self.dims, self.arena = (
                 self.ctx.load(field, POINTER) for field in ("inputs", "outputs", "dims", "arena")
             )
+            if self.lay_out is not None:
+                self.builder.b.call(emit_check(module, plan, self.lay_out), [self.dims, self.arena])
         self.builder.dims = self.dims
         self.sites: dict[OpDesc, int] = {}
         # What lies behind the arena, for further threads: the sizes that kernels need, and where.
@@ -309,14 +318,20 @@ class RunEmitter:
         return buffer if buffer.place == "arena" else (buffer.place, buffer.index)
 
     def _address(self, buffer: Buffer) -> Value:
-        if buffer is self._end:
-            return self._offset(self.arena, self.builder.dim(aligned(self.plan.arena_size)))
-        if buffer.place == "arena":
-            return self._offset(self.arena, self.builder.dim(buffer.offset))
+        if buffer is self._end or buffer.place == "arena":
+            return self._offset(self.arena, self._in_arena(buffer))
         if buffer.place == "constant":
             return self._offset(self._weights(), self.constants[buffer.index])
         table = self.inputs if buffer.place == "input" else self.outputs
         return self._load_pointer(table, buffer.index)
+
+    def _in_arena(self, buffer: Buffer) -> Index:
+        """Where a buffer, or the memory for further threads, begins."""
+        if self.lay_out is None:
+            return aligned(self.plan.arena_size) if buffer is self._end else buffer.offset
+        arena = self.plan.arena
+        number = len(arena) if buffer is self._end else arena.index(buffer)
+        return Words(self.builder, self.arena).load(place_of(self.plan, number))
 
     def _table_entry(self, table: Value, index: int) -> Value:
         """The pointer at `index`; the same register for the same entry."""

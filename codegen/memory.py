@@ -3,30 +3,29 @@
 Values share a `Buffer` where they are the same bytes: views, a loop's carries, results that are
 written where they are wanted, outputs that take the memory of a dying input. Buffers live over an
 interval of positions (the ops counted depth first, so that a loop's interval covers its body);
-those that no caller provides lie in the arena. Sizes are Dims, and the plan holds for all values
-of the symbols (for a size that the run finds, its bound is planned): known sizes are packed
-closely, so are multiples of one symbol (of one product of symbols), and others lie in slots that
-disjoint intervals share.
+those that no caller provides lie in the arena. Sizes are Dims, and what shares a buffer does so for
+all values of the symbols (for a size that the run finds, its bound is planned). Where the buffers
+lie in the arena is decided here if all sizes are known, else by compiled code (see arena.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from wherry.ir.dims import Dim, SymDim, always_le, evaluate, symbols_of
+from wherry.ir.dims import Dim, evaluate, symbols_of
 from wherry.ir.found import Found
+from wherry.ir.ops.window import as_ints
 from wherry.ir.program import Block, OpDesc, Program, Variable
 from wherry.ir.work import byte_size
 from wherry.runtime.abi import ARENA_ALIGNMENT
+from wherry.schema.dtypes import int64
 
 from . import packing
 from .inplace import Uses, in_step, origin
 from .kernels.registry import find_lowering
 from .kernels.views import EFFECTS, VIEWS
-
-# What a symbol is taken to be when two ways of sharing memory are compared.
-_TYPICAL = 64
 
 
 @dataclass(eq=False)
@@ -41,7 +40,7 @@ class Buffer:
     end: int
     place: str = "arena"
     index: int = 0
-    offset: Dim = 0  # in the arena
+    offset: int = 0  # in the arena, where all sizes are known
     align: int = 1  # the least, in bytes
     merged: Buffer | None = None
     carried: bool = False  # from round to round of a loop, or to an output that overwrites it
@@ -59,35 +58,46 @@ class Buffer:
         return self.start <= other.end and other.start <= self.end
 
 
-@dataclass(eq=False)
-class Slot:
-    """A piece of the arena that buffers use one after the other."""
-
-    size: Dim
-    free_after: int
-    buffers: list[Buffer]
-
-
 @dataclass
 class MemoryPlan:
-    """The result: a Buffer per Variable, scratch memory per op, the arena's size in bytes.
+    """The result: a Buffer per Variable, scratch memory per op, the arena's buffers.
 
     `at_home` are the outputs, by number, that are computed in the input that they overwrite.
-    `rounding` is how many bytes at most the arena has between slots, whose sizes only the call
-    tells, so that each begins at a cache line.
     """
 
     buffers: dict[Variable, Buffer] = field(default_factory=dict)
     scratch: dict[OpDesc, Buffer] = field(default_factory=dict)
     carried: dict[OpDesc, list[Buffer]] = field(default_factory=dict)
     arena: list[Buffer] = field(default_factory=list)
-    arena_size: Dim = 0
-    rounding: int = 0
+    arena_size: int = 0  # where all sizes are known
     at_home: set[int] = field(default_factory=set)
 
     def of(self, var: Variable) -> Buffer:
         """Where the Variable lies."""
         return resolve(self.buffers[var])
+
+    @cached_property
+    def symbols(self) -> list[str]:
+        """Those that sizes in the arena depend on."""
+        return sorted({name for buffer in self.arena for name in symbols_of(buffer.size)})
+
+    @property
+    def table_bytes(self) -> int:
+        """What the table of offsets takes at the arena's beginning; 0 where all sizes are known."""
+        words = 2 + len(self.symbols) + len(self.arena)
+        return packing.round_up(words * int64.itemsize, ARENA_ALIGNMENT) if self.symbols else 0
+
+    def laid_out(self, symbols: Mapping[str, int]) -> tuple[dict[Buffer, int], int]:
+        """(the buffers' offsets, the arena's bytes), where the symbols are these."""
+        if not self.symbols:
+            return {buffer: buffer.offset for buffer in self.arena}, self.arena_size
+        blocks = [
+            packing.Block(evaluate(packing.aligned(b.size), symbols), b.start, b.end)
+            for b in self.arena
+        ]
+        offsets, total = packing.pack(blocks)
+        places = (self.table_bytes + offset for offset in offsets)
+        return dict(zip(self.arena, places, strict=True)), self.table_bytes + total
 
     def largest_live_set(self, symbols: Mapping[str, int]) -> int:
         """The most bytes of the arena that are needed at once, where the symbols are these."""
@@ -298,39 +308,21 @@ class _Planner:
                 return
 
     def assign_offsets(self, found: Found) -> None:
-        """Lay out the buffers of the arena; those of known size last, as they end anywhere."""
+        """Name the buffers of the arena, by their beginning; pack them if their sizes are known."""
         for buffer in self.buffers:
             buffer.size = found.ceiling(buffer.size)
         used = {resolve(b): None for b in self.buffers if resolve(b).place == "arena"}
-        self.plan.arena = sorted(used, key=lambda b: b.start)
-        alike: dict[Dim, list[tuple[Buffer, packing.Block]]] = {}
-        slots: list[Slot] = []
-        known: list[tuple[Buffer, packing.Block]] = []
-        for buffer in self.plan.arena:
-            unit, count = _units(buffer.size)
-            if isinstance(buffer.size, int):
-                block = packing.Block(buffer.size, buffer.start, buffer.end, buffer.alignment)
-                known.append((buffer, block))
-            elif count:
-                block = packing.Block(count, buffer.start, buffer.end)
-                alike.setdefault(unit, []).append((buffer, block))
-            else:
-                _take_slot(slots, buffer)
-        for unit, members in alike.items():
-            self.pack(members, ARENA_ALIGNMENT * unit)
-        for slot in slots:
-            for buffer in slot.buffers:
-                buffer.offset = self.plan.arena_size
-            self.plan.arena_size = self.plan.arena_size + packing.aligned(slot.size)
-        self.plan.rounding = len(slots) * (ARENA_ALIGNMENT - 1)
-        self.pack(known, 1)
-
-    def pack(self, members: Sequence[tuple[Buffer, packing.Block]], unit: Dim) -> None:
-        """Lay out buffers behind what there is; their blocks count so many bytes."""
-        offsets, total = packing.pack([block for _, block in members])
-        for (buffer, _), offset in zip(members, offsets, strict=True):
-            buffer.offset = self.plan.arena_size + offset * unit
-        self.plan.arena_size = self.plan.arena_size + total * unit
+        arena = self.plan.arena = sorted(used, key=lambda b: b.start)
+        if self.plan.symbols:
+            return
+        sizes = as_ints([buffer.size for buffer in arena])
+        blocks = [
+            packing.Block(size, b.start, b.end, b.alignment)
+            for size, b in zip(sizes, arena, strict=True)
+        ]
+        offsets, self.plan.arena_size = packing.pack(blocks)
+        for buffer, offset in zip(arena, offsets, strict=True):
+            buffer.offset = offset
 
 
 def merge(buffer: Buffer, into: Buffer) -> None:
@@ -339,44 +331,3 @@ def merge(buffer: Buffer, into: Buffer) -> None:
     buffer.merged, into.carried = into, into.carried or buffer.carried
     into.start, into.end = min(buffer.start, into.start), max(buffer.end, into.end)
     into.align = max(into.align, buffer.align)
-
-
-def _units(size: Dim) -> tuple[Dim, int]:
-    """The size as a product of symbols, and how many aligned bytes of it.
-
-    0 where it is no such product, or so few bytes of it that rounding them up would be a waste.
-    """
-    if not isinstance(size, SymDim):
-        return 1, 0
-    ((monomial, factor), *more) = size.terms
-    whole = factor % ARENA_ALIGNMENT == 0 or factor >= 16 * ARENA_ALIGNMENT
-    if more or not monomial or factor < 0 or not whole:
-        return 1, 0
-    return SymDim({monomial: 1}), -(-factor // ARENA_ALIGNMENT)
-
-
-def _take_slot(slots: list[Slot], buffer: Buffer) -> None:
-    """Put the buffer into the free slot that grows least (the tightest among those that need not).
-
-    A slot is shared by sizes of which one is certainly the larger: the maximum of others would be
-    a formula that grows with every buffer. Where there is none, it gets a new one.
-    """
-    comparable = [
-        slot
-        for slot in slots
-        if slot.free_after < buffer.start
-        and (always_le(buffer.size, slot.size) or always_le(slot.size, buffer.size))
-    ]
-    if not comparable:
-        slots.append(Slot(buffer.size, buffer.end, [buffer]))
-        return
-    need = _typical(buffer.size)
-    slot = min(comparable, key=lambda s: (max(need - _typical(s.size), 0), _typical(s.size)))
-    if not always_le(buffer.size, slot.size):
-        slot.size = buffer.size
-    slot.free_after = buffer.end
-    slot.buffers.append(buffer)
-
-
-def _typical(size: Dim) -> int:
-    return evaluate(size, dict.fromkeys(symbols_of(size), _TYPICAL))

@@ -7,13 +7,22 @@ between those that live at the same time. Other orders are tried where that leav
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from wherry.ir.dims import Dim
 from wherry.runtime.abi import ARENA_ALIGNMENT
 
 # Above so many blocks one order has to do: the time grows with the square.
-_MANY = 400
+MANY: Final = 400
+# Of the size, the first and the last position of a block: those that give more come first, of equal
+# ones the first in the list.
+ORDERS: Final[Sequence[Callable[[int, int, int], int]]] = (
+    lambda size, start, end: size,
+    lambda size, start, end: size * (end - start + 1),
+    lambda size, start, end: end - start,
+    lambda size, start, end: -start,
+    lambda size, start, end: end,
+)
 
 
 class Block(NamedTuple):
@@ -39,30 +48,18 @@ def largest_live_set(blocks: Sequence[Block]) -> int:
 
 
 def pack(blocks: Sequence[Block]) -> tuple[list[int], int]:
-    """(each block's offset, the arena's size)."""
+    """(each block's offset, the arena's size). `arena.py` does the same in native code."""
     bound = largest_live_set(blocks)
     best: tuple[list[int], int] | None = None
-    for order in _orders(blocks) if len(blocks) <= _MANY else _orders(blocks)[:1]:
-        found = _place(blocks, sorted(range(len(blocks)), key=order))
+    for key in ORDERS if len(blocks) <= MANY else ORDERS[:1]:
+        keys = [key(b.size, b.start, b.end) for b in blocks]
+        found = _place(blocks, sorted(range(len(blocks)), key=lambda i: -keys[i]))
         if best is None or found[1] < best[1]:
             best = found
         if best[1] == bound:
             break
     assert best is not None
     return best
-
-
-def _orders(blocks: Sequence[Block]) -> list[Callable[[int], tuple[int, ...]]]:
-    def life(i: int) -> int:
-        return blocks[i].end - blocks[i].start + 1
-
-    return [
-        lambda i: (-blocks[i].size, blocks[i].start),
-        lambda i: (-blocks[i].size * life(i), blocks[i].start),
-        lambda i: (-life(i), -blocks[i].size),
-        lambda i: (blocks[i].start, -blocks[i].size),
-        lambda i: (-blocks[i].end, -blocks[i].size),
-    ]
 
 
 def _place(blocks: Sequence[Block], order: Sequence[int]) -> tuple[list[int], int]:

@@ -11,7 +11,7 @@ it returns 0, or 1 + i when guard i does not hold.
 `run` returns 0, or an ERROR_* code with the error fields of ctx filled. It reads from ctx where the
 pointers to inputs lie (the user's, then the persistables) and to outputs (the user's, then the
 assigned persistables), all C-contiguous; the symbols' values; and the arena, aligned to
-ARENA_ALIGNMENT.
+ARENA_ALIGNMENT. The first 8 bytes of a new arena are 0; what a call leaves in it is for the next.
 
 A Program may find sizes: how many elements of a mask are true. The Signature names them; `run`
 writes their values behind those of the symbols, so that each call needs dims of its own. For them

@@ -102,9 +102,12 @@ class _Call:
         self.reserve(0)
 
     def reserve(self, bytes_: int) -> None:
-        """An arena of at least so many bytes. It only grows: memory is flat over any shapes."""
+        """An arena of at least so many bytes. It only grows: memory is flat over any shapes.
+
+        It begins with zeros: nothing has been laid out in it.
+        """
         self.arena_bytes = bytes_
-        self._arena = np.empty(bytes_ + abi.ARENA_ALIGNMENT, np.uint8)
+        self._arena = np.zeros(bytes_ + abi.ARENA_ALIGNMENT, np.uint8)
         self.ctx.arena = -(-address_of(self._arena) // abi.ARENA_ALIGNMENT) * abi.ARENA_ALIGNMENT
 
     def make_ready(self, plan: _Plan, threads: int, pool: int) -> None:

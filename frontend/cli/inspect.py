@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from wherry.aot import model_prefix
-from wherry.ir.dims import Dim, evaluate, symbols_of
+from wherry.ir.dims import Dim
 from wherry.ir.infer import show
 from wherry.ir.program import OpDesc, Program, Variable
 from wherry.ir.serialize import load_program
@@ -55,7 +55,10 @@ def compiled_report(program: Program) -> Iterator[str]:
     parameters = sum(program.values[var.name].nbytes for var in program.persistables)
     yield "memory"
     yield f"  {parameters} bytes of parameters, {len(module.weights)} in native code"
-    yield f"  {module.memory.arena_size} bytes for what lies between the ops of a call"
+    symbols = dict.fromkeys(module.memory.symbols, TYPICAL)
+    given = "".join(f", {name} = {value}" for name, value in symbols.items())
+    size = module.memory.laid_out(symbols)[1]
+    yield f"  {size} bytes for what lies between the ops of a call{given}"
     yield f"  {len(module.object_code)} bytes of native code, {module.kernels} different kernels"
 
 
@@ -82,15 +85,13 @@ def kernel_report(program: Program) -> Iterator[str]:
 
 def arena_lines(memory: MemoryPlan) -> Iterator[str]:
     """The arena beside the most that is needed at once; symbols count as `TYPICAL`."""
-    symbols = dict.fromkeys(sorted(set(symbols_of(memory.arena_size))), TYPICAL)
-    size, live = evaluate(memory.arena_size, symbols), memory.largest_live_set(symbols)
-    yield f"the arena between them: {amount(memory.arena_size)} bytes"
+    symbols = dict.fromkeys(memory.symbols, TYPICAL)
+    (_, size), live = memory.laid_out(symbols), memory.largest_live_set(symbols)
     given = ", where " + ", ".join(f"{k} = {v}" for k, v in symbols.items()) if symbols else ""
     share = f": {size / live:.2f} times as much" if live else ""
     yield f"the largest live set: {amount(live)} bytes, the arena {amount(size)}{given}{share}"
-    if memory.rounding:
-        more = f"at most {memory.rounding} bytes more"
-        yield f"where a symbol is small, {more}: values of such sizes begin at cache lines"
+    if symbols:
+        yield "each call with other sizes lays out the arena anew"
 
 
 def amount(number: Dim) -> str:

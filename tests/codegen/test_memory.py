@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import random
 from collections.abc import Callable
 
@@ -10,15 +11,17 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from wherry.codegen import packing
+from wherry.codegen.arena import place_of
 from wherry.codegen.driver import compile_program
 from wherry.codegen.inplace import origin
 from wherry.codegen.inprocess import load
-from wherry.codegen.memory import Buffer, MemoryPlan
+from wherry.codegen.memory import MemoryPlan
 from wherry.ir.dims import evaluate, symbol
 from wherry.ir.emit import BlockEmitter
 from wherry.ir.interp import run_program
 from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, Program, Variable
+from wherry.runtime.executable import Executable
 from wherry.schema.dtypes import as_dtype
 
 B = symbol("B")
@@ -92,33 +95,39 @@ def loop(block: Block, x: Variable, y: Variable) -> list[Variable]:
     return found[1:]
 
 
-def place(buffer: Buffer, rows: int) -> tuple[int, int]:
-    """The bytes [first, last) of a buffer in the arena."""
-    first = evaluate(buffer.offset, {"B": rows})
-    return first, first + evaluate(buffer.size, {"B": rows})
-
-
-def live_sets(plan: MemoryPlan, rows: int) -> list[int]:
-    """The most that is live at once of what has a known size, and of the other values."""
-    kinds = ([b for b in plan.arena if isinstance(b.size, int) is known] for known in (True, False))
-    return [
-        packing.largest_live_set(
-            [packing.Block(evaluate(b.size, {"B": rows}), b.start, b.end) for b in kind]
-        )
-        for kind in kinds
-    ]
-
-
 def check_plan(plan: MemoryPlan, rows: int) -> None:
     """Buffers that are live at once lie apart, aligned, inside an arena that is hardly larger."""
-    size = evaluate(plan.arena_size, {"B": rows})
-    assert size <= 1.1 * sum(live_sets(plan, rows)) + plan.rounding
-    spans = [(buffer, *place(buffer, rows)) for buffer in plan.arena]
-    for i, (buffer, first, last) in enumerate(spans):
-        assert first % buffer.alignment == 0 and last <= size
-        for other, start, stop in spans[:i]:
-            apart = last <= start or stop <= first
-            assert apart or not buffer.overlaps(other)
+    offsets, size = plan.laid_out({"B": rows})
+    blocks = []
+    for buffer, first in offsets.items():
+        length = evaluate(buffer.size, {"B": rows})
+        last = first + length
+        assert first % buffer.alignment == 0 and plan.table_bytes <= first and last <= size
+        for other, (start, stop) in blocks:
+            assert last <= start or stop <= first or not buffer.overlaps(other)
+        blocks.append((buffer, (first, last)))
+    assert size <= 1.1 * live_set(plan, rows) + plan.table_bytes
+
+
+def live_set(plan: MemoryPlan, rows: int) -> int:
+    """The most that is live at once, in whole cache lines where a call lays out the arena."""
+    unit = 64 if plan.symbols else 1
+    sizes = (packing.round_up(evaluate(b.size, {"B": rows}), unit) for b in plan.arena)
+    blocks = [packing.Block(n, b.start, b.end) for n, b in zip(sizes, plan.arena, strict=True)]
+    return packing.largest_live_set(blocks)
+
+
+def check_table(plan: MemoryPlan, run: Executable, rows: int) -> None:
+    """Where native code put the buffers at the last call is where Python would."""
+    if not plan.symbols:
+        return
+    offsets, size = plan.laid_out({"B": rows})
+    (call,) = run._idle
+    words = (ctypes.c_int64 * (plan.table_bytes // 8)).from_address(call.ctx.arena)
+    first = place_of(plan, 0)
+    assert words[:first] == [1, rows]
+    assert words[first : first + len(offsets) + 1] == [*offsets.values(), size]
+    assert call.arena_bytes >= size
 
 
 def random_network(seed: int, outputs: int, first: int = 0) -> Program:
@@ -149,6 +158,7 @@ def test_random_networks_keep_what_they_need(seed: int) -> None:
         want, _ = run_program(program, inputs, program.values)
         for one, other in zip(run(inputs), want, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+        check_table(compiled.memory, run, rows)
         for array, before in zip(inputs, kept, strict=True):
             np.testing.assert_array_equal(array, before)
 
@@ -168,6 +178,7 @@ def test_outputs_that_overwrite_inputs(seed: int) -> None:
         inputs = [rng.normal(size=(rows, 4)).astype(np.float32) for _ in range(2)]
         want, _ = run_program(program, [array.copy() for array in inputs], program.values)
         (last,) = run(inputs)
+        check_table(compiled.memory, run, rows)
         for one, other in zip([inputs[1], inputs[0], last], want, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
@@ -199,11 +210,9 @@ def chain(length: int) -> Program:
 
 
 def test_the_arena_does_not_grow_with_the_network() -> None:
-    sizes = {
-        length: evaluate(compile_program(chain(length)).memory.arena_size, {"B": 100})
-        for length in (3, 30)
-    }
-    assert sizes[3] == sizes[30]
+    plans = [compile_program(chain(length)).memory for length in (3, 30)]
+    short, long = (plan.laid_out({"B": 100})[1] - plan.table_bytes for plan in plans)
+    assert short == long
 
 
 def test_equal_ops_share_a_kernel() -> None:
@@ -226,10 +235,10 @@ def test_memory_stays_flat_over_many_shapes() -> None:
     for rows in (1000, 1, 500, 2, 999):
         run([np.ones((rows, 4), np.float32)])
     (call,) = run._idle
-    assert call.arena_bytes <= evaluate(compiled.memory.arena_size, {"B": 1000})
+    assert call.arena_bytes <= compiled.memory.laid_out({"B": 1000})[1]
 
 
-def test_sizes_that_share_a_symbol_are_packed_closely() -> None:
+def test_known_and_other_sizes_lie_in_one_arena() -> None:
     """Two live rows of 4096 bytes at a time beside one of 64: not one slot for each size."""
     program = Program()
     block = program.global_block
@@ -241,4 +250,4 @@ def test_sizes_that_share_a_symbol_are_packed_closely() -> None:
     block.results.append(F.reduce_sum(x))
     plan = compile_program(program).memory
     for rows in (1, 7, 1000):
-        assert evaluate(plan.arena_size, {"B": rows}) <= 1.1 * plan.largest_live_set({"B": rows})
+        check_plan(plan, rows)

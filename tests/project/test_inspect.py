@@ -72,11 +72,10 @@ def test_sizes_that_are_not_known_are_formulas(saved, capsys):
     assert "= 64: " in text
 
 
-def test_it_says_what_cache_lines_may_take(saved, capsys):
-    """In a batch of any size a value of 40 bytes per row lies between the kernels."""
-    text = shown(capsys, saved(None, width=10), "--kernels")
-    assert re.search(r"at most \d+ bytes more: values of such sizes begin at cache lines", text)
-    assert "cache lines" not in shown(capsys, saved(4, width=10), "--kernels")
+def test_it_says_where_the_call_lays_out_the_arena(saved, capsys):
+    text = shown(capsys, saved(None), "--kernels")
+    assert "each call with other sizes lays out the arena anew" in text
+    assert "anew" not in shown(capsys, saved(4), "--kernels")
 
 
 def test_text_and_kernels_exclude_each_other(saved, capsys):
