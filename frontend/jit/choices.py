@@ -35,7 +35,7 @@ def note_choice(chosen: Traced, flag: Traced, wanted: bool, source: Any) -> None
     """Let `chosen` be `source` where the flag is as wanted: a write to one is one to both."""
     tracer = flag.tracer
     if isinstance(source, Deferred):
-        note_unclear(chosen, source.held)
+        note_unclear(chosen, [one.source() for one in targets(source, parts=True)])
     if not is_tensor(source):
         return
     if isinstance(source, Traced) and not tracer.sees(source.variable):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from operator import length_hint
 from typing import Any, Final
 
 from wherry.ir.program import Variable
@@ -93,7 +94,7 @@ def _unrolled(items: Any, body: Callable[[Any], Any], places: list[Place],
     for item in items:
         stopped = decides(stop()) if stop is not None else False
         if isinstance(stopped, Traced):
-            if not hasattr(items, "__len__") and not isinstance(items, (map, zip, enumerate)):
+            if length_hint(items, -1) < 0 and not isinstance(items, (map, zip, enumerate)):
                 _need_length(items)
             going = logical_not(stopped)
             trace_branch(going, lambda item=item: body(item), lambda: None, places)  # type: ignore[misc]

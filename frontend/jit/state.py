@@ -25,7 +25,7 @@ from .lists import TracedList
 from .structure import Held, flatten, is_list_or_dict, unflatten
 
 if TYPE_CHECKING:
-    from .tracer import ProgramTracer
+    from .tracer import Frame, ProgramTracer
 
 
 class _Unset:
@@ -281,13 +281,19 @@ class BufferPlace:
 
 
 class Journal:
-    """The places that were written since it was opened, with their first values."""
+    """The places that were written since it was opened, with their first values. Of lists that code
+    of the block `root` made it keeps nothing: they are gone with it.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, root: Frame | None = None) -> None:
         self.first: dict[Any, tuple[Place, Any]] = {}
+        self.root = root
 
     def note(self, place: Place) -> Place:
         """Keep the first value; returns the Place that it is kept of."""
+        made_in = getattr(getattr(place, "owner", None), "made_in", None)
+        if self.root is not None and made_in is not None and made_in() is self.root:
+            return place
         if place.key not in self.first:
             self.first[place.key] = place, place.get()
         return self.first[place.key][0]

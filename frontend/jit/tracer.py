@@ -316,9 +316,9 @@ class ProgramTracer:
             place = journal.note(place)
 
     @contextmanager
-    def journal(self) -> Iterator[Journal]:
+    def journal(self, root: Frame | None = None) -> Iterator[Journal]:
         """Note what is written inside."""
-        journal = Journal()
+        journal = Journal(root)
         self.journals.append(journal)
         try:
             yield journal
@@ -328,7 +328,7 @@ class ProgramTracer:
     @contextmanager
     def undone_on_error(self) -> Iterator[Journal]:
         """Undo what traced code wrote to objects if it raises: it may be traced again."""
-        with self.journal() as journal:
+        with self.journal(self.frames[0]) as journal:
             try:
                 yield journal
             except BaseException:

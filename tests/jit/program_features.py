@@ -177,12 +177,13 @@ who = p1""", atom=["who.v", "p1.v", "who.grown(<V>)"], number=["who.k % 3"],
             last=["p1.v, p1.k, p2.v, p2.k, who.v", "who is p2, p1.v"]),
     Feature("""
 left, right = [x], [x * 2]
-box = [left, right]
-top = box[0]""", atom=["box[0][0]", "box[m % 2][-1]", "top[0]"], number=["len(box[0])"],
-            python=["box[0] is left", "top is box[1]"],
-            simple=["box[0] = right", "box[0], box[1] = box[1], box[0]", "box = [left, left]",
-                    "box[0].append(<vector>)", "box[1][0] = <vector>", "top = box[1]",
-                    "for r in box:\n    r[0] = r[0] + <small>", "top.append(<atom>)",
-                    "top[0] = <vector>", "box[1] = [<vector>]"],
-            last=["box, left, right", "top, box, left"]),
+halves = [left, right]
+top = halves[0]""", atom=["halves[0][0]", "halves[m % 2][-1]", "top[0]"], number=["len(halves[0])"],
+            python=["halves[0] is left", "top is halves[1]"],
+            simple=["halves[0] = right", "halves[0], halves[1] = halves[1], halves[0]",
+                    "halves = [left, left]",
+                    "halves[0].append(<vector>)", "halves[1][0] = <vector>", "top = halves[1]",
+                    "for r in halves:\n    r[0] = r[0] + <small>", "top.append(<atom>)",
+                    "top[0] = <vector>", "halves[1] = [<vector>]"],
+            last=["halves, left, right", "top, halves, left"]),
 ]  # fmt: skip

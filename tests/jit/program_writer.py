@@ -11,6 +11,7 @@ import random
 import re
 from typing import Final
 
+from more_program_features import MORE_FEATURES
 from program_features import FEATURES, Grammar
 
 # What stands for <name>: one of the texts, filled in turn. What stands twice is twice as likely.
@@ -89,7 +90,7 @@ class Writer:
         self.budget = rng.randint(3, 9)
         self.loops = self.tries = 0
         self.grammar = {name: list(texts) for name, texts in BASE.items()}
-        self.features = rng.sample(FEATURES, rng.randint(1, 3))
+        self.features = rng.sample([*FEATURES, *MORE_FEATURES], rng.randint(1, 3))
         for feature in self.features:
             for name, texts in feature.grammar.items():
                 self.grammar[name] += texts

@@ -56,3 +56,18 @@ def test_a_loop_carries_a_name_that_a_comprehension_binds_too() -> None:
     for values in ([2.0, 1.0], [1.5, 0.0], [0.5, 1.0], [0.0, 0.0]):
         x = paddle.to_tensor(values)
         assert str(static(x)[0].item()) == str(count(x)[0]), values
+
+
+def test_a_break_that_a_tensor_decides_out_of_what_is_reversed() -> None:
+    def last_below(x: Any) -> Any:
+        found = x * 0
+        for i in reversed(range(4)):
+            if x.sum() > i:
+                break
+            found = x + i
+        return found
+
+    static = to_static(last_below)
+    for values in ([2.0, 0.5], [0.0, 0.0], [4.0, 1.0]):
+        x = paddle.to_tensor(values)
+        assert _values(static(x)) == _values(last_below(x)), values

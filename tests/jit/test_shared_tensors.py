@@ -138,6 +138,17 @@ def _(x: Any, buffer: Any) -> Any:
     return box.v, hasattr(box, "a")
 
 
+@equal("an element of a list whose length a tensor decides is written in place")
+def _(x: Any, buffer: Any) -> Any:
+    rows = [x + 1, x * 2]
+    if x.sum() > 0:
+        rows.append(x * 3)
+    last = rows[-1]
+    rows[0][0] = 7
+    rows[-1].add_(x)
+    return rows, last
+
+
 @pytest.mark.parametrize("text", EQUAL)
 def test_as_in_dynamic_mode(text: str) -> None:
     function = EQUAL[text]
