@@ -15,7 +15,7 @@ from ..traced import Traced
 from .classes import own_method
 from .either import Either, Missing, lift
 from .explain import record
-from .lists import is_stored
+from .lists import TracedDict, is_stored
 from .merge import RETURNED
 from .sides import Body, trace_branch
 from .sizes import Size
@@ -35,7 +35,7 @@ def decides(value: Any) -> Any:
         value.refuse()
     if type(value) is Either or type(value) is Missing:
         return lift(value, decides)
-    if is_stored(value):
+    if is_stored(value) or isinstance(value, TracedDict):
         value = value.known_length() > 0
     if isinstance(value, Size):
         value = value != 0

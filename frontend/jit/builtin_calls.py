@@ -17,11 +17,13 @@ from ..traced import Traced
 from . import growing, iterate
 from .branch import active_tracer, convert_ifelse, convert_ternary, decides
 from .classes import own_method
-from .either import announced, call_lifted
+from .dicts import new_dict
+from .either import announced
 from .ends import end_unless
 from .folds import folded, for_each, listed, mapped, open_sequence
 from .iterate import Pushed, opened
-from .lists import is_stored
+from .lifted_calls import call_lifted
+from .lists import TracedDict, is_stored
 from .logic import logical_and, logical_or
 from .sizes import Size
 
@@ -129,6 +131,13 @@ def _list(*items: Any) -> Any:
     return growing.new_list(list(given))
 
 
+def _dict(*items: Any, **named: Any) -> Any:
+    """`dict`: one that may get keys in some calls only."""
+    found = new_dict(items[0] if items and isinstance(items[0], TracedDict) else dict(*items))
+    found.update(named)
+    return found
+
+
 def _sum(items: Any, start: Any = 0) -> Any:
     """`sum`, also of what a loop on a tensor has made or yields."""
     given = opened(items)
@@ -194,7 +203,7 @@ BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     int: _cast(int, lambda: int64), float: _cast(float, default_dtype),
     bool: _cast(bool, lambda: bool_),
     max: _extremum(max, operator.gt), min: _extremum(min, operator.lt),
-    list: _list, sum: _sum, stack: _joining(stack, growing.stacked),
+    list: _list, dict: _dict, sum: _sum, stack: _joining(stack, growing.stacked),
     concat: _joining(concat, growing.concatenated),
     map: _map, functools.reduce: _with_converted(functools.reduce),
     itertools.accumulate: _with_converted(itertools.accumulate),

@@ -27,12 +27,11 @@ from .classes import ORIGINAL, convert_class
 from .either import (
     CHANGING,
     announced,
-    call_lifted,
-    call_with_objects,
     is_either,
     lift,
     resolved,
 )
+from .lifted_calls import call_lifted, call_with_objects
 from .source import convert_function, is_converted
 from .state import at_line, is_poison
 from .writes import will_write

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from wherry.dispatch import tracer
@@ -39,10 +38,14 @@ CHANGING: Final = frozenset(
 class Missing:
     """The value of a variable that has none; it knows the error of whoever reads it."""
 
-    __slots__ = ("message",)
+    __slots__ = ("kind", "message")
 
-    def __init__(self, message: str) -> None:
-        self.message = message
+    def __init__(self, message: Any, kind: type[Exception] = UnboundLocalError) -> None:
+        self.message, self.kind = message, kind
+
+    def error(self) -> Exception:
+        """What reading it raises."""
+        return self.kind(self.message)
 
 
 class Either:
@@ -257,62 +260,27 @@ def lift(value: Any, use: Callable[[Any], Any]) -> Any:
 
     value = resolved(value)
     if type(value) is Missing:
-        raise UnboundLocalError(value.message)
+        raise value.error()
     if type(value) is not Either:
         return use(value)
     flag, yes, no = parts(value)
     for missing, given, wanted in ((no, yes, True), (yes, no, False)):
         if type(missing) is Missing:
-            end_unless(flag, wanted, UnboundLocalError(missing.message))
+            end_unless(flag, wanted, missing.error())
             return lift(given, use)
     return convert_ternary(flag, lambda: _attempt(yes, use), lambda: _attempt(no, use))
 
 
 def present(value: Any) -> Any:
     """The value of a variable; one that is not there raises here."""
-    return lift(value, lambda one: one) if is_either(value) and _may_miss(value) else value
+    return lift(value, lambda one: one) if may_miss(value) else value
 
 
-def _may_miss(value: Any) -> bool:
+def may_miss(value: Any) -> bool:
     """Whether one of the values that it may be is Missing."""
     if type(value) is Either:
-        return any(map(_may_miss, parts(value)[1:]))
+        return any(map(may_miss, parts(value)[1:]))
     return type(value) is Missing
-
-
-def call_lifted(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call what knows no Either: with each of the two in its branch. Lists are given as one that is
-    made of both.
-    """
-    from .reading import given
-
-    kwargs = {name: given(value) for name, value in kwargs.items()}
-    return _lifted_call(is_either, function, *map(given, args), **kwargs)
-
-
-def call_with_objects(function: Any, *args: Any, **kwargs: Any) -> Any:
-    """`call_lifted` for the user's classes and Layers, which may change the list that they get."""
-    return _lifted_call(_is_of_values, function, *args, **kwargs)
-
-
-def _is_of_values(value: Any) -> bool:
-    """Whether it is an Either, but not of lists, dicts or sets."""
-    from .reading import alternatives
-    from .state import is_container
-
-    return is_either(value) and not any(map(is_container, alternatives(value)))
-
-
-def _lifted_call(is_lifted: Callable[[Any], bool], function: Any, *args: Any, **kwargs: Any) -> Any:
-    again = partial(_lifted_call, is_lifted, function)
-    place = next((i for i, value in enumerate(args) if is_lifted(value)), None)
-    if place is not None:
-        before, after = args[:place], args[place + 1 :]
-        return lift(args[place], lambda one: again(*before, one, *after, **kwargs))
-    name = next((name for name, value in kwargs.items() if is_lifted(value)), None)
-    if name is not None:
-        return lift(kwargs[name], lambda one: again(*args, **{**kwargs, name: one}))
-    return function(*args, **kwargs)
 
 
 def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
@@ -331,10 +299,11 @@ def _write(value: Either, name: str | None, write: Callable[[Any], None]) -> Non
 
 
 def announced(value: Any, name: str | None = None) -> Any:
-    """The object, of which an attribute, or what it holds, is about to be written."""
+    """The object, of which an attribute, or what it holds, will be written; None has none."""
     from .writes import will_write
 
-    will_write(value, name)
+    if value is not None:
+        will_write(value, name)
     return value
 
 
@@ -345,14 +314,13 @@ def one_of(value: Any, what: str) -> Any:
 
     value = readable(value)
     if type(value) is Missing:
-        raise UnboundLocalError(value.message)
+        raise value.error()
     if type(value) is not Either:
         return value
     flag, yes, no = parts(value)
     for other, given, wanted in ((no, yes, True), (yes, no, False)):
         if type(other) is Missing or other is None:
-            message = f"None cannot be {what}" if other is None else other.message
-            error: Exception = TypeError(message) if other is None else UnboundLocalError(message)
+            error = TypeError(f"None cannot be {what}") if other is None else other.error()
             end_unless(flag, wanted, error)
             return one_of(given, what)
     refuse(value, what)
@@ -360,11 +328,9 @@ def one_of(value: Any, what: str) -> Any:
 
 def chosen(value: Any) -> Any:
     """A result with the one of two in each Either's place, after a call: flags have values."""
-    if type(value) is Either:
-        flag, yes, no = parts(value)
-        value = chosen(yes if bool(flag) else no)
+    value = _one_that_holds(value)
     if type(value) is Missing:
-        raise UnboundLocalError(value.message)
+        raise value.error()
     if isinstance(value, TracedList):
         if value.stored is not None:
             from .growing import as_plain
@@ -374,7 +340,15 @@ def chosen(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(map(chosen, value))
     if type(value) is dict:
-        return {key: chosen(one) for key, one in value.items()}
+        found = {key: _one_that_holds(one) for key, one in value.items()}
+        return {key: chosen(one) for key, one in found.items() if type(one) is not Missing}
+    return value
+
+
+def _one_that_holds(value: Any) -> Any:
+    while type(value) is Either:
+        flag, yes, no = parts(value)
+        value = yes if bool(flag) else no
     return value
 
 

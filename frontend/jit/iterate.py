@@ -14,7 +14,7 @@ from ..traced import Traced
 from .classes import own_method
 from .either import is_either
 from .ends import end_unless
-from .lists import is_stored
+from .lists import TracedDict, is_stored
 from .reading import elements
 from .sizes import Size, as_tensor, plain
 from .state import at_line
@@ -198,7 +198,7 @@ def of_reversed(value: Any) -> Any:
 
 def of_len(value: Any) -> Any:
     """`len`: a tensor's first size, which may be a Size; a list's, which may be a tensor."""
-    if is_stored(value):
+    if is_stored(value) or isinstance(value, TracedDict):
         return value.known_length()
     if isinstance(value, Indexed):
         return value.length

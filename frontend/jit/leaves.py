@@ -16,7 +16,7 @@ from wherry.tensor import Tensor
 from ..framework import default_dtype
 from ..traced import Traced
 from .either import Deferred, Missing
-from .lists import TracedList
+from .lists import TracedDict, TracedList
 from .signals import NeedsSizes
 from .sizes import Size, plain
 from .state import is_poison, is_traced
@@ -177,6 +177,8 @@ def kind(value: Any) -> str:
         return f"a tensor of dtype {dtype_of_value(value).name}"
     if isinstance(value, TracedList):
         return "a list whose length is a tensor" if value.stored else f"a list of {len(value)}"
+    if isinstance(value, TracedDict):
+        return f"a dict of {dict.__len__(value)}"
     if isinstance(value, (list, tuple, dict)):
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, (*NUMBERS, str)):

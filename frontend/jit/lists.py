@@ -1,4 +1,6 @@
-"""What the state of a trace knows of lists that grow under a tensor's control (see `growing`)."""
+"""What the state of a trace knows of lists and dicts that grow under a tensor's control (see
+`growing` and `dicts`).
+"""
 
 from __future__ import annotations
 
@@ -52,6 +54,31 @@ class TracedList(list):  # type: ignore[type-arg]
         list.clear(self)
         if self.stored is None:
             list.extend(self, other)
+
+
+class TracedDict(dict):  # type: ignore[type-arg]
+    """A dict that code made while it was traced: a value may be one that is missing."""
+
+    def __init__(self, items: dict[Any, Any]) -> None:
+        super().__init__()
+        active: Any = tracer.get()
+        # The frame of the block in whose code it was made.
+        self.made_in = None if active is None else weakref.ref(active.frames[-1])
+        self.replace(items)
+
+    def open_keys(self) -> list[Any]:
+        """The keys that may not be there."""
+        raise NotImplementedError
+
+    def known_length(self) -> Any:
+        """An int, or the tensor that the length is."""
+        raise NotImplementedError
+
+    def replace(self, other: dict[Any, Any]) -> None:
+        """Take over the contents of another dict, whatever is missing."""
+        dict.clear(self)
+        for key, value in dict.items(other):
+            dict.__setitem__(self, key, value)
 
 
 def is_stored(value: Any) -> bool:

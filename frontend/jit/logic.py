@@ -14,6 +14,7 @@ from ..traced import Traced
 from .branch import active_tracer, bound_by, condition, convert_ternary, decides
 from .choices import is_same
 from .classes import own_method
+from .dicts import OpenDict
 from .either import is_either, lift, resolved
 from .ends import RAISED, end_unless
 from .leaves import NUMBERS
@@ -144,6 +145,8 @@ def _contained(value: Any, container: Any) -> Any:
     own = own_method(container, "__contains__")
     if own is not None:
         return own(value)
+    if isinstance(container, OpenDict) and not isinstance(value, (Traced, Size)):
+        return container.has(value)
     if not isinstance(container, (list, tuple, dict, set, frozenset)) or not any(
         isinstance(one, (Traced, Size)) for one in (value, *container)
     ):

@@ -13,7 +13,7 @@ from typing import Any
 from wherry.dispatch import tracer
 
 from .either import Either, parts, resolved
-from .lists import TracedList, is_stored
+from .lists import TracedDict, TracedList, is_stored
 
 
 def readable(value: Any) -> Any:
@@ -48,6 +48,8 @@ def alternatives(value: Any) -> Iterator[Any]:
 
 def all_readable(value: Any) -> Any:
     """The value with all that is readable in it, as the result of a function."""
+    from .dicts import new_dict
+
     value = readable(value)
     if is_stored(value):
         return value
@@ -55,9 +57,10 @@ def all_readable(value: Any) -> Any:
         items = list(map(all_readable, value))
         kept = all(one is two for one, two in zip(value, items, strict=True))
         return value if kept else type(value)(items)
-    if type(value) is dict:
-        found = {key: all_readable(one) for key, one in value.items()}
-        return found if any(found[key] is not value[key] for key in value) else value
+    if type(value) is dict or isinstance(value, TracedDict):
+        found = {key: all_readable(one) for key, one in dict.items(value)}
+        kept = all(found[key] is one for key, one in dict.items(value))
+        return value if kept else new_dict(found)
     return value
 
 
@@ -80,7 +83,7 @@ class View:
 def method(owner: Any, name: str) -> Any:
     """A method that reads an Either of lists or dicts; None for what is no such Either."""
     found = readable(owner)
-    if type(found) is dict and name in ("keys", "values", "items"):
+    if isinstance(found, dict) and name in ("keys", "values", "items"):
         item = {"keys": lambda key: key, "values": lambda key: owner[key],
                 "items": lambda key: (key, owner[key])}[name]  # fmt: skip
         keys = list(found)
@@ -101,14 +104,12 @@ def elements(owner: Any) -> Any:
 
 def fit(one: Any, two: Any) -> bool:
     """Whether two values are lists, or dicts, that can be read as one."""
-    from .growing import GrowingList
     from .state import copied
+    from .structure import is_list_or_dict
     from .together import together
 
     kind = list if isinstance(one, list) else dict
-    if not all(
-        type(value) in (kind, GrowingList) and isinstance(value, kind) for value in (one, two)
-    ):
+    if not all(is_list_or_dict(value) and isinstance(value, kind) for value in (one, two)):
         return False
     found = together(copied(one), copied(two), keeps=True)
     return all(type(value) is not Either for value in found)
@@ -116,11 +117,12 @@ def fit(one: Any, two: Any) -> bool:
 
 def merged(flag: Any, one: Any, two: Any) -> Any:
     """A list or dict that holds what one of the two holds."""
+    from .dicts import OpenDict
     from .growing import GrowingList
     from .sides import trace_branch
     from .state import ContentsPlace
 
-    found: Any = {} if isinstance(one, dict) else GrowingList()
+    found: Any = OpenDict({}) if isinstance(one, dict) else GrowingList()
     place = ContentsPlace(found)
     trace_branch(flag, lambda: place.set(one), lambda: place.set(two), [place])
     return found

@@ -19,7 +19,7 @@ from wherry.schema.errors import ConversionError
 from ..location import user_location
 from ..traced import Traced
 from .either import Either, parts
-from .lists import TracedList, is_stored
+from .lists import TracedDict, TracedList, is_stored
 from .signals import Signal
 from .structure import Held, flatten, is_list_or_dict
 
@@ -48,7 +48,7 @@ class Node:
 
     def __init__(self, value: Any) -> None:
         # Plain lists and dicts have no weak references.
-        self.is_weak = isinstance(value, TracedList)
+        self.is_weak = isinstance(value, (TracedList, TracedDict))
         self.get: Callable[[], Any] = weakref.ref(value) if self.is_weak else lambda: value
         # The objects of which it is one, and the copies of it.
         self.objects: set[Node] = {self}
@@ -141,7 +141,7 @@ class References:
     def adopt(self, value: Any) -> None:
         """The lists in the value go on in the code around the block that made them."""
         for _, one in _made(value, ()):
-            if isinstance(one, TracedList) and self.is_new(one):
+            if isinstance(one, (TracedList, TracedDict)) and self.is_new(one):
                 one.made_in = weakref.ref(self.frames[-1])
 
     def new_in(self, value: Any, inner: Frame | None = None) -> list[Any]:
@@ -153,7 +153,7 @@ class References:
     def is_new(self, value: Any, inner: Frame | None = None) -> bool:
         """Whether a list or dict was made in a block that is closed now, or in the `inner` one."""
         around = [frame for frame in self.frames if frame is not inner]
-        if isinstance(value, TracedList):
+        if isinstance(value, (TracedList, TracedDict)):
             return value.made_in is not None and value.made_in() not in around
         leaves = [leaf for leaf in flatten(value)[1] if isinstance(leaf, Traced)]
         return not all(any(one.owns(leaf.variable) for one in around) for leaf in leaves)
@@ -282,6 +282,6 @@ def _parts(value: Any) -> Iterator[tuple[Path, Any]]:
     if type(value) is Either:
         yield from (((), part) for part in parts(value)[1:])
     elif isinstance(value, dict):
-        yield from (((key,), part) for key, part in value.items())
+        yield from (((key,), part) for key, part in dict.items(value))
     elif isinstance(value, (list, tuple)) and not is_stored(value):
         yield from (((place,), part) for place, part in enumerate(value))

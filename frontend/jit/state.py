@@ -21,7 +21,7 @@ from ..location import user_location
 from ..traced import Traced
 from .classes import own_method
 from .either import is_either, parts, refuse
-from .lists import TracedList
+from .lists import TracedDict, TracedList
 from .structure import Held, flatten, is_list_or_dict, unflatten
 
 if TYPE_CHECKING:
@@ -86,6 +86,16 @@ def is_tensor(value: Any) -> TypeGuard[Tensor]:
 def is_traced(value: Any) -> TypeGuard[Traced]:
     """isinstance(value, Traced), for values that may be a Poison."""
     return type(value) is not Poison and isinstance(value, Traced)
+
+
+def refuse_keys(keys: Sequence[Any]) -> NoReturn:
+    """Say of which keys of a dict a tensor decides whether they are there."""
+    text = ", ".join("(a tensor)" if is_tensor(key) else repr(key) for key in keys)
+    raise ConversionError(
+        f"a tensor decides whether this dict has the key {text}, and this needs to know its keys, "
+        "or their order; `d[key]`, `d.get(key)`, `key in d` and `len(d)` do not. Else give it that "
+        f"key in every branch, or before the branch or loop{at_line()}"
+    )
 
 
 def need_one(value: Any, what: str) -> None:
@@ -195,7 +205,7 @@ class AttributePlace:
 
 def is_container(value: Any) -> bool:
     """Whether its contents are a place."""
-    return type(value) in (list, dict, set) or isinstance(value, TracedList)
+    return type(value) in (list, dict, set) or isinstance(value, (TracedList, TracedDict))
 
 
 class ContentsPlace:
@@ -217,9 +227,11 @@ class ContentsPlace:
         if is_either(value):
             _refuse_contents(value, self.label)
         need_one(value, self.label)
-        if isinstance(self.owner, TracedList):
+        if isinstance(self.owner, (TracedList, TracedDict)):
             self.owner.replace(value)
             return
+        if isinstance(value, TracedDict) and (open_keys := value.open_keys()):
+            refuse_keys(open_keys)
         self.owner.clear()
         if isinstance(self.owner, list):
             self.owner.extend(value)
@@ -230,13 +242,8 @@ class ContentsPlace:
 def _refuse_contents(value: Any, label: str) -> NoReturn:
     """Say what a list, dict or set has on one of two ways only."""
     _, yes, no = parts(value)
-    if isinstance(yes, dict) and isinstance(no, dict) and yes.keys() != no.keys():
-        differing = [key for key in [*yes, *no] if (key in yes) != (key in no)]
-        keys = ", ".join("(a tensor)" if is_tensor(key) else repr(key) for key in differing)
-        raise ConversionError(
-            f"a tensor decides whether this dict has the key {keys}; give it that key in every "
-            f"branch, or before the branch or loop{at_line()}"
-        )
+    if isinstance(yes, dict) and isinstance(no, dict):
+        refuse_keys([*dict.keys(yes)])
     if isinstance(yes, set):
         raise ConversionError(
             "a tensor decides what this set holds; use a list, or a mask of what counts" + at_line()
@@ -314,7 +321,11 @@ def outlives(place: Place, before: Any) -> bool:
     # Three know it in any case: the place, the variable here and the argument of getrefcount.
     if holder is not None and sys.getrefcount(holder) - held <= 3:
         return False
-    if active is not None and isinstance(holder, TracedList) and active.references.is_new(holder):
+    if (
+        active is not None
+        and isinstance(holder, (TracedList, TracedDict))
+        and active.references.is_new(holder)
+    ):
         return False
     leaves = flatten(before)[1]
     return all(leaf.tracer.sees(leaf.variable) for leaf in leaves if is_traced(leaf))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from .either import Either, parts, resolved
-from .lists import Kind, TracedList
+from .lists import Kind, TracedDict, TracedList
 
 
 class Held:
@@ -44,8 +44,9 @@ def _flat(node: Any, leaves: list[Any], hold: Callable[[Any], Held] | None, insi
         return node.stored.kind, tuple(_flat(part, leaves, hold, True) for part in buffers)
     if type(node) in (list, tuple) or isinstance(node, TracedList) or _is_namedtuple(node):
         return type(node), tuple(_flat(part, leaves, hold, True) for part in node)
-    if type(node) is dict:
-        return dict, tuple((key, _flat(child, leaves, hold, True)) for key, child in node.items())
+    if type(node) is dict or isinstance(node, TracedDict):
+        rows = dict.items(node)
+        return dict, tuple((key, _flat(child, leaves, hold, True)) for key, child in rows)
     leaves.append(node)
     return None
 
@@ -66,7 +67,7 @@ def _let_go(leaf: Any, original: bool) -> Any:
 
 def is_list_or_dict(value: Any) -> bool:
     """Whether it is an object that holds leaves and may be changed."""
-    return type(value) in (list, dict) or isinstance(value, TracedList)
+    return type(value) in (list, dict) or isinstance(value, (TracedList, TracedDict))
 
 
 def has_parts(value: Any) -> bool:
@@ -80,7 +81,9 @@ def unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
         return next(leaves)
     kind, children = structure
     if kind is dict:
-        return {key: unflatten(child, leaves) for key, child in children}
+        from .dicts import new_dict
+
+        return new_dict({key: unflatten(child, leaves) for key, child in children})
     return of_kind(kind, [unflatten(child, leaves) for child in children])
 
 

@@ -11,11 +11,11 @@ from wherry.ir.found import mentions
 from wherry.ir.infer import show
 from wherry.tensor import Tensor
 
-from .either import Deferred, Either, Zeros, both, is_either, negated, parts
+from .either import Deferred, Either, Missing, Zeros, both, is_either, negated, parts
 from .leaves import common_dtype, dims_of_value, kind, mergeable, original, same, type_of
-from .lists import TracedList
+from .lists import TracedDict, TracedList
 from .state import is_tensor
-from .structure import Held, bare, flatten, has_parts, of_kind, unflatten
+from .structure import Held, bare, flatten, has_parts, is_list_or_dict, of_kind, unflatten
 
 
 class Unlike(Exception):
@@ -29,6 +29,8 @@ def together(a: Any, b: Any, strict: bool = False, keeps: bool = False) -> tuple
     tensors of different types raise Unlike. If it `keeps` lists and dicts that are Held, two of
     them are one only if they are the same object.
     """
+    # Of two values each is a dict of its own; the contents of one may have keys on one side only.
+    open_dicts = all(isinstance(value, TracedDict) for value in (a, b))
     if not keeps:
         a, b = unshared(a, b)
     if isinstance(a, TracedList) and isinstance(b, TracedList):
@@ -40,7 +42,7 @@ def together(a: Any, b: Any, strict: bool = False, keeps: bool = False) -> tuple
         return found
     if strict and is_tensor(a) and is_tensor(b):
         raise Unlike(*(f"{kind(one)} and shape {show(dims_of_value(one))}" for one in (a, b)))
-    if _same_container(a, b):
+    if _same_container(a, b) or (open_dicts and _all_keys(a, b) is not None):
         return _in_parallel(a, b, partial(together, strict=strict, keeps=keeps))
     return _as_alternatives(a, b) if keeps else _as_alternatives(bare(a), bare(b))
 
@@ -86,21 +88,50 @@ def _one_rank(yes: Any, no: Any) -> bool:
 
 
 def _same_container(a: Any, b: Any) -> bool:
-    if type(a) is not type(b) or not has_parts(a):
+    are_dicts = is_list_or_dict(a) and is_list_or_dict(b) and isinstance(a, dict)
+    if not (type(a) is type(b) and has_parts(a)) and not (are_dicts and isinstance(b, dict)):
         return False
     if isinstance(a, TracedList) and (a.stored or b.stored):
         return False
-    return list(a) == list(b) if isinstance(a, dict) else len(a) == len(b)
+    return _keys(a) == _keys(b) if isinstance(a, dict) else len(a) == len(b)
+
+
+def _keys(value: dict[Any, Any]) -> list[Any]:
+    """The keys, also those that may not be there."""
+    return list(dict.keys(value))
 
 
 def _in_parallel(a: Any, b: Any, fit: Callable[[Any, Any], tuple[Any, Any]]) -> tuple[Any, Any]:
     """Two containers of one size, in which `fit` takes the parts in pairs."""
+    from .dicts import new_dict
+
     if isinstance(a, dict):
-        found = {key: fit(a[key], b[key]) for key in a}
-        return {k: v[0] for k, v in found.items()}, {k: v[1] for k, v in found.items()}
+        found = {key: fit(_value(a, key), _value(b, key)) for key in _all_keys(a, b) or ()}
+        one, two = ({key: pair[side] for key, pair in found.items()} for side in (0, 1))
+        return new_dict(one), new_dict(two)
     pairs = [fit(x, y) for x, y in zip(a, b, strict=True)]
     left, right = [x for x, _ in pairs], [y for _, y in pairs]
     return of_kind(type(a), left), of_kind(type(a), right)
+
+
+def _value(value: dict[Any, Any], key: Any) -> Any:
+    return dict.get(value, key, Missing(key, KeyError))
+
+
+def _all_keys(a: dict[Any, Any], b: dict[Any, Any]) -> list[Any] | None:
+    """The keys of both in the order that they have in either; None where they have two."""
+    left, right = _keys(a), _keys(b)
+    shared = set(left) & set(right)
+    if [key for key in left if key in shared] != [key for key in right if key in shared]:
+        return None
+    found: list[Any] = []
+    for key in left:
+        if key in shared:
+            place = right.index(key)
+            found += right[:place]
+            right = right[place + 1 :]
+        found.append(key)
+    return found + right
 
 
 def unshared(a: Any, b: Any) -> tuple[Any, Any]:

@@ -146,6 +146,12 @@ def steps(v, k):
     Feature("place = paddle.zeros([], 'int64')", tensor=["place < 2"], last=["place, a"],
             simple=["place = place + 1", "place = paddle.argmax(<V>)", "<S> = <V>[place % 2]",
                     "<V>[place % 2] = <scalar>", "<V> = <V>[place % 2] + x"]),
+    Feature("notes = {'a': x}", atom=["notes.get('b', x)", "notes['a']", "notes.get('c', b)"],
+            number=["len(notes)"], python=["'b' in notes", "'c' not in notes", "len(notes) > 1"],
+            simple=["notes['b'] = <vector>", "notes['c'] = <vector>", "notes.setdefault('c', x)",
+                    "<V> = notes.pop('b', x)", "notes = {'a': <vector>}", "<V> = notes['b']",
+                    "notes.update(c=<atom>)"],
+            last=["notes, s", "len(notes), a"]),
     # Lists, dicts and objects that are one of two.
     Feature("""
 left, right = [x], [x * 2]

@@ -19,6 +19,7 @@ MAY_BE_REFUSED = (
     "this tensor may share its memory",
     "this list or dict may be the same object",
     "the kinds of ",
+    "a tensor decides whether this dict has the key",
 )
 
 

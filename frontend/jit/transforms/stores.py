@@ -17,6 +17,7 @@ from .scope import Transformer, at, constant, declared, docstring, jst, load, th
 from .tree import walk
 
 LISTS = (gast.List, gast.ListComp)
+DICTS = (gast.Dict, gast.DictComp)
 # The methods that put their arguments into a list or a dict.
 PUT_IN = ("append", "insert", "setdefault")
 
@@ -65,7 +66,7 @@ class Stores(Transformer):
 
 
 def _growing(value: Any) -> Any:
-    """A list that is kept may grow in a loop on a tensor, as may the lists inside of it."""
+    """A list or dict that is kept may grow where a tensor decides, as may those inside of it."""
     if isinstance(value, (gast.List, gast.Tuple)):
         value.elts = [_growing(one) for one in value.elts]
     elif isinstance(value, gast.Dict):
@@ -73,6 +74,8 @@ def _growing(value: Any) -> Any:
     elif isinstance(value, (gast.ListComp, gast.DictComp)):
         part = "elt" if isinstance(value, gast.ListComp) else "value"
         setattr(value, part, _growing(getattr(value, part)))
+    if isinstance(value, DICTS):
+        return at(value, jst("new_dict", value))
     return at(value, jst("new_list", value)) if isinstance(value, LISTS) else value
 
 
