@@ -70,7 +70,7 @@ class KernelBuilder(IndexBuilder):
     @cached_property
     def scalars(self) -> LLVMScalars:
         """The builder of scalar functions."""
-        return LLVMScalars(self.b)
+        return LLVMScalars(self.b, machine=self.machine)
 
     def show(self, op: OpDesc, operands: Mapping[Variable, Operand]) -> None:
         """From here on the kernel is that of `op`, an inner one whose inputs lie there."""

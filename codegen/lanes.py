@@ -80,7 +80,7 @@ class Lanes:
 
     @cached_property
     def scalars(self) -> LLVMScalars:
-        return LLVMScalars(self.kb.b, self.width, self.kb.machine.scales)
+        return LLVMScalars(self.kb.b, self.width, self.kb.machine)
 
     @cached_property
     def mask(self) -> Value:

@@ -17,7 +17,11 @@ class Machine:
     image, and has at most `conv_sums` vectors of sums; a reduction along rows has at most
     `row_sums` vectors of partial results at a time. `masked_bytes` is the size of the smallest
     element of which some of a vector can be loaded and stored in one instruction; 0 if none can.
-    `scales` says that one instruction multiplies a vector of float32 by powers of two.
+    `scales` says that one instruction multiplies a vector of float32 by powers of two. `constraint`
+    is the letter by which LLVM's assembly statements name a register for a vector. `takes_numbers`
+    says that most instructions take a vector of numbers from memory, as LLVM gives it to them
+    (with AVX it spends one more to repeat a number); `halves` that there are instructions between
+    float16 and float32.
     """
 
     name: str
@@ -28,8 +32,11 @@ class Machine:
     tile_steps: int
     conv_sums: int
     row_sums: int
+    constraint: str
     masked_bytes: int = 0
     scales: bool = False
+    takes_numbers: bool = False
+    halves: bool = True
 
     def lanes(self, dtype: DType) -> int:
         """Elements of the dtype in one vector."""
@@ -41,19 +48,19 @@ MACHINES = {
     for machine in (
         Machine(
             "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, tile_steps=4,
-            conv_sums=28, row_sums=16, masked_bytes=1, scales=True,
+            conv_sums=28, row_sums=16, constraint="v", masked_bytes=1, scales=True,
         ),
         Machine(
             "avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, tile_steps=4,
-            conv_sums=12, row_sums=8, masked_bytes=4,
+            conv_sums=12, row_sums=8, constraint="x", masked_bytes=4,
         ),
         Machine(
             "sse", vector_bytes=16, registers=16, tile_rows=4, tile_vectors=2, tile_steps=1,
-            conv_sums=10, row_sums=4,
+            conv_sums=10, row_sums=4, constraint="x", takes_numbers=True, halves=False,
         ),
         Machine(
             "neon", vector_bytes=16, registers=32, tile_rows=8, tile_vectors=3, tile_steps=4,
-            conv_sums=24, row_sums=8,
+            conv_sums=24, row_sums=8, constraint="w",
         ),
     )
 }  # fmt: skip

@@ -42,6 +42,7 @@ from . import (
     math_trig,
 )
 from .constant import repeated
+from .machine import Machine
 from .math_int import instruction
 
 # AVX-512's instruction takes so many lanes; of the widest one the rounding is an operand.
@@ -70,12 +71,15 @@ class LLVMScalars(ScalarBuilder):
     """Scalars that stand for LLVM values; instructions go where `builder` stands.
 
     `failed` collects an i1 for each integer division built (in vectors: per lane), true where it
-    divided by zero. `scales` is the machine's (see `wherry.codegen.machine`).
+    divided by zero. What it has instructions for says the machine; without one, it has none.
     """
 
-    def __init__(self, builder: ir.IRBuilder, width: int = 0, scales: bool = False) -> None:
-        self.builder, self.width = builder, width
-        self.scales = scales and width in _SCALED_LANES
+    def __init__(
+        self, builder: ir.IRBuilder, width: int = 0, machine: Machine | None = None
+    ) -> None:
+        self.builder, self.width, self.machine = builder, width, machine
+        self.scales = machine is not None and machine.scales and width in _SCALED_LANES
+        self.halves = machine is not None and machine.halves
         self.failed: list[ir.Value] = []
 
     # -- the interface of ScalarBuilder ------------------------------------------------------------
@@ -197,6 +201,15 @@ class LLVMScalars(ScalarBuilder):
         )
         rest = [ir.Constant(mask, -1), *rounding]
         return self.wrap(self.builder.call(function, [x.value, k.value, x.value, *rest]), x.dtype)
+
+    def opaque(self, vector: ir.Value) -> ir.Value:
+        """The same vector, of which LLVM does not know where it is from. It is no instruction."""
+        assert self.machine is not None
+        if self.width < 2 or self.width * 4 > self.machine.vector_bytes:
+            return vector  # it is a number, or takes several registers
+        kind = ir.FunctionType(vector.type, [vector.type])
+        empty = ir.InlineAsm(kind, "", f"={self.machine.constraint},0")
+        return self.builder.call(empty, [vector], attrs=("readnone", "nounwind"))
 
     def copysign(self, magnitude: Scalar, sign: Scalar) -> Scalar:
         return self.intrinsic("copysign", magnitude, sign)

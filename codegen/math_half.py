@@ -1,6 +1,7 @@
-"""float16 in memory, float32 in registers: the conversions, in integer arithmetic.
+"""float16 in memory, float32 in registers: the conversions.
 
-LLVM's own would be calls into a runtime library on targets without the instructions.
+Where the machine has no instructions for them they are integer arithmetic: LLVM's own would be
+calls into a runtime library.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 def to_float(b: LLVMScalars, half: ir.Value) -> ir.Value:
     """The float32 of a half's 16 bits (i16); exact."""
+    if b.halves:
+        halves = b.builder.bitcast(half, _vector(b, ir.HalfType()))
+        # LLVM would do some of what follows in float16, number by number.
+        return b.opaque(b.builder.fpext(halves, _vector(b, ir.FloatType())))
     kind = b.splat(0, ir.IntType(32)).type
     h = b.wrap(b.builder.zext(half, kind), int32)
     sign = b.shift("shl", h & 0x8000, 16)
@@ -38,9 +43,14 @@ def from_number(b: LLVMScalars, x: Scalar) -> ir.Value:
     return _from_float32(b, b.cast(x, float32))
 
 
+def _vector(b: LLVMScalars, element: ir.Type) -> ir.Type:
+    return ir.VectorType(element, b.width) if b.width else element
+
+
 def _from_float32(b: LLVMScalars, x: Scalar) -> ir.Value:
-    bits = b.bits(x)
-    sign = b.shift("lshr", bits, 16) & 0x8000
+    if b.halves:
+        half = b.builder.fptrunc(x.value, _vector(b, ir.HalfType()))
+        return b.builder.bitcast(half, _vector(b, ir.IntType(16)))
     magnitude = b.abs(x)
     m = b.bits(magnitude)
     # Normal numbers: rebias the exponent and round by adding; a carry moves into the exponent.
@@ -50,6 +60,8 @@ def _from_float32(b: LLVMScalars, x: Scalar) -> ir.Value:
     denormal = b.bits(magnitude + 0.5) - (126 << 23)
     half = b.select(magnitude < 2.0**-14, denormal, normal)
     half = b.select(magnitude < 65520.0, half, 0x7C00)
+    # The sign comes last: it would take a register all along.
+    sign = b.shift("lshr", b.bits(x), 16) & 0x8000
     half = b.select(b.isnan(x), 0x7E00, half) | sign
     return b.builder.trunc(half.value, b.splat(0, ir.IntType(16)).type)
 

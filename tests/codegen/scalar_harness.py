@@ -10,6 +10,7 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
+from wherry.codegen.machine import Machine
 from wherry.codegen.math import LLVMScalars, storage_type
 from wherry.codegen.target import Target
 from wherry.ir.scalar import Scalar
@@ -24,7 +25,7 @@ POINTER, I64 = ir.PointerType(), ir.IntType(64)
 
 
 def build(
-    formula: Formula, ins: list[str], out: str, width: int = 0, scales: bool = False
+    formula: Formula, ins: list[str], out: str, width: int = 0, machine: Machine | None = None
 ) -> ir.Module:
     """void f(out, in..., n): a loop that applies the formula element by element (by vectors)."""
     module = ir.Module("m")
@@ -40,7 +41,7 @@ def build(
     i.add_incoming(ir.Constant(I64, 0), entry)
     b.cbranch(b.icmp_signed("<", i, function.args[-1]), body, done)
     b.position_at_end(body)
-    scalars = LLVMScalars(b, width, scales)
+    scalars = LLVMScalars(b, width, machine)
     operands = []
     for argument, name in zip(function.args[1:], ins, strict=False):
         dtype = as_dtype(name)
@@ -83,7 +84,7 @@ def compiled(
     """The same as a function, for calling it often."""
     out = out or ins[0]
     target = Target.host() if level == "host" else Target.named(level)
-    module = build(formula, ins, out, width, target.vectors.scales)
+    module = build(formula, ins, out, width, target.vectors)
     module, machine = optimized(module, target.cpu, target.features)
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
@@ -126,7 +127,7 @@ def assembly(
     features = "-prefer-256-bit" if width == 16 else ""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    module = build(formula, ins, ins[0], width, scales=cpu == "x86-64-v4")
+    module = build(formula, ins, ins[0], width, Target.named("aarch64" if triple else cpu).vectors)
     module.triple = triple or module.triple
     optimized_module, machine = optimized(module, cpu, features)
     return str(machine.emit_assembly(optimized_module))
