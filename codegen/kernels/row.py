@@ -13,7 +13,7 @@ from wherry.ir.dims import Dim, product
 from wherry.ir.infer import Shape
 from wherry.ir.program import OpDesc, Variable
 from wherry.ir.scalar import Scalar
-from wherry.schema.dtypes import uint8
+from wherry.schema.dtypes import float16, uint8
 
 from ..builder import KernelBuilder
 from ..formula import CONSTANT, constant, fused
@@ -30,9 +30,9 @@ from .pointwise import check_divisions, place_along
 # A pass that costs at most so much per element holds its partial results in registers; up to the
 # second cost where they are few, for the code of a vector stands there for each of them.
 CHEAP, MODERATE = 12, 32
-# The elements of a run between two looks at the loop's end in such a pass; and what stays in the
-# cache where the registers hold some of the partial results only, and it is read again for others.
-BLOCK, PIECE = 64, 4096
+# What stays in the cache where the registers hold some of the partial results only, and it is read
+# again for others.
+PIECE = 4096
 
 # Of a longer row nothing is asked for ahead: it would drive out the row at hand.
 MOST_AHEAD = 1 << 14
@@ -154,12 +154,12 @@ class _Rows:
     ) -> None:
         """One run: `values(lanes, i)` for each of its vectors, added to the partial results."""
         kb, size = self.kb, self.kb.dim(self.size)
-        long = not isinstance(size, int) or size >= 2 * BLOCK
         start: Index = 0
-        most = MODERATE if self._are_few(partials) else CHEAP
-        if partials and long and self.plan.cost(number) <= most:
-            start = kb.mul(kb.div(size, BLOCK), BLOCK)
-            self._blocks(partials, values, start)
+        together = self._together(partials, number)
+        if together:
+            block = _block_of(partials)
+            start = kb.mul(kb.div(size, block), block)
+            self._blocks(partials, values, start, together)
 
         def body(lanes: Lanes, i: Index) -> None:
             for one, value in zip(partials, values(lanes, i), strict=True):
@@ -173,9 +173,11 @@ class _Rows:
         partials: Sequence[Partials],
         values: Callable[[Lanes, Index], Sequence[Scalar]],
         stop: Index,
+        together: int,
     ) -> None:
         """The part of a run that is whole blocks, with the partial results in registers."""
-        kb, groups = self.kb, _register_groups(partials, self.kb.machine.row_sums)
+        kb, period = self.kb, _period_of(partials)
+        groups = [range(first, first + together) for first in range(0, period, together)]
         if len(groups) == 1:
             self._block_loop(partials, values, (0, stop), groups[0])
             return
@@ -196,11 +198,11 @@ class _Rows:
         The numbers count for the shortest of the partials; in a longer one some are alike.
         """
         kb, lanes = self.kb, Lanes(self.kb, self.width, self.width)
-        period = min(one.vectors for one in partials)
+        block, period = _block_of(partials), _period_of(partials)
         registers = [one.registers([n for n in range(one.vectors) if n % period in group])
                      for one in partials]  # fmt: skip
-        with kb.loop(span[1], span[0], BLOCK, plain=True) as i:
-            for vector in range(BLOCK // self.width):
+        with kb.loop(span[1], span[0], block, plain=True) as i:
+            for vector in range(block // self.width):
                 if vector % period in group:
                     found = values(lanes, kb.add(i, vector * self.width))
                     for one, value in zip(registers, found, strict=True):
@@ -208,9 +210,26 @@ class _Rows:
         for one in registers:
             one.keep()
 
-    def _are_few(self, partials: Sequence[Partials]) -> bool:
-        """Whether the partial results leave most registers to what is computed."""
-        return sum(one.vectors for one in partials) <= self.kb.machine.registers // 8
+    def _together(self, partials: Sequence[Partials], number: int) -> int:
+        """How many numbers of partial results a pass holds in registers at a time; 0: none."""
+        size, cost = self.size, self._cost(number)
+        if not partials or (isinstance(size, int) and size < 2 * _block_of(partials)):
+            return 0
+        machine, period = self.kb.machine, _period_of(partials)
+        vectors = sum(one.vectors for one in partials)
+        if cost <= CHEAP:
+            return _fitting(period, machine.row_sums * period // vectors)
+        if cost <= MODERATE and vectors <= machine.registers // 8:
+            # Half of the registers is for the vectors that LLVM computes side by side.
+            need = sum(self.needs.get(root, 1) for root in self.plan.stages[number].roots)
+            return _fitting(period, machine.registers // 2 // need)
+        return 0
+
+    def _cost(self, number: int) -> int:
+        """What a pass costs per element, with the conversions that are no instructions."""
+        stage = self.plan.stages[number]
+        halves = sum(var.dtype is float16 for var in (*stage.read, *stage.demanded))
+        return self.plan.cost(number) + (0 if self.kb.machine.halves else CHEAP * halves)
 
     def place(
         self, key: tuple[Variable | None, str], index: Sequence[Index], i: Index
@@ -238,12 +257,22 @@ class _Rows:
         return self.rows[var]
 
 
-def _register_groups(partials: Sequence[Partials], most: int) -> list[range]:
-    """The numbers of the partial results that are in registers together: `most` vectors of all."""
-    period = min(one.vectors for one in partials)
-    each = sum(one.vectors for one in partials) // period
-    together = min(period, max(most // each, 2))
-    return [range(first, first + together) for first in range(0, period, together)]
+def _block_of(partials: Sequence[Partials]) -> int:
+    """The elements of a run between two looks at the loop's end: one for each partial result."""
+    return max(one.lanes for one in partials)
+
+
+def _period_of(partials: Sequence[Partials]) -> int:
+    """How many vectors the shortest partial results are; they have these numbers."""
+    return min(one.vectors for one in partials)
+
+
+def _fitting(period: int, most: int) -> int:
+    """The largest part of the period (both powers of 2, and extremes take vectors by twos)."""
+    together = min(period, 2)
+    while together < period and 2 * together <= most:
+        together *= 2
+    return together
 
 
 class _Pass:
