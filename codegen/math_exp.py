@@ -88,22 +88,30 @@ def exp_sum(b: LLVMScalars, x: Scalar, low: Scalar) -> Scalar:
     return scale(b, 1 + (r + tail), n)
 
 
+# Below it expm1(x), sinh(x) and, for half of it, tanh(x) are x.
+_TINY = 2.0 ** -(_MANTISSA + 2)
+
+
 def expm1(b: LLVMScalars, x: Scalar) -> Scalar:
+    return b.select(b.abs(x) < _TINY, x, _expm1_of_more(b, x))
+
+
+def _expm1_of_more(b: LLVMScalars, x: Scalar) -> Scalar:
+    """expm1 of what is not tiny; of that, it is about x. Who asks for it holds one value less."""
     r, c, n = _reduce(b, clamp(b, x, -50.0, _EXP_HIGH))
     p = r + b.fma(r * r, b.poly(r, _EXP_TAIL), c)
     # 2**n * p + (2**n - 1), all halved, because 2**n overflows before the result does.
     half = power_of_two(b, n - 1)
-    found = 2 * b.fma(half, p, half - 0.5)
-    return b.select(b.abs(x) < 2.0 ** -(_MANTISSA + 2), x, found)
+    return 2 * b.fma(half, p, half - 0.5)
 
 
 def sinh(b: LLVMScalars, x: Scalar) -> Scalar:
     a = b.abs(x)
     big = a > 700.0
-    t = expm1(b, b.select(big, a * 0.5, a))
+    t = _expm1_of_more(b, b.select(big, a * 0.5, a))
     small_result = 0.5 * (t + t / (t + 1))
-    found = b.select(big, (0.5 * (t + 1)) * (t + 1), small_result)
-    return b.copysign(b.select(a == inf, a, found), x)
+    found = b.copysign(b.select(big, (0.5 * (t + 1)) * (t + 1), small_result), x)
+    return b.select((b.abs(x) < _TINY) | (b.abs(x) == inf), x, found)
 
 
 def cosh(b: LLVMScalars, x: Scalar) -> Scalar:
@@ -114,8 +122,8 @@ def cosh(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def tanh(b: LLVMScalars, x: Scalar) -> Scalar:
-    t = expm1(b, -2 * b.abs(x))
-    return b.copysign(-t / (t + 2), x)
+    t = _expm1_of_more(b, -2 * b.abs(x))
+    return b.select(b.abs(x) < _TINY / 2, x, b.copysign(-t / (t + 2), x))
 
 
 def sigmoid(b: LLVMScalars, x: Scalar) -> Scalar:

@@ -246,7 +246,9 @@ hard_sigmoid = _activation(
 
 
 def _softplus_formula(b: ScalarBuilder, x: Scalar, beta: float, threshold: float) -> Scalar:
-    return b.select(x * beta > threshold, x, softplus_scalar(b, x * beta) / beta)
+    # The comparison comes last: it would take a register all along.
+    found = softplus_scalar(b, x * beta) / beta
+    return b.select(x * beta > threshold, x, found)
 
 
 def _softplus(x: Array, beta: float, threshold: float) -> Array:
