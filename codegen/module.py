@@ -19,6 +19,7 @@ from .builder import KernelBuilder, kernel_type
 from .index import Value
 from .kernels.registry import find_lowering
 from .machine import Machine
+from .numbers import place_numbers
 from .parallel import SharedKernel, is_small, steps_of
 
 
@@ -88,6 +89,7 @@ class ModuleBuilder:
         )  # fmt: skip
         find_lowering(op).emit(builder)
         builder.finish()
+        place_numbers(function, self.machine)
         enter, steps = None, steps_of(op)
         if builder.is_shared and not is_small(steps):
             self.is_shared = True

@@ -14,8 +14,11 @@ from llvmlite import ir
 from wherry.ir.program import OpDesc, Variable
 
 from .formula import CONSTANT, fused
+from .liveness import most_live
 from .math import LLVMScalars, value_type
 
+# As many registers as no machine has.
+_ALL = 64
 _known: dict[tuple[Any, ...], int] = {}
 
 
@@ -65,28 +68,12 @@ def _own_need(op: OpDesc) -> int:
         scalars = LLVMScalars(ir.IRBuilder(function.append_basic_block()), width)
         pairs = zip(function.args, op.in_vars, strict=True)
         fused(scalars, op, [scalars.wrap(value, var.dtype) for value, var in pairs])
-        _known[key] = _most_live(function)
+        lines = [line for block in function.blocks for line in block.instructions]
+        held = {id(value): 1 for value in (*function.args, *lines)}
+        _known[key] = _ALL if any(map(_is_call, lines)) else most_live(lines, function.args, held)
     return _known[key]
 
 
-def _most_live(function: Any) -> int:
-    """The largest number of values that are there at one place of a function's text."""
-    lines = [line for block in function.blocks for line in block.instructions]
-    last: dict[int, int] = {}
-    for place, line in enumerate(lines):
-        for value in _read_by(line):
-            last[id(value)] = place
-    live = {id(argument) for argument in function.args}
-    most = len(live)
-    for place, line in enumerate(lines):
-        live = {value for value in live if last.get(value, -1) > place}
-        if id(line) in last:
-            live.add(id(line))
-        most = max(most, len(live))
-    return most
-
-
-def _read_by(line: Any) -> list[Any]:
-    if isinstance(line, ir.PhiInstr):
-        return [value for value, _ in line.incomings]
-    return list(line.operands)
+def _is_call(line: Any) -> bool:
+    """Whether it calls a function, which leaves no vector in its register."""
+    return isinstance(line, ir.CallInstr) and not line.operands[0].name.startswith("llvm.")

@@ -22,7 +22,7 @@ from wherry.codegen import Target, compile_program
 from wherry.codegen.target import emit_here
 from wherry.ir.program import Program
 
-_COMMENT = re.compile(r"//|(?:^|\s)#(?:\s|$)")  # "#16" is a number
+_COMMENT = re.compile(r"//|(?:^|\s)#(?:\s|$|(?:NO_)?APP)")  # "#16" is a number
 _LABEL = re.compile(r"^([.\w$]+):")
 _JUMP = re.compile(r"^\s+(?:j\w+|b(?:\.\w+)?|cbn?z\s+\w+,|tbn?z\s+\w+, #\d+,)\s+(\.L\w+)")
 _VECTOR = re.compile(r"%(zmm|ymm|xmm)\d+|\b(v)\d+(\.\d+[bhsd])\b|\b[qd]\d+\b")
@@ -87,6 +87,10 @@ class Loop:
         return sum(map(bool, fits))
 
     @property
+    def calls(self) -> list[str]:
+        return [line for line in self.lines if "call" in line or "\tbl\t" in line]
+
+    @property
     def on_stack(self) -> list[str]:
         """Instructions that read or write a fixed place in the frame."""
         return [
@@ -112,10 +116,14 @@ def hottest(text: str, size: int = 16) -> Loop:
 
 
 def hot(text: str, size: int = 16) -> list[Loop]:
-    """The hottest loop, and those that multiply half as much in a round: tiles of other sizes."""
+    """The hottest loop, and those that multiply half as much in a round: tiles of other sizes.
+
+    A way back into a loop that has a call is that of far arguments, which are rare.
+    """
     most = hottest(text, size)
     half = max(most.multiply_adds / 2, 1)
-    return [most, *(loop for loop in innermost_loops(text) if loop.multiply_adds >= half)]
+    others = (loop for loop in innermost_loops(text) if not loop.calls)
+    return [most, *(loop for loop in others if loop.multiply_adds >= half)]
 
 
 def _functions(text: str) -> Iterator[tuple[str, list[str]]]:

@@ -10,7 +10,7 @@ import numpy as np
 from kernel_harness import Array, build
 from row_programs import Spec, attention, batch_statistics, chain, chosen, norms, program_of
 
-from wherry.ir.dims import Dim, symbol
+from wherry.ir.dims import symbol
 from wherry.ir.program import Program
 
 Make = Callable[[], Program]
@@ -24,15 +24,8 @@ def zeros(*shape: int) -> Array:
     return np.zeros(shape, np.float32)
 
 
-def rows_of(size: Dim, *more: Spec) -> list[Spec]:
-    return [((N, size), F32), *more]
-
-
-def on_rows(name: str, *specs: Spec, **attrs: Any) -> Make:
-    """One op on rows of 1024 floats."""
-    return lambda: program_of(
-        lambda F, *x: getattr(F, name)(*x, **attrs), *(specs or rows_of(1024))
-    )
+def one_op(name: str, *specs: Spec, **attrs: Any) -> Make:
+    return lambda: program_of(lambda F, *x: getattr(F, name)(*x, **attrs), *specs)
 
 
 def product(m: int, n: int, k: int, symbolic: Any = (), **attrs: bool) -> Make:
@@ -162,34 +155,47 @@ POOLS: dict[str, Make] = {
     )
     for size, stride in ((2, 2), (3, 2), (3, 1))
 }
-LINE: Spec = ((1024,), F32)
-ROWS: dict[str, Make] = {
-    "softmax": on_rows("softmax"),
-    "softmax of any size": on_rows("softmax", *rows_of(M)),
-    "log_softmax": on_rows("log_softmax"),
-    "softmax of columns": on_rows("softmax", axis=0),
-    "layer_norm": on_rows("layer_norm", *rows_of(1024, LINE, LINE), begin_norm_axis=1),
-    "layer_norm of any size": on_rows(
-        "layer_norm", *rows_of(M, ((M,), F32), ((M,), F32)), begin_norm_axis=1
+
+
+def row_kernels(dtype: str) -> dict[str, Make]:
+    """Reductions with pointwise ops, on rows of 1024 numbers or of any size."""
+    rows, any_rows = ((N, 1024), dtype), ((N, M), dtype)
+    line, any_line = ((1024,), dtype), ((M,), dtype)
+    return {
+        "softmax": one_op("softmax", rows),
+        "softmax of any size": one_op("softmax", any_rows),
+        "log_softmax": one_op("log_softmax", rows),
+        "softmax of columns": one_op("softmax", rows, axis=0),
+        "layer_norm": one_op("layer_norm", rows, line, line, begin_norm_axis=1),
+        "layer_norm of any size": one_op(
+            "layer_norm", any_rows, any_line, any_line, begin_norm_axis=1
+        ),
+        "attention": lambda: program_of(attention, ((N, 128, 128), dtype), ((N, 1, 128), dtype)),
+        "norms": lambda: program_of(norms, rows, line, line),
+        "batch statistics": lambda: program_of(
+            batch_statistics, ((8, 3, 28, 28), dtype), *[((3,), dtype)] * 4
+        ),
+        **{
+            f"{name} of axis {axis}": one_op(f"reduce_{name}", rows, dim=[axis])
+            for name in ("sum", "max", "prod", "mean")
+            for axis in (0, 1)
+        },
+        "sum of all": one_op("reduce_sum", rows, reduce_all=True),
+    }
+
+
+FUNCTIONS = {
+    F32: (
+        "gelu", "tanh", "erf", "sigmoid", "exp", "log", "sin", "cos", "rsqrt", "relu", "silu",
+        "softplus", "log1p", "expm1", "hard_swish", "log2", "log10", "tan", "asin", "acos", "atan",
+        "sinh", "cosh", "asinh", "acosh", "atanh", "mish", "elu", "celu", "selu", "logsigmoid",
     ),
-    "attention": lambda: program_of(attention, ((N, 128, 128), F32), ((N, 1, 128), F32)),
-    "norms": lambda: program_of(norms, *rows_of(1024, LINE, LINE)),
-    "batch statistics": lambda: program_of(
-        batch_statistics, ((8, 3, 28, 28), F32), *[((3,), F32)] * 4
+    "float64": (
+        "gelu", "tanh", "erf", "exp", "log", "sin", "log1p", "softplus", "acos", "sinh", "asinh",
+        "acosh", "atanh", "mish",
     ),
-    **{
-        f"{name} of axis {axis}": on_rows(f"reduce_{name}", dim=[axis])
-        for name in ("sum", "max", "prod", "mean")
-        for axis in (0, 1)
-    },
-    "sum of all": on_rows("reduce_sum", reduce_all=True),
-}
-FUNCTIONS = (
-    "gelu", "tanh", "erf", "sigmoid", "exp", "log", "sin", "cos", "rsqrt", "relu", "silu",
-    "softplus", "log1p", "expm1", "hard_swish", "log2", "log10", "tan", "asin", "acos", "atan",
-    "sinh", "cosh", "asinh", "acosh", "atanh", "mish", "elu", "celu", "selu", "logsigmoid",
-)  # fmt: skip
-TWO: list[Spec] = rows_of(1024, ((N, 1024), F32))
+    "float16": ("gelu", "tanh", "exp", "log", "relu", "floor", "mish"),
+}  # fmt: skip
 
 
 def two_functions(F: Any, x: Any, y: Any) -> Any:
@@ -197,21 +203,52 @@ def two_functions(F: Any, x: Any, y: Any) -> Any:
     return F.elementwise_mul(F.gelu(x), F.tanh(y))
 
 
-FORMULAS: dict[str, Make] = {
-    **{name: on_rows(name) for name in FUNCTIONS},
-    "pow": on_rows("elementwise_pow", *TWO),
-    "atan2": on_rows("atan2", *TWO),
-    "gelu and tanh": lambda: program_of(two_functions, *TWO),
-    "softmax of gelu and tanh": lambda: program_of(
-        lambda F, x, y: F.softmax(two_functions(F, x, y)), *TWO
-    ),
-    "chain": lambda: program_of(chain, *rows_of(64, ((64,), F32), ((64,), F32), ((N, 64), F32))),
-    "chosen": lambda: program_of(chosen, *rows_of(64, ((N, 64), F32), ((N, 1), F32))),
+def mixed(F: Any, x: Any, y: Any, z: Any) -> Any:
+    """gelu(x) * tanh(y) + sigmoid(x - y) * erf(z)."""
+    second = F.elementwise_mul(F.sigmoid(F.elementwise_sub(x, y)), F.erf(z))
+    return F.elementwise_add(two_functions(F, x, y), second)
+
+
+def sines(F: Any, x: Any, y: Any) -> Any:
+    """A function with a branch for what is rare, behind another one."""
+    return F.elementwise_mul(F.sin(x), F.cos(y))
+
+
+def formulas(dtype: str) -> dict[str, Make]:
+    """Pointwise ops, alone and together."""
+    rows = ((N, 1024), dtype)
+    short, line = ((N, 64), dtype), ((64,), dtype)
+
+    def of(compute: Callable[..., Any], count: int) -> Make:
+        return lambda: program_of(compute, *[rows] * count)
+
+    return {
+        **{name: one_op(name, rows) for name in FUNCTIONS[dtype]},
+        "pow": one_op("elementwise_pow", rows, rows),
+        "atan2": one_op("atan2", rows, rows),
+        "gelu and tanh": of(two_functions, 2),
+        "sum of gelu and tanh": of(lambda F, *x: F.reduce_sum(two_functions(F, *x), dim=[1]), 2),
+        "softmax of gelu and tanh": of(lambda F, *x: F.softmax(two_functions(F, *x)), 2),
+        "sines": of(sines, 2),
+        "sum of sines": of(lambda F, *x: F.reduce_sum(sines(F, *x), dim=[1]), 2),
+        "mixed": of(mixed, 3),
+        "chain": lambda: program_of(chain, short, line, line, short),
+        "chosen": lambda: program_of(chosen, short, short, ((N, 1), dtype)),
+    }
+
+
+FLOATS = ("float32", "float64", "float16")
+ROWS = row_kernels(F32)
+FORMULAS = {
+    f"{name} of {dtype}": make for dtype in FLOATS for name, make in formulas(dtype).items()
+}
+OTHER_ROWS = {
+    f"{name} of {dtype}": make for dtype in FLOATS[1:] for name, make in row_kernels(dtype).items()
 }
 MOVES: dict[str, Make] = {
-    "transpose": on_rows("transpose2", axis=[1, 0]),
-    "transpose of stacks": on_rows("transpose2", ((N, 12, 128, 64), F32), axis=[0, 1, 3, 2]),
-    "heads": on_rows("transpose2", ((N, 128, 12, 64), F32), axis=[0, 2, 1, 3]),
+    "transpose": one_op("transpose2", ((N, 1024), F32), axis=[1, 0]),
+    "transpose of stacks": one_op("transpose2", ((N, 12, 128, 64), F32), axis=[0, 1, 3, 2]),
+    "heads": one_op("transpose2", ((N, 128, 12, 64), F32), axis=[0, 2, 1, 3]),
     "into blocks": partial(build, "to_blocked", [zeros(1, 64, 28, 28)]),
     "out of blocks": partial(build, "from_blocked", [zeros(1, 4, 28, 28, 16)], channels=64),
     "concat": partial(build, "concat", [[zeros(8, 100), zeros(8, 128)]], axis=1),

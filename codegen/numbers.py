@@ -1,0 +1,242 @@
+"""The numbers of a loop for which there are no registers: each is read where it is used.
+
+LLVM loads all constants of a loop in front of it. Where these are more than registers it carries
+them from one register to the next in every round, and puts values on the stack. So they are counted
+here beside the loop's values. Those beyond the registers lie in a table of whole vectors, from
+where most instructions take an operand for nothing.
+
+LLVM must not take such a load out of the loop again, nor make one of two. So the address of each
+depends on a value beside it, as far as LLVM can see: it goes through an empty assembly statement.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from .index import I1, I8, POINTER, i64
+from .liveness import Block, Line, always_run, innermost_loops, invariant_in, most_live, reads_of
+from .machine import Machine
+
+# The part of the registers (1 / so many) that is left to how LLVM orders instructions.
+_SPARE = 4
+# So few numbers more than there are registers cost less than reading them.
+_FEW = 3
+# After so many instructions a load waits for what they compute.
+_SIDE_BY_SIDE = 8
+# Instructions that take one of their operands from memory, and such as do not.
+_FOLDING = {"fadd", "fsub", "fmul", "fdiv", "add", "sub", "and", "or", "xor", "llvm.fmuladd"}
+_APART = {"fcmp", "icmp", "select", "llvm.minimum", "llvm.maximum"}
+# What LLVM needs a mask for.
+_MASKED = {"llvm.fabs": "magnitude", "llvm.copysign": "magnitude", "fneg": "sign"}
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A constant at a place among an instruction's operands."""
+
+    line: Line
+    place: int
+    number: Any
+
+    @property
+    def key(self) -> str:
+        return f"{self.number.type} {self.number.get_reference()}"
+
+
+def place_numbers(function: Any, machine: Machine) -> None:
+    """Put into memory the constants of the innermost loops that registers have no room for."""
+    table = _Table(function, machine)
+    for blocks in innermost_loops(function):
+        uses = _uses(blocks, machine)
+        always = always_run(blocks)
+        often = [use for use in uses if use.line.parent in always]
+        values = _registers_of_values(blocks, machine)
+        if not _is_crowded(values, len({use.key for use in often}), machine):
+            continue
+        room = machine.registers - machine.registers // _SPARE - values
+        held = _most_used(often, room)
+        beyond = [use for use in uses if use.key not in held]
+        if beyond:
+            _tie_loads(blocks, machine)
+            table.read(beyond)
+    table.finish()
+
+
+def _is_crowded(values: int, numbers: int, machine: Machine) -> bool:
+    """Whether there are so many that LLVM would put values on the stack, or lose time."""
+    if machine.takes_numbers:
+        return 8 * values > 5 * machine.registers
+    return values + numbers > machine.registers + _FEW
+
+
+def _tie_loads(blocks: Sequence[Block], machine: Machine) -> None:
+    """Let loads stay behind what was computed before them: LLVM would do both side by side."""
+    for block in blocks:
+        computed: list[Line] = []
+        for line in _vector_lines(block, machine):
+            if not _reads_memory(line):
+                computed.append(line)
+                continue
+            if len(computed) >= _SIDE_BY_SIDE:
+                builder = ir.IRBuilder(block)
+                builder.position_before(line)
+                line.operands = [_after(builder, line.operands[0], computed[-1], machine)]
+            computed = []
+
+
+def _vector_lines(block: Block, machine: Machine) -> list[Line]:
+    """The instructions that load a vector or compute a whole one."""
+    vectors = (line for line in block.instructions if isinstance(line.type, ir.VectorType))
+    size = machine.vector_bytes
+    return [one for one in vectors if _reads_memory(one) or _bytes_of(one.type) == size]
+
+
+def _reads_memory(line: Line) -> bool:
+    return isinstance(line, ir.LoadInstr) and not isinstance(line.operands[0], ir.AllocaInstr)
+
+
+def _after(builder: Any, address: Any, value: Any, machine: Machine) -> Any:
+    """The address, of which LLVM cannot know it before the value. It is no instruction."""
+    kind = ir.FunctionType(POINTER, [POINTER, value.type])
+    empty = ir.InlineAsm(kind, "", f"=r,0,{machine.constraint}")
+    return builder.call(empty, [address, value], attrs=("readnone", "nounwind"))
+
+
+def _uses(blocks: Sequence[Block], machine: Machine) -> list[_Use]:
+    """The whole vectors of numbers that may as well be read from memory."""
+    found = []
+    for line in (line for block in blocks for line in block.instructions):
+        if _name(line) in _FOLDING | _APART and _value_beside(line, machine) is not None:
+            found += [
+                _Use(line, place, operand)
+                for place, operand in enumerate(line.operands)
+                if _is_number(operand, machine)
+            ]
+    return found
+
+
+def _name(line: Line) -> str:
+    """An instruction, or an intrinsic without its type."""
+    if isinstance(line, ir.CallInstr) and isinstance(line.operands[0], ir.Function):
+        return ".".join(line.operands[0].name.split(".")[:2])
+    return str(line.opname)
+
+
+def _is_number(operand: Any, machine: Machine) -> bool:
+    """Whether it is a constant that takes a register; zeros are made by one instruction."""
+    if not isinstance(operand, ir.Constant) or not isinstance(operand.type, ir.VectorType):
+        return False
+    is_zero = operand.get_reference().endswith((" 0)", " 0x0)", "zeroinitializer", "poison"))
+    return _bytes_of(operand.type) == machine.vector_bytes and not is_zero
+
+
+def _bytes_of(kind: Any) -> int:
+    bits = {"half": 16, "float": 32, "double": 64}.get(str(kind.element)) or kind.element.width
+    return int(kind.count * bits // 8)
+
+
+def _value_beside(line: Line, machine: Machine) -> Any:
+    """A whole vector that an instruction reads and that is no constant."""
+    values = (value for value in line.operands if isinstance(value, ir.Instruction | ir.Argument))
+    vectors = (value for value in values if isinstance(value.type, ir.VectorType))
+    return next((one for one in vectors if _bytes_of(one.type) == machine.vector_bytes), None)
+
+
+def _registers_of_values(blocks: Sequence[Block], machine: Machine) -> int:
+    """How many registers a loop takes for what is no constant, with the masks that LLVM adds."""
+    lines = [line for block in blocks for line in block.instructions]
+    constant = invariant_in(lines)
+    room = {id(line): _registers(line.type, machine) for line in lines if id(line) not in constant}
+    varying = [line for line in lines if id(line) in room]
+    outside = {id(v): v for line in varying for v in reads_of(line) if id(v) not in room}
+    through = sum(_registers(_kind(value), machine) for value in outside.values())
+    masks = {_MASKED[_name(line)] for line in lines if _name(line) in _MASKED}
+    return most_live(varying, [], room) + through + len(masks)
+
+
+def _kind(value: Any) -> Any:
+    """The type of what is in registers all through a loop: a value from before it, or a cell."""
+    if isinstance(value, ir.AllocaInstr):
+        return value.allocated_type
+    return value.type if isinstance(value, ir.Instruction | ir.Argument) else None
+
+
+def _registers(kind: Any, machine: Machine) -> int:
+    if not isinstance(kind, ir.VectorType):
+        return 0
+    if kind.element == I1:
+        return 1
+    return -(-_bytes_of(kind) // machine.vector_bytes)
+
+
+def _most_used(uses: Sequence[_Use], room: int) -> set[str]:
+    """The numbers that are best in registers: those that no instruction takes from memory, then
+    those that most do.
+    """
+    total, apart = Counter[str](), Counter[str]()
+    for use in uses:
+        total[use.key] += 1
+        apart[use.key] += _name(use.line) in _APART
+    best = sorted(total, key=lambda key: (apart[key], total[key]), reverse=True)
+    return set(best[: max(room, 0)])
+
+
+class _Table:
+    """The vectors in memory that a function's loops read."""
+
+    def __init__(self, function: Any, machine: Machine) -> None:
+        self.function, self.machine = function, machine
+        self.name = f"{function.name}_numbers"
+        self.places: dict[str, tuple[int, Any]] = {}
+
+    def read(self, uses: Sequence[_Use]) -> None:
+        """Let these be loads. A comparison and the choice by it share one, so that LLVM sees an
+        extreme in them.
+        """
+        address: dict[Block, Any] = {}
+        loaded: dict[tuple[int, str], Any] = {}
+        for use in uses:
+            line, block = use.line, use.line.parent
+            decided_by = line.operands[0] if _name(line) == "select" else line
+            known = loaded.get((id(decided_by), use.key))
+            if known is None:
+                builder = ir.IRBuilder(block)
+                builder.position_before(line)
+                before = address.get(block, _Named(self.name))
+                beside = _value_beside(line, self.machine)
+                address[block] = _after(builder, before, beside, self.machine)
+                known = loaded[id(line), use.key] = self._load(builder, address[block], use)
+            line.operands = [*line.operands[: use.place], known, *line.operands[use.place + 1 :]]
+
+    def _load(self, builder: Any, address: Any, use: _Use) -> Any:
+        size = self.machine.vector_bytes
+        number, _ = self.places.setdefault(use.key, (len(self.places), use.number))
+        place = builder.gep(address, [i64(number * size)], True, source_etype=I8)
+        return builder.load(place, typ=use.number.type, align=size)
+
+    def finish(self) -> None:
+        """Define it, where something is read of it."""
+        if not self.places:
+            return
+        numbers = [number for _, number in self.places.values()]
+        kind = ir.LiteralStructType([number.type for number in numbers])
+        table = ir.GlobalVariable(self.function.module, kind, self.name)
+        table.linkage, table.align, table.global_constant = "internal", 64, True
+        table.initializer = ir.Constant(kind, numbers)
+
+
+class _Named:
+    """The address of a global that is defined later."""
+
+    type = POINTER
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_reference(self) -> str:
+        return f'@"{self.name}"'
