@@ -28,6 +28,8 @@ def will_write(owner: Any, attribute: str | None = None) -> None:
     elif (
         build.in_branch
         and not isinstance(owner, Tensor)
+        # Python itself raises the error of what has no items.
+        and hasattr(type(owner), "__setitem__")
         and own_method(owner, "__setitem__") is None
     ):
         raise ConversionError(

@@ -105,6 +105,21 @@ def _(x: Any) -> Any:
     return y
 
 
+@equal("an item of None is written in a branch")
+def _(x: Any) -> Any:
+    table = None
+    try:
+        if x.sum() > 0:
+            table[0] = x  # type: ignore[index]
+    except TypeError:
+        return x * 5
+    finally:
+        x = x + 1
+    if x[0] < 1:
+        table[0] = x  # type: ignore[index]
+    return x
+
+
 @pytest.mark.parametrize("text", EQUAL)
 def test_as_in_dynamic_mode(text: str) -> None:
     function = EQUAL[text]
