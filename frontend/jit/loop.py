@@ -185,9 +185,10 @@ class Loop:
             self.build.discard(mark)
             if any(slot.restarts > MOST_KINDS for slot in self.slots.values()):
                 break
+        names = ", ".join(self.unsettled) or "what a round changes"
         raise ConversionError(
-            f"the kinds of {', '.join(self.unsettled)} in a loop on a tensor do not settle: each "
-            f"round gives them other values of Python{at_line()}"
+            f"the kinds of {names} in a loop on a tensor do not settle: each round gives them other "
+            f"values of Python{at_line()}"
         )
 
     def _trace(self) -> tuple[Frame, bool]:
