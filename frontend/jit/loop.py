@@ -187,8 +187,8 @@ class Loop:
                 break
         names = ", ".join(self.unsettled) or "what a round changes"
         raise ConversionError(
-            f"the kinds of {names} in a loop on a tensor do not settle: each round gives them other "
-            f"values of Python{at_line()}"
+            f"the kinds of {names} in a loop on a tensor do not settle: each round gives them "
+            f"other values of Python{at_line()}"
         )
 
     def _trace(self) -> tuple[Frame, bool]:
