@@ -14,12 +14,14 @@ from random_programs import Report, run
 SEED = 20240601
 
 
-# Tensors, lists and dicts that may be one, as rounds of a loop decide, cannot always be written.
+# Tensors, lists and dicts that may be one, as rounds of a loop decide, cannot always be written;
+# nor can text be made, round by round, of text that a tensor decides.
 MAY_BE_REFUSED = (
     "this tensor may share its memory",
     "this list or dict may be the same object",
     "the kinds of ",
     "a tensor decides whether this dict has the key",
+    "this value is the str ",
 )
 
 
