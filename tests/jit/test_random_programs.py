@@ -15,7 +15,7 @@ SEED = 20240601
 
 
 # Tensors, lists and dicts that may be one, as rounds of a loop decide, cannot always be written;
-# nor can text be made, round by round, of text that a tensor decides.
+# nor can text be made of text that a tensor decides.
 MAY_BE_REFUSED = (
     "this tensor may share its memory",
     "this list or dict may be the same object",
