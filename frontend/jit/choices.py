@@ -18,6 +18,7 @@ from wherry.tensor import Tensor
 from ..traced import Choice, Traced
 from .either import Deferred, Flag, both, emitted, negated
 from .leaves import type_of
+from .signals import Signal
 from .state import at_line, is_tensor
 
 # The op_type of a view that is an element of a list in buffers: it is one of what was put into it.
@@ -122,16 +123,18 @@ def is_known(source: Any) -> TypeGuard[Tensor]:
 
 def note_unclear(chosen: Traced, sources: Sequence[Any]) -> None:
     """Let `chosen` share its memory with one of these, it is not known when."""
-    for source in sources:
-        if isinstance(source, Traced) and not chosen.tracer.sees(source.variable):
-            note_unclear(chosen, [] if source.base is None else [source.base.source])
-            note_unclear(chosen, [one.source() for one in source.choices])
-        elif is_tensor(source):
+    pending, seen = list(sources), dict[int, Any]()
+    while pending:
+        source = pending.pop()
+        if id(source) in seen:
+            continue
+        seen[id(source)] = source
+        inner = [one.source() for one in source.choices] if isinstance(source, Traced) else []
+        if is_known(source):
             add_choice(chosen, Choice(None, True, weakref.ref(source)), source)
-            inner = source.choices if isinstance(source, Traced) else []
-            for one in inner:
-                if is_known(found := one.source()):
-                    add_choice(chosen, Choice(None, True, one.source), found)
+            pending += filter(is_known, inner)
+        elif isinstance(source, Traced):
+            pending += inner if source.base is None else [*inner, source.base.source]
 
 
 def targets(value: Any, parts: bool = False) -> list[Choice]:
@@ -224,8 +227,19 @@ def flag_of(choice: Choice) -> Traced | bool:
     return found
 
 
+class NeedsChoices(Signal):
+    """The trace needs to know when tensors are one that branches inside of branches chose."""
+
+
 def refuse_unclear(written_at: Loc | None = None) -> NoReturn:
-    """Say that nobody knows here which tensor it is."""
+    """Say that nobody knows here which tensor it is.
+
+    A trace follows choices out of the branches that made them only if it has to: there are many,
+    and most code asks for none of them.
+    """
+    build: Any = tracer.get()
+    if not build.follows_choices:
+        raise NeedsChoices
     written = "" if written_at is None else f" (one of them is written at {written_at})"
     raise ConversionError(
         "this tensor may share its memory with another one, as a branch or loop that depends on a "

@@ -19,6 +19,7 @@ from wherry.tensor import LAST_WRITE, Parameter, Tensor, traced_grads
 from ..autograd import grad_mode
 from ..traced import Traced
 from .arguments import Arguments, Leaf
+from .choices import NeedsChoices
 from .classes import classes_converted
 from .convert_call import convert_call
 from .either import Deferred, chosen
@@ -168,11 +169,15 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
     for what cannot be converted.
     """
     kept: frozenset[Site] = frozenset()
+    follows_choices = False
     while True:
+        build = ProgramTracer(open_sizes, kept, follows_choices)
         try:
-            return _traced(function, arguments, leaves, open_sizes, kept)
+            return _traced(build, function, arguments, leaves)
         except NeedsReferences as need:
             kept = need.sites
+        except NeedsChoices:
+            follows_choices = True
         except NeedsPush as need:
             if not push_generator(need.filename, need.place):
                 raise ConversionError(
@@ -181,9 +186,8 @@ def trace(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[L
                 ) from None
 
 
-def _traced(function: Callable[..., Any], arguments: Arguments, leaves: Sequence[Leaf],
-            open_sizes: bool, kept: frozenset[Site]) -> ConcreteProgram:  # fmt: skip
-    build = ProgramTracer(open_sizes, kept)
+def _traced(build: ProgramTracer, function: Callable[..., Any], arguments: Arguments,
+            leaves: Sequence[Leaf]) -> ConcreteProgram:  # fmt: skip
     inputs = [Traced(_add_input(build, leaf), build) for leaf in leaves]
     args, kwargs = arguments.rebuilt(inputs)
     # One Program serves calls with and without the tape.

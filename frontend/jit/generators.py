@@ -18,7 +18,7 @@ from .signals import Signal
 from .state import at_line
 
 # So many values of a generator that a `break` on a tensor should end are taken.
-_MOST: Final = 1000
+_MOST: Final = 128
 
 
 class NeedsPush(Signal):

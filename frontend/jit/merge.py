@@ -17,7 +17,7 @@ from wherry.schema.dtypes import DType, bool_
 from wherry.tensor import Tensor
 
 from ..traced import Traced
-from .choices import choices_of, is_known, note_choice, note_new
+from .choices import choices_of, is_known, note_choice, note_new, note_unclear
 from .either import Missing, negated
 from .ends import unset_text
 from .found import new_size
@@ -52,6 +52,7 @@ class Merger:
         self.kept: list[tuple[Any, bool]] = []
         # Of results that are one of several tensors: (result, result that says when, the tensor).
         self.nested: list[tuple[int, int, weakref.ref[Tensor]]] = []
+        self.unfollowed: list[tuple[int, weakref.ref[Tensor]]] = []
 
     def merge(
         self, label: str, one: Seen | None, two: Seen | None
@@ -94,6 +95,9 @@ class Merger:
         place = len(self.pairs) - 1
         for side, value in enumerate((yes, no)):
             for choice in choices_of(original(value)):
+                if not self.tracer.follows_choices:
+                    self.unfollowed.append((place, choice.source))
+                    continue
                 self.nested.append((place, len(self.pairs), choice.source))
                 flag = choice.flag if choice.wanted else negated(choice.flag)
                 self.pairs.append((False, flag, bool_) if side else (flag, False, bool_))
@@ -115,6 +119,7 @@ class Merger:
         for result, flag, source in self.nested:
             if result == place:
                 note_choice(out, outs[flag], True, source())
+        note_unclear(out, [source() for result, source in self.unfollowed if result == place])
         return out
 
     def note_new(self, outs: Sequence[Traced]) -> None:

@@ -298,7 +298,8 @@ class Journal:
 
     def note(self, place: Place) -> Place:
         """Keep the first value; returns the Place that it is kept of."""
-        made_in = getattr(getattr(place, "owner", None), "made_in", None)
+        owner = getattr(place, "owner", None)
+        made_in = owner.made_in if isinstance(owner, (TracedList, TracedDict)) else None
         if self.root is not None and made_in is not None and made_in() is self.root:
             return place
         if place.key not in self.first:

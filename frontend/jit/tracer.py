@@ -63,16 +63,21 @@ class Frame:
 
 
 class ProgramTracer:
-    """Builds one Program. `open_sizes` says that the leading sizes of the inputs are left open."""
+    """Builds one Program. `open_sizes` says that the leading sizes of the inputs are left open,
+    `follows_choices` that tensors keep, out of the branches that chose them, when they are which.
+    """
 
     # Whether the code that is traced is converted, so that it may call static functions.
     converts = True
     # Attributes of every op that is recorded now.
     op_attrs: Mapping[str, Any] | None = None
 
-    def __init__(self, open_sizes: bool = False, kept: frozenset[Site] = frozenset()) -> None:
+    def __init__(
+        self, open_sizes: bool = False, kept: frozenset[Site] = frozenset(),
+        follows_choices: bool = True,
+    ) -> None:  # fmt: skip
         self.program = Program()
-        self.open_sizes = open_sizes
+        self.open_sizes, self.follows_choices = open_sizes, follows_choices
         self.frames = [Frame(self.program.global_block)]
         self.captured: dict[int, tuple[Tensor, Variable]] = {}
         self.current: dict[int, Traced] = {}

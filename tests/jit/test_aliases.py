@@ -358,3 +358,39 @@ def swapped(times: int) -> Any:
 
 def test_choices_of_choices_do_not_double() -> None:
     assert swapped(12) < 4 * swapped(4)
+
+
+def nested(x: Any, rounds: int) -> Any:
+    for _ in range(rounds):
+        x = x * 2
+        if x.sum() < 100:
+            y = x
+            if y.sum() > 3:
+                z = y
+                if z.sum() > 50:
+                    x = z
+    return x
+
+
+def test_of_choices_that_nobody_asks_for_no_ops_tell() -> None:
+    counts = []
+    for rounds in (5, 10):
+        static = to_static(nested)
+        x = paddle.to_tensor([0.5, 0.25])
+        assert static(x, rounds).tolist() == nested(x, rounds).tolist()
+        counts.append(len(list(static.concrete_program.main_program.all_ops())))
+    assert counts[1] <= 2 * counts[0]
+
+
+def test_a_write_to_one_of_them_reaches_it() -> None:
+    def f(x: Any) -> Any:
+        first = x + 1
+        found = nested(first, 3)
+        found.add_(x)
+        return first, found, found is first
+
+    for values in ([0.5, 0.25], [50.0, 60.0], [-1.0, -2.0]):
+        x = paddle.to_tensor(values)
+        static, dynamic = to_static(f)(x), f(x)
+        assert [one.tolist() for one in static[:2]] == [one.tolist() for one in dynamic[:2]]
+        assert bool(static[2]) == dynamic[2]

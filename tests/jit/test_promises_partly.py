@@ -184,11 +184,19 @@ def test_decorating_only_a_method_that_is_not_forward_works() -> None:
     assert net.other(-paddle.ones([2])).tolist() == [-1.0, -1.0]
 
 
-def keys_that_the_caller_sees(x: Any) -> Any:
-    table = {"a": x}
-    if x.sum() > 0:
-        table["b"] = x * 2
-    return table
+def test_keys_of_one_branch_are_those_that_the_caller_sees() -> None:
+    def f(x: Any) -> Any:
+        table = {"a": x}
+        if x.sum() > 0:
+            table["b"] = x * 2
+        return table
+
+    for values in ([1.0, 2.0], [-1.0, -2.0]):
+        x = paddle.to_tensor(values)
+        found, wanted = to_static(f)(x), f(x)
+        assert {key: one.tolist() for key, one in found.items()} == {
+            key: one.tolist() for key, one in wanted.items()
+        }
 
 
 def shape_in_a_loop(x: Any) -> Any:
@@ -210,7 +218,6 @@ def deletion_in_a_growing_list(x: Any) -> Any:
 @pytest.mark.parametrize(
     ("function", "text"),
     [
-        (keys_that_the_caller_sees, "give it that key in every branch"),
         (shape_in_a_loop, "give it its final shape and dtype before the loop"),
         (
             deletion_in_a_growing_list,
