@@ -63,19 +63,16 @@ class Frame:
 
 
 class ProgramTracer:
-    """Builds one Program. `open_sizes` says that the leading sizes of the inputs are left open,
-    `follows_choices` that tensors keep, out of the branches that chose them, when they are which.
-    """
+    """Builds one Program. `open_sizes`: the leading sizes of the inputs are left open;
+    `follows_choices`: tensors keep, out of the branches that chose them, when they are which."""
 
     # Whether the code that is traced is converted, so that it may call static functions.
     converts = True
     # Attributes of every op that is recorded now.
     op_attrs: Mapping[str, Any] | None = None
 
-    def __init__(
-        self, open_sizes: bool = False, kept: frozenset[Site] = frozenset(),
-        follows_choices: bool = True,
-    ) -> None:  # fmt: skip
+    def __init__(self, open_sizes: bool = False, kept: frozenset[Site] = frozenset(),
+                 follows_choices: bool = True) -> None:  # fmt: skip
         self.program = Program()
         self.open_sizes, self.follows_choices = open_sizes, follows_choices
         self.frames = [Frame(self.program.global_block)]
@@ -93,10 +90,8 @@ class ProgramTracer:
         self.inner_leaves: list[Traced] = []
         self.facts = Facts(self)
         self.has_eithers = False
-        # How many loops on tensors the code is in.
-        self.loops = 0
-        # The room for elements, where a list needs it.
-        self.room: Dim | None = None
+        self.loops = 0  # on tensors, that the code is in
+        self.room: Dim | None = None  # for elements, where a list needs it
         # The variables that a branch read while they had no value.
         self.unset_reads: set[str] = set()
         self.warned: set[Any] = set()
