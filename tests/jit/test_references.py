@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 import wherry as paddle
-from wherry.jit import to_static
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from random_programs import INPUTS, agree, outcome
+from same_as_dynamic import check
 
 
 def appended(x: Any) -> Any:
@@ -247,7 +246,4 @@ CASES = [
 
 @pytest.mark.parametrize("function", CASES, ids=[case.__name__ for case in CASES])
 def test_equals_dynamic(function: Callable[..., Any]) -> None:
-    static = to_static(function)
-    for values in INPUTS:
-        wanted, found = outcome(function, values), outcome(static, values)
-        assert agree(wanted, found), f"{values} gives {wanted} and {found}"
+    check(function)
