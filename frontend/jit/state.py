@@ -20,7 +20,7 @@ from wherry.tensor import Tensor
 from ..location import user_location
 from ..traced import Traced
 from .classes import own_method
-from .either import is_either, parts, refuse
+from .either import is_either, parts, refuse, resolved
 from .lists import TracedDict, TracedList
 from .structure import Held, flatten, is_list_or_dict, unflatten
 
@@ -350,6 +350,8 @@ def held(place: Place, value: Any) -> Any:
     """A copy of what a place holds, whose lists and dicts are Held. The contents of one, which are
     a place too, are no such object: the list or dict is.
     """
+    # One of two lists is a list where a branch around says which.
+    value = resolved(value)
     is_object = is_list_or_dict(value) and not isinstance(place, ContentsPlace)
     return _hold(value) if is_object else copied(value)
 

@@ -235,12 +235,21 @@ def swapped(x: Any) -> Any:
     return left, right, keep
 
 
+def chosen_again_by_the_same_condition(x: Any) -> Any:
+    known = x.sum() > 0
+    left, right = [x], {"v": x}
+    one = left if known else right
+    if one is left:
+        one = left if known else right
+    return one is left, one is right, len(one)
+
+
 CASES = [
     appended, an_item_written, asked_with_is, the_original_written, or_none, in_another_list,
     out_of_a_function, of_a_dict, popped, added_to_in_place, extended, items_deleted,
     items_added_to, sorted_in_place, made_in_a_branch, made_in_one_branch_only, lists_in_lists,
     an_inner_list, read_in_all_ways, dicts_read_in_all_ways, one_of_three, written_in_a_branch,
-    under_two_names, swapped,
+    under_two_names, swapped, chosen_again_by_the_same_condition,
 ]  # fmt: skip
 
 
