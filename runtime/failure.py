@@ -40,11 +40,12 @@ def run_error(signature: Signature, ctx: abi.Ctx, code: int) -> WherryError:
     says = {
         abi.ERROR_INDEX: f"index {value} is out of range, at element {index} of the indices",
         abi.ERROR_DIVISION: f"integer division by zero, at element {index}",
-        abi.ERROR_ASSERT: f"assert failed: {site.message if site else ''}".rstrip(": "),
+        abi.ERROR_ASSERT: (site.message if site else "") or "assert failed",
         abi.ERROR_MEMORY: f"out of memory: {value} bytes could not be allocated",
         abi.ERROR_SIZE: f"{site.message if site else ''} (with {index} and {value})".lstrip(),
     }.get(code, f"stopped with code {code}")
-    head = f"{site.op}: " if site and site.op and code != abi.ERROR_SIZE else ""
+    is_told = code in (abi.ERROR_SIZE, abi.ERROR_ASSERT)
+    head = f"{site.op}: " if site and site.op and not is_told else ""
     kind = _KINDS.get(code, RunError)
     if site and site.op.startswith("raise "):
         kind, head, says = error_named(site.op.removeprefix("raise ")), "", site.message

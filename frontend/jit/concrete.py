@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from .choices import NeedsChoices
 from .classes import classes_converted
 from .convert_call import convert_call
 from .either import Deferred, chosen
-from .ends import RAISED, emit_error, end_of, unset_error, unset_name
+from .ends import unset_error
 from .explain import Decisions
 from .generators import NeedsPush
 from .leaves import type_of
@@ -37,6 +37,9 @@ from .source import push_generator
 from .state import AttributePlace, Journal, is_poison, outlives
 from .structure import flatten, unflatten
 from .tracer import ProgramTracer
+
+# The attribute of an error that tracing raises: a ConcreteProgram of what comes before it.
+BEFORE: Final = "_wherry_before"
 
 
 class ConcreteProgram:
@@ -193,7 +196,11 @@ def _traced(build: ProgramTracer, function: Callable[..., Any], arguments: Argum
     # One Program serves calls with and without the tape.
     build.inputs = inputs
     with user_errors(), _modes(build), build.undone_on_error() as journal:
-        result = _called(build, function, args, kwargs)
+        try:
+            result = _called(function, args, kwargs)
+        except Exception as error:
+            _keep_before(build, error, function)
+            raise
         _keep_attributes(build, journal)
         structure, found = _results(build, result)
         results = [leaf for leaf in found if isinstance(leaf, Traced)]
@@ -232,22 +239,27 @@ def _place(leaf: Tensor, inputs: Sequence[Traced]) -> int:
     return next((i for i, value in enumerate(inputs) if value is leaf), -1)
 
 
-def _called(build: ProgramTracer, function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _called(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """The function's result; None where each call ends with an error, which the Program raises."""
     try:
         return convert_call(function)(*args, **kwargs)
     except BranchEnds:
         return None
-    except Exception as error:
-        is_unset = isinstance(error, NameError) and unset_name(error) is not None
-        has_effects = any(map(has_effect, build.frames[-1].block.ops))
-        if has_effects and (is_unset or hasattr(error, RAISED)):
-            # What may end the call with another error comes first.
-            emit_error(build, build.as_traced(False), end_of(build, error))
-            return None
-        if isinstance(error, NameError):
-            raise unset_error(error).with_traceback(error.__traceback__) from None
-        raise
+    except NameError as error:
+        raise unset_error(error).with_traceback(error.__traceback__) from None
+
+
+def _keep_before(build: ProgramTracer, error: Exception, function: Callable[..., Any]) -> None:
+    """Keep with an error what the function does before it raises it, if that may be noticed: it may
+    print, or end the call with another error.
+    """
+    has_effects = any(map(has_effect, build.program.global_block.ops))
+    if has_effects and not isinstance(error, ConversionError):
+        build.finish([])
+        captured = list(build.captured.values())
+        before = ConcreteProgram(build.program, captured, (None, [None]), function)
+        before.before_call = build.before_call
+        setattr(error, BEFORE, before)
 
 
 def _keep_attributes(build: ProgramTracer, journal: Journal) -> None:

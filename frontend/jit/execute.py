@@ -10,7 +10,7 @@ import numpy as np
 from wherry.tensor import Tensor
 
 from ..autograd import grad_enabled
-from .concrete import ConcreteProgram
+from .concrete import BEFORE, ConcreteProgram
 from .native import Interpreted, Native, native_code
 from .train import TrainingPair
 
@@ -91,17 +91,36 @@ class Runner:
             for wants, value in zip(self.input_grads, inputs, strict=True)
         )
 
+    def use(self, native: Native | Interpreted) -> None:
+        """Let calls that need no gradient run this."""
+        targets = [self.by_name[name] for name in native.assigned]
+        self.plain = native, native.binder(self.by_name.__getitem__), targets
+
     def _run_plain(self, inputs: Sequence[Any]) -> list[Tensor]:
         if self.plain is None:
             program = self.concrete.main_program
-            native = native_code(program, self.interprets, inference=True)
-            targets = [self.by_name[name] for name in native.assigned]
-            self.plain = native, native.binder(self.by_name.__getitem__), targets
+            self.use(native_code(program, self.interprets, inference=True))
+        assert self.plain is not None
         native, arrays, targets = self.plain
         results, assigned = native.call(arrays_of(inputs), arrays())
         if targets:
             write_back(targets, assigned)
         return [Tensor(array) for array in results]
+
+
+def run_before(error: Exception, inputs: Sequence[Any]) -> None:
+    """Run what a function does before it raises this error in any case, as tracing found; raises
+    the error of another kind that ends the call there.
+    """
+    before: ConcreteProgram | None = error.__dict__.pop(BEFORE, None)
+    if before is not None:
+        runner = Runner(before)
+        # It runs once: that is not worth compiling it.
+        runner.use(Interpreted(before.main_program))
+        try:
+            runner(inputs)
+        except Exception as first:
+            raise first from None
 
 
 def arrays_of(inputs: Sequence[Any]) -> list[Array]:

@@ -18,6 +18,7 @@ from .branch import active_tracer
 from .cache import Entry, ProgramCache, leaf_for_spec
 from .concrete import ConcreteProgram
 from .convert_call import convert_call
+from .execute import run_before
 from .explain import Explanation
 from .layer_mode import Mode
 from .report import mark_users, show_users_lines
@@ -107,7 +108,11 @@ class StaticFunction:
             self._quick.clear()
             self._replaced = Layer.replaced
         arguments = Arguments(self._bind(args, kwargs))
-        entry = self._programs.find(arguments, self._mode, self.dynamic)
+        try:
+            entry = self._programs.find(arguments, self._mode, self.dynamic)
+        except Exception as error:
+            run_before(error, arguments.inputs)
+            raise
         if not kwargs and (quick := self._quick_key(args)) is not None:
             self._quick[quick] = entry
         return entry.runner(arguments.inputs)

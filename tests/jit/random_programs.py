@@ -118,20 +118,12 @@ def interpreted(function: Function) -> Function:
         concrete = to_static(function).concrete_for([paddle.zeros([2])])
     except ConversionError:
         raise
-    except Exception as error:
-        # What every call raises.
-        return _raising(error)
+    except Exception:
+        # It is one that every call raises, behind what comes before it.
+        return to_static(function)
     runner = Runner(concrete)
-    native = Interpreted(concrete.main_program)
-    runner.plain = native, native.binder(runner.by_name.__getitem__), []
+    runner.use(Interpreted(concrete.main_program))
     return lambda x: runner([x])
-
-
-def _raising(error: Exception) -> Function:
-    def function(x: Any) -> Any:
-        raise error
-
-    return function
 
 
 def outcome(function: Function, values: list[float]) -> Outcome:

@@ -193,3 +193,27 @@ def test_options_are_checked() -> None:
 
     with pytest.raises(TypeError, match=r"please ensure the class inherits from nn.Layer"):
         Plain().method(paddle.ones([1]))
+
+
+def test_what_comes_before_an_error_runs_before_it(capsys: Any) -> None:
+    """The error of tracing is that of each call, but for those that end before it."""
+    seen = paddle.zeros([2])
+
+    @to_static
+    def f(x: Any, key: str) -> Any:
+        notes = {"a": x}
+        assert x.sum() > 0, "needs a positive sum"
+        print(x.max())
+        seen.add_(x)
+        return notes[key]
+
+    for _ in range(2):
+        with pytest.raises(KeyError, match="'b'"):
+            f(paddle.ones([2]), "b")
+        assert capsys.readouterr().out == "1.0\n"
+        with pytest.raises(AssertionError, match="needs a positive sum"):
+            f(-paddle.ones([2]), "b")
+    assert capsys.readouterr().out == "" and seen.tolist() == [2.0, 2.0]
+    assert f(paddle.ones([2]), "a").tolist() == [1.0, 1.0]
+    with pytest.raises(KeyError, match="'b'"):
+        f.concrete_for([InputSpec([2], name="x"), "b"])
