@@ -20,10 +20,10 @@ from ..parameter import make_parameter
 from ..tensor import Parameter, Tensor
 from ..unique_name import generate
 from .blame import name_layer
+from .hooks import Hook, inputs_behind, outputs_behind
 from .state import LayerState
 
 L = TypeVar("L", bound="Layer")
-Hook = Callable[..., Any]
 
 
 def _as_it_is(function: Any) -> Any:
@@ -91,20 +91,13 @@ class Layer(LayerState):
 
     def _call(self, called: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Forward between the hooks; `called` makes of each function the one to call."""
-        for hook in list(self._forward_pre_hooks.values()):
-            changed = called(hook)(self, inputs)
-            if changed is not None:
-                inputs = changed if isinstance(changed, tuple) else (changed,)
+        inputs = inputs_behind(self._forward_pre_hooks, called, self, inputs)
         try:
             outputs = called(self.forward)(*inputs, **kwargs)
         except OpError as error:
             name_layer(error, self)
             raise
-        for hook in list(self._forward_post_hooks.values()):
-            changed = called(hook)(self, inputs, outputs)
-            if changed is not None:
-                outputs = changed
-        return outputs
+        return outputs_behind(self._forward_post_hooks, called, self, inputs, outputs)
 
     def register_forward_pre_hook(self, hook: Hook) -> HookHandle:
         """Call `hook(layer, inputs)` before forward; what it returns replaces the inputs."""

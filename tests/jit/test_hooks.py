@@ -50,3 +50,28 @@ def test_a_function_sees_the_mode_of_the_layers_that_it_calls() -> None:
     assert set(f(x).tolist()) == {0.0, 2.0}
     assert set(f(paddle.ones([32])).tolist()) == {0.0, 2.0}
     assert len(seen) == 2
+
+
+def test_a_hook_that_gives_something_in_one_branch_only_changes_that_one() -> None:
+    class Pair(paddle.nn.Layer):
+        def forward(self, x: Any, y: Any) -> Any:
+            return x - y
+
+    def swapped(layer: Any, inputs: Any) -> Any:
+        if inputs[0].sum() > 3:
+            return inputs[1], inputs[0] * 2
+        return None
+
+    def larger(layer: Any, inputs: Any, output: Any) -> Any:
+        if output.sum() > 0:
+            return output * 10
+        return None
+
+    pair = Pair()
+    pair.register_forward_pre_hook(swapped)
+    pair.register_forward_pre_hook(lambda layer, inputs: None)
+    pair.register_forward_post_hook(larger)
+    static = to_static(lambda x: pair(x, paddle.ones([2])))
+    for values in ([1.0, 1.0], [2.0, 3.0], [-2.0, 0.0], [1.5, 1.0]):
+        x = paddle.to_tensor(values)
+        assert static(x).tolist() == pair(x, paddle.ones([2])).tolist(), values
