@@ -79,7 +79,8 @@ def _parsed(lines: list[str], first: int) -> ast.AST | None:
 
 def _around(lambdas: list[Any], code: types.CodeType) -> list[Any]:
     """The one of several lambdas of one line that the code is of: the innermost that holds it."""
-    spans = [span for span in code.co_positions() if span[2:] != (0, 0)]
+    # What Python puts in itself, as for the cells of a comprehension, stands nowhere.
+    spans = [span for span in code.co_positions() if None not in span and span[2:] != (0, 0)]
     starts = [(line, column) for line, _, column, _ in spans]
     ends = [(line, column) for _, line, _, column in spans]
     holding = [

@@ -17,11 +17,14 @@ TABLE = {
     "nested": lambda x: (lambda x: -x if x.sum() > 0 else x)(x),
 }  # fmt: skip
 
+# Of which Python makes nested functions.
+CELLS = (lambda x: [x * i for i in range(3)][-1], lambda x: (lambda y: x + y)(x))
+
 # Of one line, with the same arguments.
 PAIR = lambda x: x * 4 if x.max() > 1 else x, lambda x: x * 5 if x.max() > 1 else x
 
 
-@pytest.mark.parametrize("function", [*TABLE.values(), *PAIR])
+@pytest.mark.parametrize("function", [*TABLE.values(), *CELLS, *PAIR])
 def test_a_lambda_is_converted(function: Any) -> None:
     static = to_static(function)
     for values in ([1.0, 2.0], [-2.0, 1.0]):
