@@ -258,6 +258,11 @@ def test_functions_and_control_flow(tmp_path: Path) -> None:
             assert loaded(x, count).tolist() == f(x, count).tolist()
 
 
+def test_results_without_a_tensor(tmp_path: Path) -> None:
+    save(lambda x: (3, [True, "s", None]), tmp_path / "f", [InputSpec([2])])
+    assert load(tmp_path / "f")(paddle.ones([2])) == (3, [True, "s", None])
+
+
 def test_captured_tensors_are_saved(tmp_path: Path) -> None:
     table = paddle.to_tensor([1.0, 2.0])
     save(to_static(lambda x: x * table), tmp_path / "f", [InputSpec([2])])
