@@ -72,6 +72,8 @@ class GrowingList(TracedList):
             found.extend(self)
         return found
 
+    __rmul__ = __mul__
+
     def __imul__(self, times: Any) -> Any:
         will_write(self)
         self.replace(self * times)
@@ -350,7 +352,8 @@ def _refuse(what: str) -> NoReturn:
     raise ConversionError(
         f"a list whose length depends on a tensor does not have {what}; its elements must be "
         "tensors or numbers of one shape, or tuples of such; append(), pop(), len(), a[i], "
-        f"a[i] = v, slices, loops over it, paddle.stack and paddle.concat work{at_line()}"
+        "a[i] = v, slices, loops over it, paddle.stack and paddle.concat work; to unpack it, "
+        f"unpack a slice, `a, b = rows[:2]`{at_line()}"
     )
 
 

@@ -225,7 +225,7 @@ class ContentsPlace:
     def set(self, value: Any) -> None:
         # The length and the truth of such a list would tell a lie that nothing can refuse later.
         if is_either(value):
-            _refuse_contents(value, self.label)
+            _refuse_contents(value, self.owner, self.label)
         need_one(value, self.label)
         if isinstance(self.owner, (TracedList, TracedDict)):
             self.owner.replace(value)
@@ -239,11 +239,20 @@ class ContentsPlace:
             self.owner.update(value)
 
 
-def _refuse_contents(value: Any, label: str) -> NoReturn:
+def _refuse_contents(value: Any, owner: Any, label: str) -> NoReturn:
     """Say what a list, dict or set has on one of two ways only."""
     _, yes, no = parts(value)
     if isinstance(yes, dict) and isinstance(no, dict):
         refuse_keys([*dict.keys(yes)])
+    if isinstance(yes, list):
+        way_out = (
+            "all of them need one kind, dtype and shape" if isinstance(owner, TracedList)
+            else "and it comes from outside of the function, or from a library: make one of it "
+            "that may grow, `rows = list(rows)`"
+        )  # fmt: skip
+        raise ConversionError(
+            f"a tensor decides how many elements this list has, {way_out}{at_line()}"
+        )
     if isinstance(yes, set):
         raise ConversionError(
             "a tensor decides what this set holds; use a list, or a mask of what counts" + at_line()

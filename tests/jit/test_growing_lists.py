@@ -138,10 +138,24 @@ def only_in_the_branch(x: Any) -> Any:
     return y
 
 
+def anywhere(x: Any) -> Any:
+    def made(rows: Any, more: Any = None) -> Any:
+        more = more or []
+        if x.sum() > 0:
+            rows.append(x)
+            more.append(x)
+        return rows + [x], more
+
+    many, short = made([x]), (lambda: 2 * [x])()
+    if x[0] > 0:
+        short += [x]
+    return many, made([x] + [x * 2]), short, len(short), type(short) is list, type([]) is list
+
+
 CASES = [
     appended, stacked_and_joined, appended_in_branches, written_and_popped, iterated, truth,
     until_a_break, by_another_name, joined_anew, numbers, inside_of_others,
-    only_in_the_branch,
+    only_in_the_branch, anywhere,
 ]  # fmt: skip
 
 

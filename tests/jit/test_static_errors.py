@@ -106,7 +106,7 @@ def test_variables_without_one_meaning_are_refused_when_used() -> None:
         return x
 
     for function, text in (
-        (none_or_list, "a list of 2 or a list of 1"),
+        (none_or_list, r"unpack a slice, `a, b = rows\[:2\]`"),
         (another_shape, r"shape \[2\] before a round"),
     ):
         with pytest.raises(ConversionError, match=text):

@@ -16,11 +16,6 @@ import gast
 from .scope import Transformer, at, constant, declared, docstring, jst, load, thunk
 from .tree import walk
 
-LISTS = (gast.List, gast.ListComp)
-DICTS = (gast.Dict, gast.DictComp)
-# The methods that put their arguments into a list or a dict.
-PUT_IN = ("append", "insert", "setdefault")
-
 
 class Stores(Transformer):
     def visit_FunctionDef(self, node: Any) -> Any:
@@ -34,27 +29,29 @@ class Stores(Transformer):
         return node
 
     def visit_Assign(self, node: Any) -> Any:
-        node.value = _growing(node.value)
         return self._announced(node, node.targets)
 
     def visit_AugAssign(self, node: Any) -> Any:
         return self._announced(node, [node.target])
 
     def visit_AnnAssign(self, node: Any) -> Any:
-        if node.value is not None:
-            node.value = _growing(node.value)
         return self._announced(node, [node.target])
 
-    def visit_Call(self, node: Any) -> Any:
-        if isinstance(node.func, gast.Attribute) and node.func.attr in PUT_IN:
-            node.args = [_growing(one) for one in node.args]
-        return self.generic_visit(node)
+    # A list or dict that is written out may grow where a tensor decides, wherever it goes.
 
-    def visit_Subscript(self, node: Any) -> Any:
-        # A tensor may be the index into a list that is written out.
+    def visit_List(self, node: Any) -> Any:
         self.generic_visit(node)
-        node.value = _growing(node.value) if isinstance(node.value, LISTS) else node.value
-        return node
+        return at(node, jst("new_list", node)) if isinstance(node.ctx, gast.Load) else node
+
+    def visit_ListComp(self, node: Any) -> Any:
+        self.generic_visit(node)
+        return at(node, jst("new_list", node))
+
+    def visit_Dict(self, node: Any) -> Any:
+        self.generic_visit(node)
+        return at(node, jst("new_dict", node))
+
+    visit_DictComp = visit_Dict
 
     def visit_Delete(self, node: Any) -> Any:
         return self._announced(node, node.targets)
@@ -63,20 +60,6 @@ class Stores(Transformer):
         self.generic_visit(node)
         written = [part for target in targets for part in _places(target)]
         return [*(at(node, gast.Expr(value=_call(place))) for place in written), node]
-
-
-def _growing(value: Any) -> Any:
-    """A list or dict that is kept may grow where a tensor decides, as may those inside of it."""
-    if isinstance(value, (gast.List, gast.Tuple)):
-        value.elts = [_growing(one) for one in value.elts]
-    elif isinstance(value, gast.Dict):
-        value.values = [_growing(one) for one in value.values]
-    elif isinstance(value, (gast.ListComp, gast.DictComp)):
-        part = "elt" if isinstance(value, gast.ListComp) else "value"
-        setattr(value, part, _growing(getattr(value, part)))
-    if isinstance(value, DICTS):
-        return at(value, jst("new_dict", value))
-    return at(value, jst("new_list", value)) if isinstance(value, LISTS) else value
 
 
 def _places(target: Any) -> list[Any]:
