@@ -28,7 +28,8 @@ from .grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from .tensor import Array, Tensor, traced_grads
+from .observers import traced_grads
+from .tensor import Array, Tensor
 
 
 def backward(tensors: Any, grad_tensors: Any = None, retain_graph: bool = False) -> None:

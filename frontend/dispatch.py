@@ -29,6 +29,12 @@ from .tensor import Array, Tensor, dtype_of
 class Tracer(Protocol):
     """What records ops while a Program is being built."""
 
+    # Whether the code that is traced is converted.
+    converts: bool
+
+    def as_traced(self, value: Any) -> Any:
+        """A tensor of the Program for a Tensor, which a call reads anew, or a number."""
+
     def run_op(self, opdef: OpDef, inputs: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """Record one op on traced or captured Tensors; returns its traced outputs."""
 

@@ -8,9 +8,8 @@ version counter that every write in place advances. Operators and most methods a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from wherry.schema.dtypes import DType, as_dtype
 from wherry.schema.errors import WherryError
 
 from .device import CPUPlace, expected_place
+from .observers import told_of_reads, traced_grads
 from .unique_name import generate
 
 if TYPE_CHECKING:
@@ -80,20 +80,6 @@ class _LastWrite:
 # Numbers that come once: what one thread notes never looks like what another one saw.
 _stamps = count(1)
 LAST_WRITE: Final = _LastWrite()
-
-
-class TracedGrads(Protocol):
-    """What the gradients of leaves are in a function that is being traced."""
-
-    def get(self, leaf: Tensor) -> Tensor | None: ...
-
-    def set(self, leaf: Tensor, value: Tensor | None) -> None: ...
-
-    def clear(self, leaf: Tensor, set_to_zero: bool) -> None: ...
-
-
-# Set while a function is traced.
-traced_grads: ContextVar[TracedGrads | None] = ContextVar("traced_grads", default=None)
 
 
 class Tensor:
@@ -209,14 +195,22 @@ class Tensor:
 
     def numpy(self) -> Array:
         """A copy of the data as a numpy array of the same shape and dtype."""
+        self._tell_of_read()
         return self.array.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False and dtype in (None, self.array.dtype):
+            self._tell_of_read()
             view = self.array.view()
             view.flags.writeable = False  # a write that no version counts would not be seen
             return view
         return np.array(self.numpy(), dtype=dtype)
+
+    def _tell_of_read(self) -> None:
+        """What Python makes of the data is baked into a Program that is traced now."""
+        told = told_of_reads.get()
+        if told is not None:
+            told(self)
 
     def item(self, *index: int) -> Any:
         """One element as a Python number; without an index the Tensor must hold exactly one."""

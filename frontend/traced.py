@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 from wherry.ir.dims import SymDim, product
 from wherry.ir.program import Variable
 from wherry.ir.show import show_var
-from wherry.schema.dtypes import DType
+from wherry.schema.dtypes import DType, int64
 from wherry.schema.errors import ConversionError
 
 from .location import user_location
@@ -212,6 +212,13 @@ class Traced(Tensor):
 
     def __reduce__(self) -> NoReturn:
         self._no_value("a pickle")
+
+    def index(self) -> Traced:
+        """What `__index__` gives elsewhere, as a 0-d int64 tensor. TypeError for other dtypes."""
+        if not self.dtype.is_integer:
+            raise TypeError(f"a tensor used as an index must be an integer, got {self.dtype.name}")
+        found: Any = self.item() if self.ndim else self
+        return found if found.dtype is int64 else found.astype("int64")  # type: ignore[no-any-return]
 
     def as_dim(self) -> Any:
         """The dim that this 0-d integer tensor is. ConversionError if it depends on data."""

@@ -29,6 +29,14 @@ def active_tracer() -> ProgramTracer | None:
     return found if isinstance(found, ProgramTracer) else None
 
 
+def of_program(value: Any) -> Any:
+    """A tensor that the code reads as one of the Program that is traced; the rest unchanged."""
+    active = active_tracer()
+    if active is None or isinstance(value, Traced) or not isinstance(value, Tensor):
+        return value
+    return active.as_traced(value)
+
+
 def decides(value: Any) -> Any:
     """A condition as Python's bool where it has a value now, else as a 0-d bool Traced."""
     if is_poison(value):
@@ -39,9 +47,7 @@ def decides(value: Any) -> Any:
         value = value.known_length() > 0
     if isinstance(value, Size):
         value = value != 0
-    active = active_tracer()
-    if isinstance(value, Tensor) and not isinstance(value, Traced) and active is not None:
-        value = active.as_traced(value)
+    value = of_program(value)
     if not isinstance(value, Traced):
         own = own_method(value, "__bool__") or own_method(value, "__len__")
         return bool(value) if own is None else decides(own())

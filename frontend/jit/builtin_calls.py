@@ -15,7 +15,7 @@ from ..ops.shape import concat, stack
 from ..tensor import Tensor
 from ..traced import Traced
 from . import growing, iterate
-from .branch import active_tracer, convert_ifelse, convert_ternary, decides
+from .branch import active_tracer, convert_ifelse, convert_ternary, decides, of_program
 from .classes import own_method
 from .dicts import new_dict
 from .either import announced
@@ -23,7 +23,7 @@ from .ends import end_unless
 from .folds import folded, for_each, listed, mapped, open_sequence
 from .iterate import Pushed, opened
 from .lifted_calls import call_lifted
-from .lists import TracedDict, is_stored
+from .lists import TracedDict, TracedList, is_stored
 from .logic import logical_and, logical_or
 from .sizes import Size
 
@@ -66,6 +66,7 @@ def _extremum(python_function: Callable[..., Any], better: Callable[[Any, Any], 
             end_unless(holds, True, empty)
             return folded(sequence, sequence.item(0), chosen)
         items = list(args[0]) if len(args) == 1 and not isinstance(args[0], Traced) else list(args)
+        items = list(map(of_program, items))
         if kwargs or not any(isinstance(item, (Traced, Size)) for item in items):
             return python_function(*args, **kwargs)
         if len(items) == 1:
@@ -107,6 +108,7 @@ def _joined(joined: Callable[..., Any], item: Any, rest: Any) -> Any:
 def _print(*values: Any, **kwargs: Any) -> None:
     """`print`: tensors become print ops of the Program, in their place; the rest is printed now."""
     build = active_tracer()
+    values = tuple(map(of_program, values))
     if build is None or not any(isinstance(value, Traced) for value in values):
         print(*values, **kwargs)
         return
@@ -197,6 +199,15 @@ def _delattr(owner: Any, name: str) -> None:
     delattr(announced(owner, name), name)
 
 
+def _type(*args: Any, **kwargs: Any) -> Any:
+    """`type`: what stands for a value while it is traced has the value's type."""
+    if len(args) != 1:
+        return type(*args, **kwargs)
+    known = ((TracedList, list), (TracedDict, dict), (Traced, Tensor), (Size, int))
+    (value,) = args
+    return next((kind for ours, kind in known if isinstance(value, ours)), type(value))
+
+
 BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     range: iterate.of_range, enumerate: iterate.of_enumerate, zip: iterate.of_zip,
     reversed: iterate.of_reversed, len: iterate.of_len, print: _print,
@@ -209,7 +220,7 @@ BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     itertools.accumulate: _with_converted(itertools.accumulate),
     itertools.starmap: _with_converted(itertools.starmap), filter: _filter,
     any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),
-    setattr: _setattr, delattr: _delattr,
+    setattr: _setattr, delattr: _delattr, type: _type,
 }  # fmt: skip
 # These read one of two lists as they come to its elements.
 KNOW_EITHER: Final = (iterate.of_enumerate, iterate.of_zip, iterate.of_reversed, _setattr, _delattr)

@@ -14,9 +14,10 @@ from wherry.ir.dims import Dim, symbol
 from wherry.ir.program import Program, Variable
 from wherry.runtime.guesses import Guesses
 from wherry.schema.errors import ConversionError
-from wherry.tensor import LAST_WRITE, Parameter, Tensor, traced_grads
+from wherry.tensor import LAST_WRITE, Parameter, Tensor
 
 from ..autograd import grad_mode
+from ..observers import told_of_reads, traced_grads
 from ..traced import Traced
 from .arguments import Arguments, Leaf
 from .choices import NeedsChoices
@@ -28,6 +29,7 @@ from .explain import Decisions
 from .generators import NeedsPush
 from .leaves import type_of
 from .reading import all_readable
+from .reads import Read
 from .references import NeedsReferences, Site
 from .report import user_errors
 from .sides import has_effect
@@ -57,7 +59,7 @@ class ConcreteProgram:
         self.main_program = program
         self.captured = captured
         self.structure, self.leaves = result
-        self._is_single = self.structure is None and self.leaves[0] is OUTPUT
+        self._is_single = self.structure is None and self.leaves[:1] == [OUTPUT]
         self.function = function
         self.tensors = [tensor for tensor, _ in captured]
         # A parameter that was frozen while tracing has no gradient in the Program.
@@ -75,6 +77,7 @@ class ConcreteProgram:
         # The inputs that must have no gradient before a call.
         self.ungraded: list[int] = []
         self.before_call: list[Callable[[], None]] = []
+        self.reads: list[Read] = []
         self.guesses = Guesses([var.name for var in program.inputs if var.is_hidden])
         # The Layers that the trace called.
         self.layers: list[Any] = []
@@ -98,12 +101,16 @@ class ConcreteProgram:
         return [t for t in self.tensors if isinstance(t, Parameter) and t.trainable]
 
     def outdated(self) -> bool:
-        """Whether a captured tensor wants a gradient that was cut off, or has another type."""
+        """Whether a captured tensor wants a gradient that was cut off, or has another type, or one
+        of which Python read the data holds something else.
+        """
         if self.grads and self._regraded():
             return True
         stamp = LAST_WRITE.stamp
         # The usual case is told by identity alone, and without any write by one number.
         if self._stamp != stamp:
+            if any(read.differs() for read in self.reads):
+                return True
             for tensor, array in self._seen:
                 if tensor.array is not array:
                     return self._look_closely()
@@ -217,7 +224,7 @@ def _traced(build: ProgramTracer, function: Callable[..., Any], arguments: Argum
     concrete.graded = [(_place(leaf, inputs), leaf, grad is None) for leaf, grad in graded]
     concrete.grads = list(build.grads.before.values())
     concrete.ungraded = [place for leaf in build.grads.read if (place := _place(leaf, inputs)) >= 0]
-    concrete.before_call = build.before_call
+    concrete.before_call, concrete.reads = build.before_call, build.reads.all()
     concrete.layers = list(build.layers.values())
     concrete.decisions = build.decisions
     return concrete
@@ -226,12 +233,13 @@ def _traced(build: ProgramTracer, function: Callable[..., Any], arguments: Argum
 @contextmanager
 def _modes(build: ProgramTracer) -> Iterator[None]:
     """What holds while a function is traced."""
-    token = traced_grads.set(build.grads)
+    grads, reads = traced_grads.set(build.grads), told_of_reads.set(build.reads.note)
     try:
         with tracing(build), grad_mode(True), classes_converted():
             yield
     finally:
-        traced_grads.reset(token)
+        traced_grads.reset(grads)
+        told_of_reads.reset(reads)
 
 
 def _place(leaf: Tensor, inputs: Sequence[Traced]) -> int:

@@ -92,15 +92,32 @@ def for_comprehension(value: Any) -> Any:
 
 def of_range(*args: Any) -> Any:
     """`range`, also of tensors and sizes."""
+    args = tuple(map(_bound, args))
     if not any(isinstance(arg, (Traced, SymDim)) for arg in args):
         return range(*args)
     start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
-    span = stop - start
-    length = (span + (step - 1)) // step if not _is_one(step) else span
-    if isinstance(step, int) and step < 0:
-        length = (start - stop + (-step - 1)) // -step
-    length = _at_least_zero(length)
+    length = _rounds(start, stop, step)
     return Indexed(length, lambda i: start + i * step if not _is_one(step) else _offset(i, start))
+
+
+def _bound(value: Any) -> Any:
+    """An argument of `range`: a tensor as a 0-d int64, whatever it is read from."""
+    from .branch import of_program
+
+    value = of_program(value)
+    return value.index() if isinstance(value, Traced) else value
+
+
+def _rounds(start: Any, stop: Any, step: Any) -> Any:
+    """How many rounds a `range` has. A negative number is as good as 0."""
+    if _is_one(step):
+        return stop - start
+    if isinstance(step, Traced):
+        # It may be negative.
+        return -((start - stop) // step)
+    if step < 0:
+        return (start - stop + (-step - 1)) // -step
+    return (stop - start + (step - 1)) // step
 
 
 def _is_one(step: Any) -> bool:
@@ -111,13 +128,6 @@ def _offset(index: Any, start: Any) -> Any:
     if isinstance(start, int) and start == 0:
         return index
     return index + (start if isinstance(index, int) else as_tensor(start))
-
-
-def _at_least_zero(length: Any) -> Any:
-    # A loop tests `index < length`, for which a negative length is as good as 0.
-    if isinstance(length, Traced) and length.ndim:
-        return length.reshape([])
-    return length
 
 
 def of_enumerate(iterable: Any, start: Any = 0) -> Any:

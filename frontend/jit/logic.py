@@ -11,7 +11,7 @@ from wherry.schema.dtypes import bool_
 
 from ..location import user_location
 from ..traced import Traced
-from .branch import active_tracer, bound_by, condition, convert_ternary, decides
+from .branch import active_tracer, bound_by, condition, convert_ternary, decides, of_program
 from .choices import is_same
 from .classes import own_method
 from .dicts import OpenDict
@@ -140,6 +140,7 @@ def _compared(symbol: str, left: Any, right: Any) -> Any:
 
 def _contained(value: Any, container: Any) -> Any:
     """`value in container`, of tensors compared one by one."""
+    value, container = of_program(value), of_program(container)
     if isinstance(container, Traced):
         return container.tracer.emit("reduce_any", container == value, reduce_all=True)
     own = own_method(container, "__contains__")
@@ -148,7 +149,7 @@ def _contained(value: Any, container: Any) -> Any:
     if isinstance(container, OpenDict) and not isinstance(value, (Traced, Size)):
         return container.has(value)
     if not isinstance(container, (list, tuple, dict, set, frozenset)) or not any(
-        isinstance(one, (Traced, Size)) for one in (value, *container)
+        isinstance(of_program(one), (Traced, Size)) for one in (value, *container)
     ):
         return value in container
     if not isinstance(container, (list, tuple)):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from wherry.schema.dtypes import int64
-
 from ..traced import Traced
 from .iterate import Indexed, of_range
 
@@ -44,11 +42,7 @@ def _bound(build: ProgramTracer, end: Any, count: Traced, low: Any, high: Any) -
 
 def from_start(build: ProgramTracer, index: Any, count: Traced) -> Traced:
     """An index, which may count from the end, as a 0-d tensor that counts from the start."""
-    given = build.as_traced(index)
-    if given.ndim:
-        given = given.reshape([])
-    if given.dtype is not int64:
-        given = build.emit("cast", given, in_dtype=given.dtype, out_dtype=int64)
+    given = build.as_traced(index).index()
     moved: Traced = build.emit("elementwise_add", given, count)
     if isinstance(index, int):
         return moved if index < 0 else given

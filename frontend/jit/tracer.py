@@ -35,6 +35,7 @@ from .facts import Facts
 from .found import positions_of
 from .gradients import Grads, gradients, register_hook
 from .lists import CAPACITY
+from .reads import Reads
 from .references import References, Site
 from .regions import Region
 from .sizes import Size, as_tensor, plain
@@ -82,14 +83,13 @@ class ProgramTracer:
         self.references = References(self.frames, self.journals, kept)
         self.regions: list[Region] = []
         self.inputs: list[Traced] = []
-        self.grads = Grads(self)
+        self.grads, self.reads = Grads(self), Reads(self)
         # The learning rates of optimizers that step, and what a call does first.
         self.rates: dict[Any, Tensor] = {}
         self.before_call: list[Callable[[], None]] = []
         # Tensors that were made in the trace and want a gradient in `.grad`.
         self.inner_leaves: list[Traced] = []
-        self.facts = Facts(self)
-        self.has_eithers = False
+        self.facts, self.has_eithers = Facts(self), False
         self.loops = 0  # on tensors, that the code is in
         self.room: Dim | None = None  # for elements, where a list needs it
         # The variables that a branch read while they had no value.

@@ -23,7 +23,7 @@ from ..function_node import FunctionNode
 from ..location import user_location
 from ..tensor import Tensor
 from .convert import cast_to, is_number, scalar, to_tensor_like
-from .open_slices import now, open_masks
+from .open_slices import now, open_masks, read_anew
 from .selection import masked_axes
 
 FAR = 2**31 - 1
@@ -134,8 +134,10 @@ def items_of(index: Any) -> list[Any]:
 
 
 def _item(item: Any) -> Any:
-    if item is None or item is Ellipsis or isinstance(item, slice):
+    if item is None or item is Ellipsis:
         return item
+    if isinstance(item, slice):
+        return read_anew(item)
     if isinstance(item, (bool, np.bool_)):
         return to_tensor_like(np.asarray(item))
     if isinstance(item, np.ndarray) and item.ndim == 0:

@@ -13,7 +13,8 @@ from wherry.schema.dtypes import as_dtype
 from .. import autograd
 from ..device import CPUPlace
 from ..dispatch import mark_written, tracer, update_buffer, write
-from ..tensor import Tensor, traced_grads
+from ..observers import traced_grads
+from ..tensor import Tensor
 from . import (
     at_index,
     compare,

@@ -37,6 +37,22 @@ def now(item: Any) -> Any:
     return slice(ends[0], ends[1], item.step)
 
 
+def read_anew(item: slice) -> slice:
+    """A slice whose ends are tensors that each call of a function that is traced reads anew. With
+    a step they are read now.
+    """
+    active = tracer.get()
+    is_closed = active is None or not active.converts or item.step is not None
+    if active is None or is_closed or not any(map(_is_eager, (item.start, item.stop))):
+        return item
+    ends = [active.as_traced(one) if _is_eager(one) else one for one in (item.start, item.stop)]
+    return slice(*ends)
+
+
+def _is_eager(end: Any) -> bool:
+    return isinstance(end, Tensor) and not isinstance(end, Traced)
+
+
 def _is_mask(item: Any) -> bool:
     return isinstance(item, Tensor) and item.dtype.name == "bool"
 
