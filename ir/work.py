@@ -122,7 +122,7 @@ def _factor(cubes: float) -> Callable[[OpDesc], Dim]:
 
 # By type; an op that is not here moves elements, and computes nothing.
 FLOPS: Final[dict[str, Callable[[OpDesc], Dim]]] = {
-    "fusion": _fusion, "matmul_v2": _matmul,
+    "fusion": _fusion, "matmul_v2": _matmul, "matmul_panels": _matmul,
     "conv2d": _conv, "conv2d_input_grad": _conv_input_grad, "conv2d_filter_grad": _conv_filter_grad,
     "conv2d_planes": _conv, "conv2d_blocked": _conv_blocked, "depthwise_blocked": _conv_blocked,
     "filter_grad_blocked": _filter_grad_blocked,

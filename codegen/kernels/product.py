@@ -17,9 +17,13 @@ from wherry.schema.dtypes import DType
 
 from ..builder import KernelBuilder
 from ..index import Index, Value
+from ..machine import Machine
 from ..operand import Operand
 from .panels import PANEL_BYTES, SLACK, Matrix, Slots, lanes, pack, sum_dtype
 from .tile import Store, Strip, Tile
+
+# fill(start, count, slots): packs some columns.
+Fill = Callable[[Index, Index, Slots], None]
 
 # A block's panels take about so many bytes (of the second-level cache), and are so many at most.
 _BLOCK_BYTES, _MOST_PANELS = 1 << 19, 8
@@ -41,6 +45,19 @@ def scratch_bytes(depth: Dim, dtype: DType) -> Dim:
     """The working memory of a product: a block of panels, and some rows of the left matrix."""
     size = sum_dtype(dtype).itemsize
     return (depth + SLACK) * ((_panels(depth) + 1) * PANEL_BYTES) + size * SLACK
+
+
+def scratch_of_rows(depth: Dim, dtype: DType) -> Dim:
+    """The working memory of a product with a packed matrix: some rows of the left one."""
+    return (depth + SLACK) * PANEL_BYTES + sum_dtype(dtype).itemsize * SLACK
+
+
+def tile_rows(machine: Machine, vectors: int = 0) -> int:
+    """The rows of a tile of so many vectors; of the usual tile if 0."""
+    if not vectors:
+        return machine.tile_rows
+    sums, free = machine.tile_rows * machine.tile_vectors, machine.registers - 1 - vectors
+    return max(1, min(sums, free) // vectors)
 
 
 def _panels(depth: Dim | Index) -> int:
@@ -66,12 +83,14 @@ class Right:
     """The right matrix, by panels.
 
     `fill(start, count, slots)` packs some columns. With `place` full panels can be read where they
-    lie in memory: at `place(start)`; `is_near` says that they lie in the first-level cache.
+    lie in memory: at `place(start)`; `is_near` says that they lie in the first-level cache. Without
+    `fill` all of it lies there in panels, for tiles of so many `vectors`.
     """
 
-    fill: Callable[[Index, Index, Slots], None]
+    fill: Fill | None
     place: Callable[[Index], Strip] | None = None
     is_near: bool = False
+    vectors: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +123,7 @@ class Product:
     @cached_property
     def vectors(self) -> int:
         """Of a tile: fewer than usual where the columns are known to be few."""
-        usual, columns = self.kb.machine.tile_vectors, self.columns
+        usual, columns = self.right.vectors or self.kb.machine.tile_vectors, self.columns
         if not isinstance(columns, int):
             return usual
         return max(1, min(usual, -(-columns // lanes(self.kb.machine, self.dtype))))
@@ -125,7 +144,7 @@ class Product:
         Many blocks are about equal, and about a multiple of the shares.
         """
         most = _panels(self.depth)
-        most = most * PANEL_BYTES // (self.width * self.dtype.itemsize)
+        most = max(1, most * PANEL_BYTES // (self.width * self.dtype.itemsize))
         if not isinstance(self.panels, int):
             return most
         blocks = -(-self.panels // most)
@@ -140,7 +159,7 @@ class Product:
     @cached_property
     def tile_rows(self) -> int:
         """The rows of most tiles, so that tiles are about equal."""
-        most = self.kb.machine.tile_rows
+        most = tile_rows(self.kb.machine, self.right.vectors)
         if not isinstance(self.rows, int) or not self.rows:
             return most
         return -(-self.rows // -(-self.rows // most))
@@ -153,7 +172,13 @@ class Product:
     @cached_property
     def in_place(self) -> bool:
         """Whether full panels are always read where they lie."""
-        return self.right.place is not None and (self.right.is_near or self.row_tiles == 1)
+        near = self.right.is_near or self.is_packed or self.row_tiles == 1
+        return self.right.place is not None and near
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether the last panel lies in memory as well as the full ones do."""
+        return self.right.fill is None
 
     @cached_property
     def copies(self) -> bool:
@@ -244,7 +269,7 @@ class Product:
             right = self._right(start, count, packed) if reads else packed
             tile = Tile(
                 kb, self.dtype, size, self.vectors, self.outer, self.inner, left, right,
-                packed if copying else None, reads and not self.right.is_near,
+                packed if copying else None, reads and not (self.right.is_near or self.is_packed),
             )  # fmt: skip
             tile.emit(i, start, count, self.store, self.in_loops)
 
@@ -264,7 +289,7 @@ class Product:
             if rest:
                 yield rest, stop, self.rows
             return
-        for part in _REST:
+        for part in (part for part in _REST if part < size):
             start = stop
             stop = kb.add(start, kb.mul(kb.div(kb.sub(self.rows, start), part), part))
             yield part, start, stop
@@ -280,15 +305,18 @@ class Product:
 
     def _pack(self, first: Index, last: Index) -> None:
         """What is not read in place: all panels, or the last one if it is not full."""
-        kb, right = self.kb, self.right
+        kb, fill_panels = self.kb, self.right.fill
+        if fill_panels is None:
+            return
         start, stop = kb.mul(first, self.width), kb.minimum(kb.mul(last, self.width), self.columns)
         count = kb.sub(stop, start)
 
         def fill() -> None:
-            right.fill(start, count, self._slots)
+            fill_panels(start, count, self._slots)
 
         def fill_last() -> None:
-            self._pack_last(stop, kb.rem(count, self.width), kb.sub(kb.sub(last, first), 1))
+            number = kb.sub(kb.sub(last, first), 1)
+            self._pack_last(fill_panels, stop, kb.rem(count, self.width), number)
 
         if not (self.in_place or self.copies):
             fill()
@@ -297,13 +325,13 @@ class Product:
         else:
             kb.either(self.is_copying, fill_last, fill)
 
-    def _pack_last(self, stop: Index, rest: Index, slot: Index) -> None:
+    def _pack_last(self, fill: Fill, stop: Index, rest: Index, slot: Index) -> None:
         """The panel that is not full, of `rest` columns before `stop`."""
         kb = self.kb
         if not (isinstance(rest, int) and rest == 0):
             with kb.when(kb.ne(rest, 0)):
                 slots = Slots(kb, self._slots.panel(slot), self.depth, self.width)
-                self.right.fill(kb.sub(stop, rest), rest, slots)
+                fill(kb.sub(stop, rest), rest, slots)
 
     def _packed(self, slot: Index) -> Strip:
         """The panel in a slot of the block's memory."""
@@ -315,7 +343,7 @@ class Product:
         kb, place = self.kb, self.right.place
         assert place is not None
         here = place(start)
-        if isinstance(count, int) and count == self.width:
+        if self.is_packed or (isinstance(count, int) and count == self.width):
             return here
         full = kb.eq(count, self.width)
         pointer = kb.b.select(full, here.operand.pointer, packed.operand.pointer)
@@ -336,7 +364,7 @@ class Product:
             return Strip(operand, left.row, left.outer, left.inner)
         vector = lanes(kb.machine, self.dtype)
         width = -(-size // vector) * vector
-        behind = self._slots.panel(self.per_block)
+        behind = self._slots.panel(0 if self.is_packed else self.per_block)
         pack(kb, self.whole.flipped, row, size, Slots(kb, behind, self.depth, width))
         return Strip(behind, 1, kb.mul(self.inner, width), width)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wherry.schema.dtypes import DType
@@ -28,13 +28,21 @@ _LINE = 64
 class Strip:
     """Where a tile finds its left numbers, or its right vectors.
 
-    Number (or vector) r of step (k1, k2) is at r * each + k1 * outer + k2 * inner.
+    Number (or vector) r of step (k1, k2) is at r * each + k1 * outer + k2 * inner, or at each[r]
+    instead of r * each.
     """
 
     operand: Operand
-    each: Index
+    each: Index | Sequence[Index]
     outer: Index
     inner: Index
+
+    def at(self, kb: KernelBuilder, number: int, k1: Index, k2: Index) -> Index:
+        """Where it is."""
+        step = kb.add(kb.mul(k1, self.outer), kb.mul(k2, self.inner))
+        each = self.each
+        first = each[number] if isinstance(each, Sequence) else kb.mul(number, each)
+        return kb.add(first, step)
 
 
 @dataclass(frozen=True)
@@ -83,16 +91,16 @@ class Tile:
         unroll = min(kb.machine.tile_steps, steps)
         with kb.loop(self.outer) as k1, kb.loop(self.inner, unroll=unroll, plain=True) as k2:
             vectors = [
-                self.right.operand.load_vector(self._at(self.right, u, k1, k2), width)
+                self.right.operand.load_vector(self.right.at(kb, u, k1, k2), width)
                 for u in range(self.vectors)
             ]
             if self.is_far:
                 self._ask_ahead(k2)
             if self.copy is not None:
                 for u, vector in enumerate(vectors):
-                    self.copy.operand.store_vector(vector, self._at(self.copy, u, k1, k2))
+                    self.copy.operand.store_vector(vector, self.copy.at(kb, u, k1, k2))
             for r, cells in enumerate(sums):
-                number = self.left.operand.load_at(self._at(self.left, r, k1, k2))
+                number = self.left.operand.load_at(self.left.at(kb, r, k1, k2))
                 left = splat(kb, kb.scalars.cast(number, self.dtype).value, width)
                 for cell, vector in zip(cells, vectors, strict=True):
                     cell.set(multiply_add(kb, self.dtype, left, vector, cell.get(), width))
@@ -108,11 +116,6 @@ class Tile:
         at = kb.add(kb.mul(step, right.inner), beside)
         for first in range(0, self.vectors * width * self.dtype.itemsize, _LINE):
             right.operand.prefetch(kb.add(at, first // self.dtype.itemsize))
-
-    def _at(self, strip: Strip, number: int, k1: Index, k2: Index) -> Index:
-        kb = self.kb
-        step = kb.add(kb.mul(k1, strip.outer), kb.mul(k2, strip.inner))
-        return kb.add(kb.mul(number, strip.each), step)
 
     def _store_unrolled(
         self, sums: list[list[Cell]], row: Index, start: Index, store: Store

@@ -26,13 +26,14 @@ from .fuse_contract import FuseContract
 from .hoist import split_prepared
 from .infer_shape import InferShape
 from .layout import Layout
+from .pack_weights import PackWeights
 from .simplify import Simplify
 from .sink_views import SinkViews
 from .turn_gradients import TurnGradients
 
 OPTIONAL_PASSES = (
     "fold_batch_norm", "simplify", "fold_constants", "cse", "dce", "drop_broadcasts", "sink_views",
-    "turn_gradients", "layout", "hoist", "fuse_contract", "fuse",
+    "turn_gradients", "layout", "pack_weights", "hoist", "fuse_contract", "fuse",
 )  # fmt: skip
 
 
@@ -92,7 +93,8 @@ def _pipeline(inference: bool) -> list[Pass]:
     cleanup: list[Pass] = [Simplify(), FoldConstants(inference=inference), Cse(), Dce()]
     before: list[Pass] = [FoldBatchNorm()] if inference else []
     shape: list[Pass] = [Decompose(), TurnGradients(), DropBroadcasts(), SinkViews(), *cleanup]
-    layout: list[Pass] = [Layout(inference=inference), *cleanup[1:]]
+    packing: list[Pass] = [PackWeights()] if inference else []
+    layout: list[Pass] = [Layout(inference=inference), *packing, *cleanup[1:]]
     return _enabled([*before, *cleanup, *shape, *layout])
 
 
@@ -117,6 +119,7 @@ __all__ = [
     "FuseContract",
     "InferShape",
     "Layout",
+    "PackWeights",
     "Pass",
     "Simplify",
     "SinkViews",

@@ -20,6 +20,7 @@ from .fusion import is_fusible, make_fusion
 HEADS: Final = frozenset(
     {
         "matmul_v2",
+        "matmul_panels",
         "conv2d",
         "conv2d_input_grad",
         "conv2d_blocked",

@@ -75,6 +75,12 @@ def picked(type: str, *more: Array, **attrs: Any) -> Make:
     return partial(build, type, [zeros(100, 128), at, *more], **attrs)
 
 
+def panels(rows: int, symbolic: Any = (), dtype: str = "float32") -> Make:
+    width = 128 // np.dtype(dtype).itemsize
+    inputs = [np.zeros((rows, 300), dtype), np.zeros((9, 300, width), dtype)]
+    return partial(build, "matmul_panels", inputs, symbolic, columns=9 * width)
+
+
 PRODUCTS: dict[str, Make] = {
     "product": product(336, 288, 100),
     "transposed": product(336, 288, 100, trans_y=True),
@@ -84,6 +90,9 @@ PRODUCTS: dict[str, Make] = {
     "batched": partial(build, "matmul_v2", [zeros(4, 64, 64), zeros(4, 64, 64)]),
     **{f"{m} rows": product(m, 1024, 300) for m in (1, 4, 8)},
     **{f"{m} rows transposed": product(m, 1024, 304, trans_y=True) for m in (1, 4, 8)},
+    **{f"{m} rows and panels": panels(m) for m in (1, 2, 4, 8, 64)},
+    "any rows and panels": panels(64, [(0, 0)]),
+    "panels of float64": panels(64, dtype="float64"),
     "dot": product(1, 1, 320),
     "dots": product(64, 1, 320),
 }

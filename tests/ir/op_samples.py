@@ -40,6 +40,7 @@ KNOWN: dict[str, dict[int, tuple[int, ...] | None]] = {
     "pack_filter": {0: None},
     "conv2d_blocked": {**LANES, 1: None},
     "depthwise_blocked": {**LANES, 1: None},
+    "matmul_panels": {1: None},
     "conv2d_planes": {0: (1,), 1: None},
     "pool2d_blocked": LANES,
     "filter_grad_blocked": {**LANES, 1: (1, -1)},
