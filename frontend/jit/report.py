@@ -96,9 +96,15 @@ def mark_users(error: BaseException) -> None:
 
 
 def hide_frames(error: BaseException) -> None:
-    """Take our frames out of the traceback, unless WHERRY_DEBUG is set."""
-    if not os.environ.get("WHERRY_DEBUG") and not unprocessed():
-        error.with_traceback(_only_users(error.__traceback__))
+    """Take our frames out of the traceback, unless WHERRY_DEBUG is set, and out of those of the
+    errors behind it.
+    """
+    if os.environ.get("WHERRY_DEBUG") or unprocessed():
+        return
+    shown: BaseException | None = error
+    while shown is not None:
+        shown.with_traceback(_only_users(shown.__traceback__))
+        shown = shown.__cause__ or (None if shown.__suppress_context__ else shown.__context__)
 
 
 def _describe_run(error: WherryError) -> None:

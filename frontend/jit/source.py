@@ -10,10 +10,9 @@ import inspect
 import os
 import types
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
-import wherry.ir
-import wherry.schema
 from wherry.schema.errors import CompilerMissingError
 
 from .logging import show_conversion
@@ -121,14 +120,16 @@ def _register(code: types.CodeType, whole: types.CodeType | None = None) -> None
             _register(const, whole or code)
 
 
-def _folder(path: str) -> str:
-    return os.path.dirname(os.path.abspath(path)) + os.sep
+def _folder(package: str) -> str:
+    """Where a package lies, without importing it: the compiler's may not be installed."""
+    spec = find_spec(package)
+    assert spec is not None and spec.origin is not None
+    return os.path.dirname(os.path.abspath(spec.origin)) + os.sep
 
 
-_ROOTS = (
-    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
-    *(_folder(module.__file__ or "") for module in (wherry.ir, wherry.schema)),
-)
+# In a checkout they lie beside each other, and not in the folder of wherry itself.
+_PARTS = ("ir", "schema", "runtime", "codegen")
+_ROOTS = (_folder("wherry"), *(_folder(f"wherry.{part}") for part in _PARTS))
 
 
 def is_library_file(filename: str) -> bool:

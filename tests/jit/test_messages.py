@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,39 @@ def test_saving_shows_the_users_frames_only(tmp_path: Path) -> None:
 def test_a_size_with_a_name_that_is_none_says_what_a_name_is() -> None:
     with pytest.raises(ValueError, match=r"shape\[0\] should be an `int`(?s:.*)such as 'B'"):
         InputSpec(["B C", 2])
+
+
+def test_no_traceback_on_the_way_to_an_error_shows_our_frames(tmp_path: Path) -> None:
+    @to_static
+    def at_the_call(x: Any) -> Any:
+        return x[paddle.to_tensor(7) + x.astype("int64")[0]]
+
+    @to_static
+    def from_another(x: Any) -> Any:
+        try:
+            return x.reshape([9])
+        except ValueError as error:
+            raise RuntimeError("no nine") from error
+
+    def while_another(x: Any) -> Any:
+        try:
+            return x.reshape([9])
+        except ValueError:
+            return from_another(x)
+
+    unsaved = to_static(lambda x: x)
+    for call in (
+        lambda: at_the_call(paddle.ones([2])),
+        lambda: from_another(paddle.ones([2])),
+        lambda: to_static(while_another)(paddle.ones([2])),
+        lambda: paddle.jit.save(unsaved, str(tmp_path / "f")),
+    ):
+        with pytest.raises((ValueError, RuntimeError)) as caught:
+            call()
+        shown: BaseException | None = caught.value
+        files = []
+        while shown is not None:
+            files += [Path(one.filename) for one in traceback.extract_tb(shown.__traceback__)]
+            shown = shown.__cause__ or shown.__context__
+        outside = [one for one in files if one != Path(__file__)]
+        assert outside in ([], [Path(save.__code__.co_filename)]), files
