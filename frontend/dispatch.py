@@ -31,6 +31,8 @@ class Tracer(Protocol):
 
     # Whether the code that is traced is converted.
     converts: bool
+    # Whether there are values of which a tensor decides which of two they are.
+    has_eithers: bool
 
     def as_traced(self, value: Any) -> Any:
         """A tensor of the Program for a Tensor, which a call reads anew, or a number."""

@@ -95,7 +95,8 @@ class PyLayer:
         if taped and tracer.get() is not None:
             raise OpError(
                 f"the PyLayer {cls.__name__} has a gradient in Python, which a compiled Program "
-                "cannot hold; keep it out with paddle.jit.not_to_static", loc=user_location(),
+                "cannot hold; call it outside of the functions that to_static converts, or write "
+                "its gradient with register_hook or detach()", loc=user_location(),
             )  # fmt: skip
         context = PyLayerContext()
         with grad_mode(False):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from wherry.schema.errors import Loc, WherryError
 from wherry.tensor import ZeroDimError
 
+from ..location import user_location
 from ..traced import Traced
 from .regions import Thrown, is_awaited, is_caught
 from .report import frame_of, line_of
@@ -59,7 +60,7 @@ def end_of(build: ProgramTracer, error: BaseException) -> BaseException:
     if build.open_sizes or not build.converts or (is_mistake and not caught):
         raise error
     if not caught:
-        _warn(build, f"{type(error).__name__}: {error}", line_of(error))
+        _warn(build, f"{type(error).__name__}: {error}", line_of(error) or user_location())
     return _alone(_marked(error, error))
 
 

@@ -245,13 +245,14 @@ def _refuse_contents(value: Any, owner: Any, label: str) -> NoReturn:
     if isinstance(yes, dict) and isinstance(no, dict):
         refuse_keys([*dict.keys(yes)])
     if isinstance(yes, list):
-        way_out = (
-            "all of them need one kind, dtype and shape" if isinstance(owner, TracedList)
-            else "and it comes from outside of the function, or from a library: make one of it "
-            "that may grow, `rows = list(rows)`"
-        )  # fmt: skip
+        found = "so all of them must be tensors or numbers of one kind and shape"
+        if not isinstance(owner, TracedList):
+            found = (
+                "and it comes from outside of the function, or from a library: make one of it "
+                "that may grow, `rows = list(rows)`"
+            )
         raise ConversionError(
-            f"a tensor decides how many elements this list has, {way_out}{at_line()}"
+            f"a tensor decides how many elements this list has, {found}{at_line()}"
         )
     if isinstance(yes, set):
         raise ConversionError(

@@ -209,13 +209,13 @@ class StaticFunction:
         last = self._programs.last
         if last is None:
             names = ",".join(p.name for p in self.function_spec.params)
-            error = ValueError(
+            missing = ValueError(
                 f"No valid transformed program for function: {self.function_spec.name}({names}), "
                 "input_spec: None.\n\t    Please specific `input_spec` in `@paddle.jit.to_static` "
                 "or feed input tensor to call the decorated function at once."
             )
-            mark_users(error)
-            raise error
+            mark_users(missing)
+            raise missing
         return last.concrete
 
     def _trace_specs(self, specs: Sequence[Any]) -> ConcreteProgram:

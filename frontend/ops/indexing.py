@@ -23,6 +23,7 @@ from ..function_node import FunctionNode
 from ..location import user_location
 from ..tensor import Tensor
 from .convert import cast_to, is_number, scalar, to_tensor_like
+from .index_parts import put_together, taken_apart
 from .open_slices import now, open_masks, read_anew
 from .selection import masked_axes
 
@@ -47,6 +48,18 @@ class Plan(NamedTuple):
 
 def getitem(x: Tensor, index: Any) -> Tensor:
     """x[index]. Raises OpError for an int out of range, IndexError for too many indices."""
+    active = tracer.get()
+    if active is None or not active.has_eithers:
+        return _getitem(x, index)
+    layout, parts = taken_apart(index)
+
+    def found(*parts: Any) -> Tensor:
+        return _getitem(x, put_together(layout, parts))
+
+    return active.convert_call(found)(*parts)  # type: ignore[no-any-return]
+
+
+def _getitem(x: Tensor, index: Any) -> Tensor:
     items = expanded(x, items_of(index))
     if masks := open_masks(x, items):
         return _cut(x, items, masks)
@@ -281,6 +294,19 @@ def broadcast(indices: Sequence[Tensor]) -> list[Tensor]:
 
 def setitem(x: Tensor, index: Any, value: Any) -> None:
     """x[index] = value, in place; the value is cast to x's dtype and broadcasts."""
+    active = tracer.get()
+    if active is None or not active.has_eithers:
+        _setitem(x, index, value)
+        return
+    layout, parts = taken_apart(index)
+
+    def write_it(value: Any, *parts: Any) -> None:
+        _setitem(x, put_together(layout, parts), value)
+
+    active.convert_call(write_it)(value, *parts)
+
+
+def _setitem(x: Tensor, index: Any, value: Any) -> None:
     if not isinstance(value, Tensor):
         value = scalar(value, x.dtype) if is_number(value) else to_tensor_like(value)
     value = cast_to(value, x.dtype)

@@ -95,10 +95,34 @@ def one_of_four_kinds_in_nested_loops(x: Any) -> Any:
     return found(x) if callable(found) else found
 
 
+def index_of(x: Any) -> Any:
+    def first(v: Any, limit: int) -> Any:
+        for i in range(2):
+            if v[i] > limit:
+                return i
+        return None
+
+    found = first(x, 1)
+    if found is None:
+        return x, -1
+    return x[found], found
+
+
+def ends_of_slices(x: Any) -> Any:
+    start = 1 if x.sum() > 2 else None
+    part = slice(0, 1) if x[0] > 0 else 1
+    grid = paddle.stack([x, x + 1])
+    y = x + 0
+    y[part] = 7
+    if start is not None:
+        y[start] = x[0]
+    return x[start:], grid[0, :start], grid[part], grid[:, part], y
+
+
 CASES = [
     one_return, none_that_is_tested, two_structures, texts, two_shapes,
     used_under_the_same_condition, last_of_a_loop, first_round_is_special, int_or_bool,
-    one_of_four_kinds_in_nested_loops,
+    one_of_four_kinds_in_nested_loops, index_of, ends_of_slices,
 ]  # fmt: skip
 
 
