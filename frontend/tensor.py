@@ -109,6 +109,8 @@ class Tensor:
     _name: str | None = None
     hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
     keeps_grad: bool = False
+    # Whether it is what a Python number has become in a trace, as a tensor decides its value.
+    stands_for_number: bool = False
     name_prefix: ClassVar[str] = "eager_tmp"
     __array_priority__: ClassVar[float] = 1000.0
 

@@ -47,6 +47,16 @@ class Traced(Tensor):
         made.origin = next(one for one in (of, self.origin, self) if one is not None)
         return made
 
+    @property
+    def stands_for_number(self) -> bool:  # type: ignore[override]
+        return self.variable in self.tracer.facts.numbers
+
+    def note_number(self) -> Traced:
+        """Let it stand for a Python number: it takes the dtype of tensors that it meets."""
+        if self.tracer.converts:
+            self.tracer.facts.numbers.add(self.variable)
+        return self
+
     # The data-carrying side of Tensor, which is not there.
 
     @property
@@ -113,14 +123,15 @@ class Traced(Tensor):
     def __array_function__(self, function: Any, *_: Any) -> NoReturn:
         self._no_value(f"an argument of numpy.{function.__name__}")
 
-    def item(self, *index: int) -> Any:
+    def item(self, *index: int) -> Traced:
         """One element as a 0-d tensor of the Program."""
         chosen: Any = self[index] if index else self
         if not index and chosen.size != 1:
             raise ValueError(
                 f"only one element tensors can be converted to Python scalars, got {chosen.shape}"
             )
-        return chosen.reshape([])
+        found: Traced = chosen.reshape([])
+        return found.note_number()
 
     def tolist(self) -> NoReturn:
         self._no_value("a list of numbers")
@@ -155,12 +166,6 @@ class Traced(Tensor):
         if not self.ndim:
             raise ZeroDimError("iteration over a 0-D tensor is wrong")
         return (self[i] for i in range(len(self)))
-
-    def __eq__(self, other: Any) -> Any:
-        return other == self if isinstance(other, SymDim) else Tensor.__eq__(self, other)
-
-    def __ne__(self, other: Any) -> Any:
-        return other != self if isinstance(other, SymDim) else Tensor.__ne__(self, other)
 
     def __hash__(self) -> int:
         if not self.ndim and not self.dtype.is_float and self.tracer.converts:
@@ -217,8 +222,8 @@ class Traced(Tensor):
         """What `__index__` gives elsewhere, as a 0-d int64 tensor. TypeError for other dtypes."""
         if not self.dtype.is_integer:
             raise TypeError(f"a tensor used as an index must be an integer, got {self.dtype.name}")
-        found: Any = self.item() if self.ndim else self
-        return found if found.dtype is int64 else found.astype("int64")  # type: ignore[no-any-return]
+        found = self.item()
+        return found if found.dtype is int64 else found.astype("int64").note_number()
 
     def as_dim(self) -> Any:
         """The dim that this 0-d integer tensor is. ConversionError if it depends on data."""

@@ -25,6 +25,7 @@ from .iterate import Pushed, opened
 from .lifted_calls import call_lifted
 from .lists import TracedDict, TracedList, is_stored
 from .logic import logical_and, logical_or
+from .numbers import as_number
 from .sizes import Size
 
 
@@ -34,9 +35,9 @@ def _cast(python_type: type, dtype: Callable[[], Any]) -> Callable[..., Any]:
         if python_type is bool and is_stored(value):
             value = iterate.of_len(value)
         if isinstance(value, Size):
-            value = value.tensor() if python_type is not int else value
             if python_type is int:
                 return value
+            value = value.tensor()
         build = active_tracer()
         own = own_method(value, f"__{python_type.__name__}__")
         if own is not None:
@@ -49,7 +50,7 @@ def _cast(python_type: type, dtype: Callable[[], Any]) -> Callable[..., Any]:
         target = dtype()
         if scalar.dtype is target:
             return scalar
-        return build.emit("cast", scalar, in_dtype=scalar.dtype, out_dtype=target)
+        return as_number(build.emit("cast", scalar, in_dtype=scalar.dtype, out_dtype=target))
 
     return convert
 

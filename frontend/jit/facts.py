@@ -23,6 +23,8 @@ class Facts:
     def __init__(self, build: ProgramTracer) -> None:
         self.build = build
         self._ignored = False
+        # What stands for numbers of Python (see `numbers`).
+        self.numbers: set[Variable] = set()
 
     @contextmanager
     def ignored(self) -> Iterator[None]:

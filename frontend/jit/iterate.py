@@ -15,6 +15,7 @@ from .classes import own_method
 from .either import is_either
 from .ends import end_unless
 from .lists import TracedDict, is_stored
+from .numbers import as_number
 from .reading import elements
 from .sizes import Size, as_tensor, plain
 from .state import at_line
@@ -127,7 +128,7 @@ def _is_one(step: Any) -> bool:
 def _offset(index: Any, start: Any) -> Any:
     if isinstance(start, int) and start == 0:
         return index
-    return index + (start if isinstance(index, int) else as_tensor(start))
+    return index + (start if isinstance(index, int) else as_number(as_tensor(start)))
 
 
 def of_enumerate(iterable: Any, start: Any = 0) -> Any:
@@ -209,7 +210,7 @@ def of_reversed(value: Any) -> Any:
 def of_len(value: Any) -> Any:
     """`len`: a tensor's first size, which may be a Size; a list's, which may be a tensor."""
     if is_stored(value) or isinstance(value, TracedDict):
-        return value.known_length()
+        return as_number(value.known_length())
     if isinstance(value, Indexed):
         return value.length
     if isinstance(value, Traced) and value.ndim:

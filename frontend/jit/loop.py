@@ -119,7 +119,7 @@ def _recorded(sequence: Indexed, body: Callable[[Any], Any], places: list[Place]
     """A loop over a length that is known at the call only, as a while over its index."""
     build = active_tracer()
     assert build is not None
-    index = HeldPlace(build.as_traced(0), "the index of the loop")
+    index = HeldPlace(build.as_traced(0).note_number(), "the index of the loop")
     length = build.as_traced(sequence.length)
 
     def test() -> Any:
@@ -129,7 +129,7 @@ def _recorded(sequence: Indexed, body: Callable[[Any], Any], places: list[Place]
     def round_() -> None:
         body(sequence.item(index.get()))
         one = build.as_traced(1)
-        index.set(build.emit("elementwise_add", index.get(), one))
+        index.set(build.emit("elementwise_add", index.get(), one).note_number())
 
     going = decides(test())
     if isinstance(going, Traced):
@@ -301,8 +301,10 @@ class Loop:
                 self._set(slot, Poison(slot.message))
             elif slot.carries:
                 made = [
-                    leaf if type_ is None else next(outs)
-                    for leaf, type_ in zip(slot.leaves, slot.types, strict=True)
+                    leaf if type_ is None else slot.carried(number, next(outs))
+                    for number, (leaf, type_) in enumerate(
+                        zip(slot.leaves, slot.types, strict=True)
+                    )
                 ]
                 for number in slot.args:
                     leaf = slot.place.key, number

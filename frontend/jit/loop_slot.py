@@ -17,6 +17,7 @@ from .either import Deferred, both, emitted, negated
 from .leaves import NUMBERS, dims_of_value, dtype_of_value, fits, promoted, same, type_of
 from .loop_sizes import MAY_GROW, UNLIKE, LoopSizes
 from .merge import RETURNED, or_missing
+from .numbers import are_numbers
 from .reading import fit, merged
 from .references import Node, Origins
 from .state import UNSET, Place, Poison, Seen, held, is_poison, is_tensor, poison_text
@@ -63,6 +64,8 @@ class LoopSlot:
         self.grads = [
             (is_tensor(x) or isinstance(x, Deferred)) and not x.stop_gradient for x in self.leaves
         ]
+        # Which of them stand for numbers of Python.
+        self.numbers = [are_numbers([x]) for x in self.leaves]
 
     @property
     def is_local(self) -> bool:
@@ -96,9 +99,13 @@ class LoopSlot:
             arg = frame.block.add_arg(name, shape, type_.dtype, stop_gradient=not grad)
             if is_tensor(leaf):
                 frame.starts[arg] = build.as_traced(leaf).variable
-            leaves.append(build.traced(arg))
+            leaves.append(self.carried(number, build.traced(arg)))
             self.args[number] = leaves[-1]
         return self.value_of(leaves)
+
+    def carried(self, number: int, value: Traced) -> Traced:
+        """What carries a leaf: a number of Python is one in each round."""
+        return value.note_number() if self.numbers[number] else value
 
     def contents(self) -> Any:
         """The start; a list or dict that rounds replace is a new one."""
@@ -236,6 +243,10 @@ class LoopSlot:
 
     def _settle_leaf(self, index: int, end: Any) -> bool:
         start, carried = self.leaves[index], self.types[index]
+        if self.numbers[index] and not are_numbers([end]):
+            self.numbers[index] = False
+            if carried is not None:
+                return True
         if carried is None:
             return self._settle_fixed(index, start, end)
         wanted = dtype_of_value(end)

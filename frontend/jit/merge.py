@@ -22,6 +22,7 @@ from .either import Missing, negated
 from .ends import unset_text
 from .found import new_size
 from .leaves import as_tensor_of, common_dtype, dtype_of_value, original, same
+from .numbers import are_numbers
 from .state import UNSET, Seen, is_poison
 from .structure import flatten, unflatten
 from .together import blank, together, unread
@@ -115,6 +116,8 @@ class Merger:
         out = outs[place]
         for wanted, value in zip((True, False), self.pairs[place][:2], strict=True):
             note_choice(out, self.flag, wanted, original(value))
+        if are_numbers(self.pairs[place][:2]):
+            out.note_number()
         out.is_chosen = all(is_known(original(value)) for value in self.pairs[place][:2])
         for result, flag, source in self.nested:
             if result == place:

@@ -1,0 +1,111 @@
+"""Python numbers that became tensors, as a tensor decides their value: `int(x)`, a counter of a
+loop on a tensor, `2 if c else 3`. Operators take them for the numbers that they are: such a one has
+no dtype of its own beside a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from wherry.ir.dims import SymDim
+from wherry.schema.dtypes import bool_, float32
+from wherry.tensor import Tensor
+
+from ..ops.convert import cast_to, is_number
+from ..ops.operators import OPERATORS
+from ..traced import Traced
+from .either import Deferred
+from .state import is_traced
+
+_BINARY: Final = (
+    *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"),
+    *("eq", "ne", "lt", "le", "gt", "ge"),
+)
+_REFLECTED: Final = _BINARY[:7]
+_UNARY: Final = ("neg", "pos", "abs")
+
+
+def stands_for_number(value: Any) -> bool:
+    """Whether it is a number of Python, known or not."""
+    if isinstance(value, SymDim) or is_number(value):
+        return True
+    return is_traced(value) and value.stands_for_number
+
+
+def are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all values are numbers, but for those that nobody reads."""
+    read = [value for value in values if not isinstance(value, Deferred)]
+    return bool(read) and all(map(stands_for_number, read))
+
+
+def as_number(value: Any) -> Any:
+    """The value; a traced one stands for a number from here on."""
+    return value.note_number() if is_traced(value) else value
+
+
+def _fitted(left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Two operands, of which one or both stand for a number, in one dtype."""
+    if left.stands_for_number and right.stands_for_number:
+        kinds = sorted((left.dtype, right.dtype), key=lambda one: (one.is_float, one is not bool_))
+        return cast_to(left, kinds[1]), cast_to(right, kinds[1])
+    if left.stands_for_number:
+        right, left = _beside(right, left)
+    else:
+        left, right = _beside(left, right)
+    return left, right
+
+
+def _beside(tensor: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    if number.dtype.is_float and not tensor.dtype.is_float:
+        tensor = cast_to(tensor, float32)
+    return tensor, cast_to(number, tensor.dtype)
+
+
+def _operator(name: str) -> Callable[[Any, Any], Any]:
+    function = OPERATORS[f"__{name}__"]
+
+    def method(self: Any, other: Any) -> Any:
+        if not isinstance(other, Tensor):
+            return _noted(function(self, other), self, other)
+        if not (self.stands_for_number or other.stands_for_number):
+            return function(self, other)
+        return _noted(function(*_fitted(self, other)), self, other)
+
+    return method
+
+
+def _reflected(name: str) -> Callable[[Any, Any], Any]:
+    function, forward = OPERATORS[f"__r{name}__"], _operator(name)
+
+    def method(self: Any, other: Any) -> Any:
+        # Python asks the right one first where its class is derived from that of the left one.
+        if isinstance(other, Tensor):
+            return forward(other, self)
+        return _noted(function(self, other), self, other)
+
+    return method
+
+
+def _unary(name: str) -> Callable[[Any], Any]:
+    function = OPERATORS[f"__{name}__"]
+    return lambda self: _noted(function(self), self, 0)
+
+
+def _noted(found: Any, left: Any, right: Any) -> Any:
+    """What an operator of numbers gives is one."""
+    is_one = stands_for_number(left) and stands_for_number(right)
+    return as_number(found) if is_one else found
+
+
+def attach() -> None:
+    """Give tensors that are traced operators that know numbers."""
+    for name in _BINARY:
+        setattr(Traced, f"__{name}__", _operator(name))
+    for name in _REFLECTED:
+        setattr(Traced, f"__r{name}__", _reflected(name))
+    for name in _UNARY:
+        setattr(Traced, f"__{name}__", _unary(name))
+
+
+attach()

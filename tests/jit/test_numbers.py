@@ -1,0 +1,83 @@
+# ruff: noqa: SIM113  (the statements are what is tested)
+"""Python numbers of which a tensor decides the value: beside a tensor they have no own dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import wherry as paddle
+from wherry.jit import to_static
+
+
+def counters(x: Any) -> Any:
+    y, k = x * 0, 0
+    for i in range((x > 0).sum()):
+        y = y + i * x
+    while k < 3 and y.sum() < 20:
+        k += 1
+        y = y + 1
+    for j, row in enumerate(x, 1):
+        if row > 0:
+            y = y + j * x
+    for i in range(1, k, 2):
+        y = y - i * x
+    return y, k * x, k + x, x * k, k / (x + 9)
+
+
+def chosen(x: Any) -> Any:
+    n = 1 if x.sum() > 3 else 2
+    s = 0.5
+    if x[0] > 0:
+        s = 1.5
+    whole = x.astype("int64")
+    return n * x, n - x, x - n, n**x, s * whole, whole * s, n * s, n * whole, -n * x, abs(-n) * x
+
+
+def cast(x: Any) -> Any:
+    n, s, m = int(x.sum()), float(x.max()), x.min().item()
+    many = x.astype("float64"), x.astype("int32")
+    return [
+        *(n * x, s * x, m * x, n * s, n + s, s - n, n * 0.5, n // 2, n % 2.5, n**2, max(n, 1) * x),
+        *(n * one for one in many), *(one * s for one in many), *(m - one for one in many),
+    ]  # fmt: skip
+
+
+def compared(x: Any) -> Any:
+    n = 1 if x.sum() > 3 else 2
+    near = x + 0.25
+    return n < near, n == near, near > n, near != n, n >= near, (n > 1) * x
+
+
+def no_numbers(x: Any) -> Any:
+    whole = x.astype("int64")
+    total, last, found = whole.sum(), whole[0], 0
+    while total < 9:
+        total = total + 2
+        last = last + total
+    for row in x:
+        if row > 0:
+            found = found + row
+    return total * x, x * total, last * x, (total if x[0] > 0 else last) * x, found * x
+
+
+def results(value: Any) -> list[np.ndarray[Any, Any]]:
+    if isinstance(value, (list, tuple)):
+        return [array for one in value for array in results(one)]
+    return [np.asarray(getattr(value, "array", value))]
+
+
+@pytest.mark.parametrize(
+    "function", [counters, chosen, cast, compared, no_numbers], ids=lambda f: f.__name__
+)
+def test_as_in_dynamic_mode(function: Callable[..., Any]) -> None:
+    static = to_static(function)
+    for values in ([1.5, 2.25, 3.125], [-1.5, -2.25, 3.0], [0.0, 0.5, 0.0]):
+        x = paddle.to_tensor(values)
+        for wanted, found in zip(results(function(x)), results(static(x)), strict=True):
+            # A number that the function returns is float32 in the Program.
+            assert not wanted.ndim or wanted.dtype == found.dtype, values
+            assert np.allclose(wanted, found, rtol=1e-6, equal_nan=True), values
