@@ -1,4 +1,4 @@
-# ruff: noqa: SIM113  (the statements are what is tested)
+
 """Python numbers of which a tensor decides the value: beside a tensor they have no own dtype."""
 
 from __future__ import annotations
