@@ -231,4 +231,4 @@ _SKIPS: dict[str, Callable[[Variable, Any], Any]] = {
 }  # fmt: skip
 
 for _name in OPERATORS:
-    setattr(Variable, _name, _named(getattr(Traced, _name)))
+    setattr(Variable, _name, _named(OPERATORS[_name]))

@@ -1,4 +1,3 @@
-
 """Python numbers of which a tensor decides the value: beside a tensor they have no own dtype."""
 
 from __future__ import annotations
