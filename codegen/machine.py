@@ -18,7 +18,9 @@ class Machine:
     `row_sums` vectors of partial results at a time. `masked_bytes` is the size of the smallest
     element of which some of a vector can be loaded and stored in one instruction; 0 if none can.
     `scales` says that one instruction multiplies a vector of float32 by powers of two. `constraint`
-    is the letter by which LLVM's assembly statements name a register for a vector. `takes_numbers`
+    is the letter by which LLVM's assembly statements name a register for a vector; `rare_call` the
+    calling convention by which a function leaves whole vectors in their registers (with AVX-512
+    half of them: none leaves all). `takes_numbers`
     says that most instructions take a vector of numbers from memory, as LLVM gives it to them
     (with AVX it spends one more to repeat a number); `halves` that there are instructions between
     float16 and float32.
@@ -33,6 +35,7 @@ class Machine:
     conv_sums: int
     row_sums: int
     constraint: str
+    rare_call: str = "preserve_allcc"
     masked_bytes: int = 0
     scales: bool = False
     takes_numbers: bool = False
@@ -49,6 +52,7 @@ MACHINES = {
         Machine(
             "avx512", vector_bytes=64, registers=32, tile_rows=14, tile_vectors=2, tile_steps=4,
             conv_sums=28, row_sums=16, constraint="v", masked_bytes=1, scales=True,
+            rare_call="intel_ocl_bicc",
         ),
         Machine(
             "avx2", vector_bytes=32, registers=16, tile_rows=6, tile_vectors=2, tile_steps=4,

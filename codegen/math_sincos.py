@@ -1,7 +1,7 @@
 """sin, cos and tan of float32: x = n * pi + r, a polynomial of r, the sign of n's last bit; for tan
 x = n * pi / 2 + r.
 
-Up to `_LIMIT` the reduction is a few subtractions of parts of pi. Where a lane of the vector lies
+Up to 512 the reduction is a few subtractions of parts of pi. Where a lane of the vector lies
 beyond it, a function of its own is called, which multiplies with those bits of 1 / pi that count
 (Payne and Hanek).
 """
@@ -9,7 +9,7 @@ beyond it, a function of its own is called, which multiplies with those bits of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import inf, pi
+from math import pi
 from typing import TYPE_CHECKING, TypeAlias
 
 from llvmlite import ir
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 # pi in parts; products of the first three with half integers below 2**8 are exact.
 _PARTS = (3.1414794921875, 0.00011301040649414062, 1.5099067240953445e-07, 5.126688136514179e-12)
-_LIMIT = 512.0
+_LIMIT_BITS = 0x44000000
+# Added to the bits of inf it gives the smallest integer.
+_TO_NEGATIVE = 1 << 23
 # (sin(r) - r) / r**3 in r**2 for |r| <= pi / 2.
 _SIN = (-2.5542560067037812e-08, 2.7628457246464677e-06, -0.0001984310511033982,
         0.008333350531756878, -0.1666666716337204)  # fmt: skip
@@ -115,21 +117,24 @@ def _or_far(b: LLVMScalars, name: str, x: Scalar, near: Scalar, far: Far) -> Sca
     """What was found for x, or what `far` gives where x lies beyond the limit."""
 
     def by_bits() -> list[Scalar]:
-        found = b.builder.call(_far_function(b, name, far), [x.value, near.value])
+        function = _far_function(b, name, far)
+        found = b.builder.call(function, [x.value, near.value], cconv=function.calling_convention)
         return [b.wrap(found, float32)]
 
     return b.rarely(_is_far(b, x), [near], by_bits)[0]
 
 
 def _is_far(b: LLVMScalars, x: Scalar) -> Scalar:
-    a = b.abs(x)
-    return (a > _LIMIT) & (a < inf)
+    """Whether |x| is in (limit, inf), by its bits: those of inf and NaN become negative."""
+    return b.bits(b.abs(x)) + _TO_NEGATIVE > _LIMIT_BITS + _TO_NEGATIVE
 
 
 def _far_function(b: LLVMScalars, name: str, far: Far) -> ir.Function:
     """(x, near) -> what `far` gives, or `near` for small x; one for each width.
 
-    As it chooses itself, nothing but the loop's own values lives across the call.
+    As it chooses itself, nothing but the loop's own values lives across the call. These stay in
+    their registers, but for those of a function that returns less than a whole vector: there LLVM
+    would clear the upper halves of all.
     """
     module, name = b.builder.module, f"{name}_far_{b.width}"
     if name in module.globals:
@@ -137,6 +142,8 @@ def _far_function(b: LLVMScalars, name: str, far: Far) -> ir.Function:
     kind = b.const(0.0, float32).value.type
     function = ir.Function(module, ir.FunctionType(kind, [kind, kind]), name)
     function.linkage = "internal"
+    if b.machine is not None and b.width * 4 == b.machine.vector_bytes:
+        function.calling_convention = b.machine.rare_call
     for attribute in ("noinline", "nounwind", "cold"):
         function.attributes.add(attribute)
     inner = type(b)(ir.IRBuilder(function.append_basic_block()), b.width)
