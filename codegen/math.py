@@ -42,6 +42,7 @@ from . import (
     math_trig,
 )
 from .constant import repeated
+from .hidden import hidden
 from .machine import Machine
 from .math_int import instruction
 
@@ -81,6 +82,8 @@ class LLVMScalars(ScalarBuilder):
         self.scales = machine is not None and machine.scales and width in _SCALED_LANES
         self.halves = machine is not None and machine.halves
         self.failed: list[ir.Value] = []
+        # The 16 bits of a float16, by the id of the value that was made of them.
+        self._halves: dict[int, ir.Value] = {}
 
     # -- the interface of ScalarBuilder ------------------------------------------------------------
 
@@ -107,7 +110,7 @@ class LLVMScalars(ScalarBuilder):
         if dtype is bool_:
             return self.ne(operand, 0).value
         if dtype.name == "float16":
-            return math_half.to_float(self, math_half.from_number(self, operand))
+            return self.from_storage(math_half.from_number(self, operand), dtype).value
         source = operand.dtype
         if source.is_float:
             return self._from_float(operand, dtype)
@@ -128,7 +131,9 @@ class LLVMScalars(ScalarBuilder):
             zero = self.splat(0, ir.IntType(8))
             return Scalar(self, self.builder.icmp_unsigned("!=", value, zero), dtype)
         if dtype.name == "float16":
-            return Scalar(self, math_half.to_float(self, value), dtype)
+            found = math_half.to_float(self, value)
+            self._halves[id(found)] = value
+            return Scalar(self, found, dtype)
         return Scalar(self, value, dtype)
 
     def to_storage(self, scalar: Scalar) -> ir.Value:
@@ -136,7 +141,9 @@ class LLVMScalars(ScalarBuilder):
         if scalar.dtype is bool_:
             return self.builder.zext(scalar.value, storage_type(bool_, self.width))
         if scalar.dtype.name == "float16":
-            return math_half.from_number(self, Scalar(self, scalar.value, float32))
+            known = self._halves.get(id(scalar.value))
+            single = Scalar(self, scalar.value, float32)
+            return math_half.from_number(self, single) if known is None else known
         return scalar.value
 
     # -- pieces for the formulas ----------------------------------------------------------------
@@ -203,13 +210,11 @@ class LLVMScalars(ScalarBuilder):
         return self.wrap(self.builder.call(function, [x.value, k.value, x.value, *rest]), x.dtype)
 
     def opaque(self, vector: ir.Value) -> ir.Value:
-        """The same vector, of which LLVM does not know where it is from. It is no instruction."""
+        """The same vector, of which LLVM does not know where it is from."""
         assert self.machine is not None
         if self.width < 2 or self.width * 4 > self.machine.vector_bytes:
             return vector  # it is a number, or takes several registers
-        kind = ir.FunctionType(vector.type, [vector.type])
-        empty = ir.InlineAsm(kind, "", f"={self.machine.constraint},0")
-        return self.builder.call(empty, [vector], attrs=("readnone", "nounwind"))
+        return hidden(self.builder, vector, self.machine.constraint)
 
     def copysign(self, magnitude: Scalar, sign: Scalar) -> Scalar:
         return self.intrinsic("copysign", magnitude, sign)

@@ -55,7 +55,7 @@ def _from_float32(b: LLVMScalars, x: Scalar) -> ir.Value:
     m = b.bits(magnitude)
     # Normal numbers: rebias the exponent and round by adding; a carry moves into the exponent.
     odd = b.shift("lshr", m, 13) & 1
-    normal = b.shift("lshr", m - ((127 - 15) << 23) + 0xFFF + odd, 13)
+    normal = b.shift("lshr", m + (0xFFF - ((127 - 15) << 23)) + odd, 13)
     # Below 2**-14: adding 0.5 rounds at the last bit of a half's denormals.
     denormal = b.bits(magnitude + 0.5) - (126 << 23)
     half = b.select(magnitude < 2.0**-14, denormal, normal)
