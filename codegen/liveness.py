@@ -18,6 +18,24 @@ def reads_of(line: Line) -> list[Any]:
     return list(line.operands)
 
 
+def name_of(line: Any) -> str:
+    """An instruction, or an intrinsic without its type; nothing for other values."""
+    if isinstance(line, ir.CallInstr) and isinstance(line.operands[0], ir.Function):
+        return ".".join(line.operands[0].name.split(".")[:2])
+    return str(getattr(line, "opname", ""))
+
+
+def reads_memory(line: Line) -> bool:
+    """Whether it loads what is no cell."""
+    return isinstance(line, ir.LoadInstr) and not isinstance(line.operands[0], ir.AllocaInstr)
+
+
+def bytes_of(kind: Any) -> int:
+    """The size of a vector type."""
+    bits = {"half": 16, "float": 32, "double": 64}.get(str(kind.element)) or kind.element.width
+    return int(kind.count * bits // 8)
+
+
 def most_live(lines: Sequence[Line], arguments: Iterable[Any], room: Mapping[int, int]) -> int:
     """The most registers that values take at one place of straight code.
 
@@ -92,7 +110,7 @@ def invariant_in(lines: Sequence[Line]) -> Collection[int]:
 def _is_pure(line: Line) -> bool:
     """Whether LLVM may take it out of a loop, as far as its kind says."""
     if isinstance(line, ir.LoadInstr):
-        return not isinstance(line.operands[0], ir.AllocaInstr)
+        return reads_memory(line)
     return not isinstance(line, ir.PhiInstr | ir.StoreInstr | ir.CallInstr | ir.Terminator)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import pi
 from typing import TYPE_CHECKING
 
-from wherry.ir.scalar import Scalar
+from wherry.ir.scalar import Operand, Scalar
 from wherry.schema.dtypes import float64
 
 from .math_exp import clamp, split
@@ -136,12 +136,10 @@ def acos(b: LLVMScalars, x: Scalar) -> Scalar:
 
 
 def atan(b: LLVMScalars, x: Scalar) -> Scalar:
-    a = b.abs(x)
-    one = b.const(1.0, float64)
-    return b.copysign(_atan_ratio(b, a, one), x)
+    return b.copysign(_atan_ratio(b, b.abs(x), 1.0), x)
 
 
-def _atan_ratio(b: LLVMScalars, top: Scalar, bottom: Scalar) -> Scalar:
+def _atan_ratio(b: LLVMScalars, top: Scalar, bottom: Operand) -> Scalar:
     """atan(top / bottom) for both >= 0, not both 0 nor inf, with one division in the reduction."""
     big = top > 2.414213562373095 * bottom
     middle = top > 0.66 * bottom
@@ -162,7 +160,7 @@ def atan2(b: LLVMScalars, y: Scalar, x: Scalar) -> Scalar:
     top, bottom = b.select(steep, ax, ay), b.select(steep, ay, ax)
     zero, equal = bottom == 0, ax == ay
     ratio = b.select(zero, 0.0, b.select(equal, 1.0, top / bottom))
-    angle = _atan_ratio(b, ratio, b.const(1.0, float64))
+    angle = _atan_ratio(b, ratio, 1.0)
     angle = b.select(steep, (_HALF_PI_HIGH - angle) + _HALF_PI_LOW, angle)
     behind = b.copysign(b.const(1.0, float64), x) < 0
     angle = b.select(behind, (pi - angle) + 2 * _HALF_PI_LOW, angle)

@@ -12,22 +12,32 @@ depends on a value beside it, as far as LLVM can see: it goes through an empty a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
 
+from .hidden import known_after
 from .index import I1, I8, POINTER, i64
-from .liveness import Block, Line, always_run, innermost_loops, invariant_in, most_live, reads_of
+from .liveness import (
+    Block,
+    Line,
+    always_run,
+    bytes_of,
+    innermost_loops,
+    invariant_in,
+    most_live,
+    name_of,
+    reads_of,
+)
 from .machine import Machine
+from .windows import keep_order
 
 # The part of the registers (1 / so many) that is left to how LLVM orders instructions.
 _SPARE = 4
 # So few numbers more than there are registers cost less than reading them.
 _FEW = 3
-# After so many instructions a load waits for what they compute.
-_SIDE_BY_SIDE = 8
 # Instructions that take one of their operands from memory, and such as do not.
 _FOLDING = {"fadd", "fsub", "fmul", "fdiv", "add", "sub", "and", "or", "xor", "llvm.fmuladd"}
 _APART = {"fcmp", "icmp", "select", "llvm.minimum", "llvm.maximum"}
@@ -42,6 +52,7 @@ class _Use:
     line: Line
     place: int
     number: Any
+    beside: Any  # a whole vector that the instruction waits for in any case
 
     @property
     def key(self) -> str:
@@ -62,7 +73,7 @@ def place_numbers(function: Any, machine: Machine) -> None:
         held = _most_used(often, room)
         beyond = [use for use in uses if use.key not in held]
         if beyond:
-            _tie_loads(blocks, machine)
+            keep_order(blocks, machine)
             table.read(beyond)
     table.finish()
 
@@ -70,61 +81,24 @@ def place_numbers(function: Any, machine: Machine) -> None:
 def _is_crowded(values: int, numbers: int, machine: Machine) -> bool:
     """Whether there are so many that LLVM would put values on the stack, or lose time."""
     if machine.takes_numbers:
-        return 8 * values > 5 * machine.registers
+        return 2 * values > machine.registers
     return values + numbers > machine.registers + _FEW
-
-
-def _tie_loads(blocks: Sequence[Block], machine: Machine) -> None:
-    """Let loads stay behind what was computed before them: LLVM would do both side by side."""
-    for block in blocks:
-        computed: list[Line] = []
-        for line in _vector_lines(block, machine):
-            if not _reads_memory(line):
-                computed.append(line)
-                continue
-            if len(computed) >= _SIDE_BY_SIDE:
-                builder = ir.IRBuilder(block)
-                builder.position_before(line)
-                line.operands = [_after(builder, line.operands[0], computed[-1], machine)]
-            computed = []
-
-
-def _vector_lines(block: Block, machine: Machine) -> list[Line]:
-    """The instructions that load a vector or compute a whole one."""
-    vectors = (line for line in block.instructions if isinstance(line.type, ir.VectorType))
-    size = machine.vector_bytes
-    return [one for one in vectors if _reads_memory(one) or _bytes_of(one.type) == size]
-
-
-def _reads_memory(line: Line) -> bool:
-    return isinstance(line, ir.LoadInstr) and not isinstance(line.operands[0], ir.AllocaInstr)
-
-
-def _after(builder: Any, address: Any, value: Any, machine: Machine) -> Any:
-    """The address, of which LLVM cannot know it before the value. It is no instruction."""
-    kind = ir.FunctionType(POINTER, [POINTER, value.type])
-    empty = ir.InlineAsm(kind, "", f"=r,0,{machine.constraint}")
-    return builder.call(empty, [address, value], attrs=("readnone", "nounwind"))
 
 
 def _uses(blocks: Sequence[Block], machine: Machine) -> list[_Use]:
     """The whole vectors of numbers that may as well be read from memory."""
+    lines = [line for block in blocks for line in block.instructions]
+    constant = invariant_in(lines)
     found = []
-    for line in (line for block in blocks for line in block.instructions):
-        if _name(line) in _FOLDING | _APART and _value_beside(line, machine) is not None:
+    for line in (line for line in lines if id(line) not in constant):
+        beside = _vector_beside(line, machine, constant)
+        if name_of(line) in _FOLDING | _APART and beside is not None:
             found += [
-                _Use(line, place, operand)
+                _Use(line, place, operand, beside)
                 for place, operand in enumerate(line.operands)
                 if _is_number(operand, machine)
             ]
     return found
-
-
-def _name(line: Line) -> str:
-    """An instruction, or an intrinsic without its type."""
-    if isinstance(line, ir.CallInstr) and isinstance(line.operands[0], ir.Function):
-        return ".".join(line.operands[0].name.split(".")[:2])
-    return str(line.opname)
 
 
 def _is_number(operand: Any, machine: Machine) -> bool:
@@ -132,19 +106,30 @@ def _is_number(operand: Any, machine: Machine) -> bool:
     if not isinstance(operand, ir.Constant) or not isinstance(operand.type, ir.VectorType):
         return False
     is_zero = operand.get_reference().endswith((" 0)", " 0x0)", "zeroinitializer", "poison"))
-    return _bytes_of(operand.type) == machine.vector_bytes and not is_zero
+    return bytes_of(operand.type) == machine.vector_bytes and not is_zero
 
 
-def _bytes_of(kind: Any) -> int:
-    bits = {"half": 16, "float": 32, "double": 64}.get(str(kind.element)) or kind.element.width
-    return int(kind.count * bits // 8)
+def _vector_beside(line: Line, machine: Machine, constant: Collection[int]) -> Any:
+    """A whole vector that an instruction of a loop waits for; `constant` are none of its rounds.
+
+    A negation is none: it is part of what reads it, unless something else reads it too.
+    """
+    values = (one.operands[0] if name_of(one) == "fneg" else one for one in line.operands)
+    varying = (value for value in values if id(value) not in constant)
+    found = next((value for value in varying if _is_whole(value, machine)), None)
+    if found is not None or name_of(line) != "select":
+        return found
+    decides = line.operands[0]
+    is_made = isinstance(decides, ir.Instruction)
+    return _vector_beside(decides, machine, constant) if is_made else None
 
 
-def _value_beside(line: Line, machine: Machine) -> Any:
-    """A whole vector that an instruction reads and that is no constant."""
-    values = (value for value in line.operands if isinstance(value, ir.Instruction | ir.Argument))
-    vectors = (value for value in values if isinstance(value.type, ir.VectorType))
-    return next((one for one in vectors if _bytes_of(one.type) == machine.vector_bytes), None)
+def _is_whole(value: Any, machine: Machine) -> bool:
+    """Whether it is a computed vector that fills a register."""
+    is_vector = isinstance(value, ir.Instruction | ir.Argument) and isinstance(
+        value.type, ir.VectorType
+    )
+    return is_vector and bytes_of(value.type) == machine.vector_bytes
 
 
 def _registers_of_values(blocks: Sequence[Block], machine: Machine) -> int:
@@ -155,7 +140,7 @@ def _registers_of_values(blocks: Sequence[Block], machine: Machine) -> int:
     varying = [line for line in lines if id(line) in room]
     outside = {id(v): v for line in varying for v in reads_of(line) if id(v) not in room}
     through = sum(_registers(_kind(value), machine) for value in outside.values())
-    masks = {_MASKED[_name(line)] for line in lines if _name(line) in _MASKED}
+    masks = {_MASKED[name_of(line)] for line in lines if name_of(line) in _MASKED}
     return most_live(varying, [], room) + through + len(masks)
 
 
@@ -171,7 +156,7 @@ def _registers(kind: Any, machine: Machine) -> int:
         return 0
     if kind.element == I1:
         return 1
-    return -(-_bytes_of(kind) // machine.vector_bytes)
+    return -(-bytes_of(kind) // machine.vector_bytes)
 
 
 def _most_used(uses: Sequence[_Use], room: int) -> set[str]:
@@ -181,7 +166,7 @@ def _most_used(uses: Sequence[_Use], room: int) -> set[str]:
     total, apart = Counter[str](), Counter[str]()
     for use in uses:
         total[use.key] += 1
-        apart[use.key] += _name(use.line) in _APART
+        apart[use.key] += name_of(use.line) in _APART
     best = sorted(total, key=lambda key: (apart[key], total[key]), reverse=True)
     return set(best[: max(room, 0)])
 
@@ -202,14 +187,14 @@ class _Table:
         loaded: dict[tuple[int, str], Any] = {}
         for use in uses:
             line, block = use.line, use.line.parent
-            decided_by = line.operands[0] if _name(line) == "select" else line
+            decided_by = line.operands[0] if name_of(line) == "select" else line
             known = loaded.get((id(decided_by), use.key))
             if known is None:
                 builder = ir.IRBuilder(block)
                 builder.position_before(line)
                 before = address.get(block, _Named(self.name))
-                beside = _value_beside(line, self.machine)
-                address[block] = _after(builder, before, beside, self.machine)
+                letter = self.machine.constraint
+                address[block] = known_after(builder, before, use.beside, letter)
                 known = loaded[id(line), use.key] = self._load(builder, address[block], use)
             line.operands = [*line.operands[: use.place], known, *line.operands[use.place + 1 :]]
 

@@ -223,6 +223,33 @@ def sines(F: Any, x: Any, y: Any) -> Any:
     return F.elementwise_mul(F.sin(x), F.cos(y))
 
 
+def angles(F: Any, x: Any, y: Any) -> Any:
+    """Values that several later ops read wait for cosines and for one another."""
+    least = F.elementwise_min(y, x)
+    angle = F.atan(least)
+    ratio = F.elementwise_div(angle, F.elementwise_min(F.cos(x), least))
+    error = F.erf(F.scale(ratio, scale=-1.44, bias=-0.53))
+    total = F.elementwise_add(F.cos(F.expm1(angle)), angle)
+    line = F.scale(error, scale=1.83, bias=-0.89)
+    product = F.elementwise_mul(F.elementwise_sub(error, total), line)
+    rest = F.elementwise_sub(F.floor(F.elementwise_add(product, line)), total)
+    return F.elementwise_min(F.elementwise_max(x, rest), angle)
+
+
+def many(F: Any, x: Any, y: Any, z: Any) -> Any:
+    """Twenty ops with a cosine among them."""
+    inverse, soft = F.reciprocal(z), F.softplus(x)
+    less = F.elementwise_sub(x, inverse)
+    gate = F.sigmoid(less)
+    log = F.log(F.silu(F.elementwise_sub(F.elementwise_add(soft, y), z)))
+    first = F.elementwise_min(
+        F.elementwise_sub(F.cos(soft), inverse), F.elementwise_add(log, F.square(log))
+    )
+    second = F.elementwise_min(F.reciprocal(soft), F.scale(gate, scale=-0.96, bias=0.46))
+    ratio = F.elementwise_div(F.softplus(less), F.sqrt(gate))
+    return F.elementwise_add(first, F.elementwise_mul(ratio, second))
+
+
 def formulas(dtype: str) -> dict[str, Make]:
     """Pointwise ops, alone and together."""
     rows = ((N, 1024), dtype)
@@ -241,6 +268,8 @@ def formulas(dtype: str) -> dict[str, Make]:
         "sines": of(sines, 2),
         "sum of sines": of(lambda F, *x: F.reduce_sum(sines(F, *x), dim=[1]), 2),
         "mixed": of(mixed, 3),
+        "angles": of(angles, 2),
+        "many": of(many, 3),
         "chain": lambda: program_of(chain, short, line, line, short),
         "chosen": lambda: program_of(chosen, short, short, ((N, 1), dtype)),
     }

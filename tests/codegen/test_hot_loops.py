@@ -27,17 +27,6 @@ from wherry.codegen import Target
 LEVELS = ("x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64")
 TABLE: dict[str, Make] = PRODUCTS | CONVOLUTIONS | POOLS | ROWS | MOVES
 MANY_NUMBERS: dict[str, Make] = FORMULAS | OTHER_ROWS | WRITTEN_OUT
-# How many values go to the stack where more wait than there are registers: of parts that LLVM
-# computes side by side, or behind the branch for far arguments of a sine, whose call leaves none.
-TOO_MANY = {
-    ("mixed of float64", "aarch64"): 1,
-    ("chain of float16", "x86-64-v2"): 1,
-    **{
-        (f"{name} of {dtype}", "x86-64-v2"): 1
-        for name in ("sines", "sum of sines")
-        for dtype in ("float32", "float16")
-    },
-}
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -61,8 +50,7 @@ def test_no_value_goes_to_the_stack_where_numbers_are_many(kernel: str, level: s
     loop = hottest(text, size)
     assert 4 * loop.whole(size) > len(loop.lines), loop
     assert loop.calls == []
-    assert len(loop.spills) <= TOO_MANY.get((kernel, level), 0), loop
-    assert [one.spills for one in hot(text, size) if one != loop and one.spills] == []
+    assert [one.spills for one in hot(text, size) if one.spills] == []
 
 
 @pytest.mark.parametrize("level", LEVELS)
