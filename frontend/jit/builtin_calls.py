@@ -15,6 +15,7 @@ from ..ops.shape import concat, stack
 from ..tensor import Tensor
 from ..traced import Traced
 from . import growing, iterate
+from .attributes import all_attributes, get_attribute, has_attribute, names_of_attributes
 from .branch import active_tracer, convert_ifelse, convert_ternary, decides, of_program
 from .classes import own_method
 from .dicts import new_dict
@@ -222,6 +223,8 @@ BUILTINS: Final[dict[Any, Callable[..., Any]]] = {
     itertools.starmap: _with_converted(itertools.starmap), filter: _filter,
     any: _quantifier(any, logical_or), all: _quantifier(all, logical_and),
     setattr: _setattr, delattr: _delattr, type: _type,
+    hasattr: has_attribute, getattr: get_attribute, vars: all_attributes,
+    dir: names_of_attributes,
 }  # fmt: skip
 # These read one of two lists as they come to its elements.
 KNOW_EITHER: Final = (iterate.of_enumerate, iterate.of_zip, iterate.of_reversed, _setattr, _delattr)

@@ -30,6 +30,9 @@ _LEFT_ALONE: Final = frozenset({"__del__", "__init_subclass__", "__class_getitem
 _lock = threading.RLock()
 _running = 0
 _replaced: list[tuple[type, str, Any]] = []
+_ABSENT: Final = object()
+# Of which attributes of a class's objects a tensor decides whether they are there.
+OPEN_ATTRIBUTES: Final[dict[tuple[type, str], Any]] = {}
 # Classes in which there is nothing to replace.
 _plain: weakref.WeakSet[type] = weakref.WeakSet()
 
@@ -55,6 +58,18 @@ def convert_class(owner: type) -> None:
     with _lock:
         for base in owner.__mro__ if _running else ():
             _convert(base)
+
+
+def open_attribute(owner: type, name: str, member: Any) -> None:
+    """Give a class a member until the trace ends; a class of an extension module keeps its own."""
+    with _lock:
+        before = vars(owner).get(name, _ABSENT)
+        try:
+            type.__setattr__(owner, name, member)
+        except TypeError:
+            return
+        _replaced.append((owner, name, before))
+        OPEN_ATTRIBUTES[owner, name] = member
 
 
 def own_method(value: Any, name: str) -> Callable[..., Any] | None:
@@ -107,7 +122,11 @@ def _replace(owner: type, name: str, member: Any) -> bool:
 def _restore() -> None:
     while _replaced:
         owner, name, member = _replaced.pop()
-        type.__setattr__(owner, name, member)
+        if member is _ABSENT:
+            type.__delattr__(owner, name)
+        else:
+            type.__setattr__(owner, name, member)
+    OPEN_ATTRIBUTES.clear()
 
 
 def _is_library_class(owner: type) -> bool:

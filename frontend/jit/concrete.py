@@ -20,6 +20,7 @@ from ..autograd import grad_mode
 from ..observers import told_of_reads, traced_grads
 from ..traced import Traced
 from .arguments import Arguments, Leaf
+from .attributes import AttributePlace
 from .choices import NeedsChoices
 from .classes import classes_converted
 from .convert_call import convert_call
@@ -36,7 +37,7 @@ from .sides import has_effect
 from .signals import BranchEnds
 from .sizes import Size
 from .source import push_generator
-from .state import AttributePlace, Journal, is_poison, outlives
+from .state import Journal, is_poison, outlives
 from .structure import flatten, unflatten
 from .tracer import ProgramTracer
 

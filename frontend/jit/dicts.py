@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from .branch import active_tracer, convert_ternary
-from .either import Either, Missing, may_miss, parts, present, resolved
+from .either import Missing, is_there, may_miss, or_default, present, resolved
 from .lists import TracedDict
 from .state import refuse_keys
 from .writes import will_write
@@ -32,7 +32,7 @@ class OpenDict(TracedDict):
         self.pop(key)
 
     def get(self, key: Any, default: Any = None) -> Any:
-        return _filled(super().get(key, default), default)
+        return or_default(super().get(key, default), default)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
         found = self.get(key, default)
@@ -71,7 +71,7 @@ class OpenDict(TracedDict):
 
     def has(self, key: Any) -> Any:
         """Whether the key is there: a bool, or a tensor."""
-        return _is_there(super().get(key, Missing("")))
+        return is_there(super().get(key, Missing("")))
 
     def known_length(self) -> Any:
         """An int, or the tensor that the length is."""
@@ -79,7 +79,7 @@ class OpenDict(TracedDict):
             return dict.__len__(self)
         found: Any = 0
         for value in dict.values(self):
-            found = found + convert_ternary(_is_there(value), lambda: 1, lambda: 0)
+            found = found + convert_ternary(is_there(value), lambda: 1, lambda: 0)
         return found
 
     def open_keys(self) -> list[Any]:
@@ -115,23 +115,3 @@ for _name in ("__len__", "__iter__", "__reversed__", "keys", "values", "items", 
 def new_dict(items: Any) -> Any:
     """A dict that the code of a trace makes and may give keys in some calls only."""
     return OpenDict(items) if active_tracer() is not None else items
-
-
-def _filled(value: Any, default: Any) -> Any:
-    """The value, or the default in the calls in which it is Missing."""
-    value = resolved(value)
-    if type(value) is Missing:
-        return default
-    if type(value) is not Either or not may_miss(value):
-        return value
-    flag, yes, no = parts(value)
-    return convert_ternary(flag, lambda: _filled(yes, default), lambda: _filled(no, default))
-
-
-def _is_there(value: Any) -> Any:
-    """Whether a value is not Missing."""
-    value = resolved(value)
-    if type(value) is not Either or not may_miss(value):
-        return type(value) is not Missing
-    flag, yes, no = parts(value)
-    return convert_ternary(flag, lambda: _is_there(yes), lambda: _is_there(no))

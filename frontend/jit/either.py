@@ -293,6 +293,30 @@ def _attempt(value: Any, use: Callable[[Any], Any]) -> Any:
         raise BranchEnds(error) from error
 
 
+def or_default(value: Any, default: Any) -> Any:
+    """The value, or the default in the calls in which it is Missing."""
+    from .branch import convert_ternary
+
+    value = resolved(value)
+    if type(value) is Missing:
+        return default
+    if type(value) is not Either or not may_miss(value):
+        return value
+    flag, yes, no = parts(value)
+    return convert_ternary(flag, lambda: or_default(yes, default), lambda: or_default(no, default))
+
+
+def is_there(value: Any) -> Any:
+    """Whether a value is not Missing."""
+    from .branch import convert_ternary
+
+    value = resolved(value)
+    if type(value) is not Either or not may_miss(value):
+        return type(value) is not Missing
+    flag, yes, no = parts(value)
+    return convert_ternary(flag, lambda: is_there(yes), lambda: is_there(no))
+
+
 def _write(value: Either, name: str | None, write: Callable[[Any], None]) -> None:
     """Write an attribute or an item of each of the two in its branch."""
     lift(value, lambda one: write(announced(one, name)))

@@ -220,8 +220,8 @@ class LoopSlot:
 
     def _settle(self, value: Any) -> bool:
         unread = self.place.label.startswith(RETURNED) and self.is_local
-        start = blank(value) if unread else or_missing(self._start_like(value), self.place.label)
-        end = or_missing(value, self.place.label)
+        start = blank(value) if unread else or_missing(self._start_like(value), self.place)
+        end = or_missing(value, self.place)
         try:
             start, self.end = together(start, end, strict=True, keeps=self.keeps)
         except Unlike as error:

@@ -17,13 +17,14 @@ from wherry.schema.dtypes import DType, bool_
 from wherry.tensor import Tensor
 
 from ..traced import Traced
+from .attributes import AttributePlace
 from .choices import choices_of, is_known, note_choice, note_new, note_unclear
 from .either import Missing, negated
 from .ends import unset_text
 from .found import new_size
 from .leaves import as_tensor_of, common_dtype, dtype_of_value, original, same
 from .numbers import are_numbers
-from .state import UNSET, Seen, is_poison
+from .state import UNSET, Place, Seen, is_poison
 from .structure import flatten, unflatten
 from .together import blank, together, unread
 
@@ -56,20 +57,22 @@ class Merger:
         self.unfollowed: list[tuple[int, weakref.ref[Tensor]]] = []
 
     def merge(
-        self, label: str, one: Seen | None, two: Seen | None
+        self, place: Place | str, one: Seen | None, two: Seen | None
     ) -> Callable[[list[Traced]], Any]:
-        """Plan the value of one place; call the result with the cond's outputs to get it.
+        """Plan the value of one place (or of what is called so); call the result with the cond's
+        outputs to get it.
 
         None stands for a branch that ends the call.
         """
         references = self.tracer.references
+        label = place if isinstance(place, str) else place.label
         origins = references.by_path(*(side.copy for side in (one, two) if side is not None))
         site = references.site(label) if origins else None
         keeps = site in references.kept
         if keeps and one is not None and two is not None:
             self.kept += [(made, True) for made in references.new_in(one.copy)]
             self.kept += [(made, False) for made in references.new_in(two.copy)]
-        yes, no = _sides(label, one, two, keeps)
+        yes, no = _sides(place, one, two, keeps)
         yes, no = together(yes, no, keeps=keeps)
         (structure, left), (_, right) = flatten(yes), flatten(no)
         joined = [self._leaf(a, b) for a, b in zip(left, right, strict=True)]
@@ -151,13 +154,13 @@ class Merger:
         return self.tracer.variable(as_tensor_of(self.tracer, value, dtype))
 
 
-def _sides(label: str, one: Seen | None, two: Seen | None, keeps: bool) -> tuple[Any, Any]:
+def _sides(place: Place | str, one: Seen | None, two: Seen | None, keeps: bool) -> tuple[Any, Any]:
     """What either branch leaves; a stand-in for what nobody reads. If the merge `keeps` objects,
     these stand for themselves.
     """
-    yes = None if one is None else or_missing(one.copy, label)
-    no = None if two is None else or_missing(two.copy, label)
-    is_result = label.startswith(RETURNED)
+    yes = None if one is None else or_missing(one.copy, place)
+    no = None if two is None else or_missing(two.copy, place)
+    is_result = not isinstance(place, str) and place.label.startswith(RETURNED)
     if one is None:
         return unread(no), no
     if two is None:
@@ -169,11 +172,13 @@ def _sides(label: str, one: Seen | None, two: Seen | None, keeps: bool) -> tuple
     return yes, no
 
 
-def or_missing(value: Any, label: str) -> Any:
-    """The value; for a variable that has none what its reader is told."""
+def or_missing(value: Any, place: Place | str) -> Any:
+    """The value of a place; for one that has none what its reader is told."""
     if value is not UNSET:
         return value
-    return Missing(unset_text(label))
+    if isinstance(place, AttributePlace):
+        return place.missing()
+    return Missing(unset_text(place if isinstance(place, str) else place.label))
 
 
 def _plain(value: Any) -> Any:

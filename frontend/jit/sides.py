@@ -12,6 +12,7 @@ from wherry.ir.opdef import get_op
 from wherry.ir.program import Block, OpDesc, Variable
 
 from ..traced import Traced
+from .attributes import AttributePlace
 from .choices import is_known
 from .ends import emit_error, end_of, end_unless, ending
 from .merge import Merger
@@ -19,7 +20,6 @@ from .regions import Operand, Region, Rest, Thrown, inside, is_awaited
 from .signals import BranchEnds
 from .state import (
     UNSET,
-    AttributePlace,
     BufferPlace,
     CellPlace,
     ContentsPlace,
@@ -263,9 +263,7 @@ def _plans(merger: Merger, yes: Side, no: Side,
            places: Sequence[Place]) -> list[tuple[Place, Plan]]:  # fmt: skip
     """What becomes of the places, and of what else the sides wrote."""
     known = list({place.key: place for place in places}.values())
-    plans = [
-        (place, merger.merge(place.label, yes.after(place), no.after(place))) for place in known
-    ]
+    plans = [(place, merger.merge(place, yes.after(place), no.after(place))) for place in known]
     done: set[Any] = set()
     one_goes_on = (yes.error is None) != (no.error is None)
     made = (yes if yes.error is None else no).made() if one_goes_on else {}
@@ -279,7 +277,7 @@ def _plans(merger: Merger, yes: Side, no: Side,
             continue
         # What only the side itself knew of is gone with it, unless it is the side that goes on.
         if one_goes_on or outlives(place, before):
-            plan = merger.merge(place.label, yes.after(place), no.after(place))
+            plan = merger.merge(place, yes.after(place), no.after(place))
             plans.append((place, plan))
     return plans
 
@@ -294,7 +292,7 @@ def _contents(merger: Merger, yes: Side, no: Side, done: set[Any]) -> list[tuple
             done.add(place.key)
             after = (yes if is_yes else no).after(place)
             sides = (after, None) if is_yes else (None, after)
-            plans.append((place, merger.merge(place.label, *sides)))
+            plans.append((place, merger.merge(place, *sides)))
     return plans
 
 

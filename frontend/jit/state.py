@@ -19,7 +19,6 @@ from wherry.tensor import Tensor
 
 from ..location import user_location
 from ..traced import Traced
-from .classes import own_method
 from .either import is_either, parts, refuse, resolved
 from .lists import TracedDict, TracedList
 from .structure import Held, flatten, is_list_or_dict, unflatten
@@ -174,33 +173,6 @@ class GlobalPlace:
             self.names.pop(self.label, None)
         else:
             self.names[self.label] = value
-
-
-class AttributePlace:
-    """An attribute of an object."""
-
-    def __init__(self, owner: Any, name: str) -> None:
-        self.owner, self.name = owner, name
-        self.label = f"{type(owner).__name__}.{name}"
-
-    @property
-    def key(self) -> Any:
-        return "attribute", id(self.owner), self.name
-
-    def get(self) -> Any:
-        # What a `__getattr__` of the user's makes up is kept nowhere; that of Layer finds parts.
-        if own_method(self.owner, "__getattr__") is None or "_parameters" in vars(self.owner):
-            return getattr(self.owner, self.name, UNSET)
-        try:
-            return object.__getattribute__(self.owner, self.name)
-        except AttributeError:
-            return UNSET
-
-    def set(self, value: Any) -> None:
-        if value is not UNSET:
-            setattr(self.owner, self.name, value)
-        elif hasattr(self.owner, self.name):
-            delattr(self.owner, self.name)
 
 
 def is_container(value: Any) -> bool:

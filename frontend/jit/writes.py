@@ -7,10 +7,11 @@ from typing import Any
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
+from .attributes import AttributePlace
 from .branch import active_tracer
 from .classes import announces_its_writes, own_method
 from .either import is_either
-from .state import AttributePlace, ContentsPlace, at_line, cells_of, is_container
+from .state import ContentsPlace, at_line, cells_of, is_container
 
 
 def will_write(owner: Any, attribute: str | None = None) -> None:

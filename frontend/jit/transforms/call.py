@@ -14,6 +14,8 @@ from .scope import Transformer, at, jst
 
 # These look at the frame that calls them.
 _FRAME_BOUND = frozenset({"super", "locals", "vars", "dir", "eval", "exec", "globals"})
+# These do so only if they are given nothing.
+_OF_OBJECTS = frozenset({"vars", "dir"})
 
 
 class Call(Transformer):
@@ -26,7 +28,8 @@ class Call(Transformer):
         self.generic_visit(node)
         name = node.func.id if isinstance(node.func, gast.Name) else ""
         is_ours = isinstance(node.func, gast.Attribute) and _is_jst(node.func.value)
-        if name in _FRAME_BOUND or is_ours:
+        is_bound = name in _FRAME_BOUND and not (node.args and name in _OF_OBJECTS)
+        if is_bound or is_ours:
             return node
         node.func = at(node.func, jst("convert_call", node.func))
         return node
