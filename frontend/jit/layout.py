@@ -4,7 +4,9 @@ did.
 A leaf is {"tensor": i}, the i-th input or output, or {"value": v}, a constant; containers are
 {"list": [...]}, {"tuple": [...]} and {"dict": [[key, ...], ...]}. {"either": [flag, a, b]} is the
 first of two where the tensor `flag` holds, else the second. {"rows": [element, length, buffer,
-...]} is a list of `length` elements: leaf k of element i is at index i of buffer k.
+...]} is a list of `length` elements: leaf k of element i is at index i of buffer k. {"missing":
+[kind, text]} stands in an either for a key or variable that is not there: who takes it gets that
+error.
 """
 
 from __future__ import annotations
@@ -12,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from .either import Either
+from .either import Either, Missing
 from .lists import Kind
 from .structure import flatten
 
 _CONSTANTS = (type(None), bool, int, float, str)
+_ERRORS = {kind.__name__: kind for kind in (KeyError, UnboundLocalError)}
 
 
 def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[int]) -> Any:
@@ -26,6 +29,8 @@ def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[
         if is_tensor(leaf):
             counter[0] += 1
             return {"tensor": counter[0] - 1}
+        if type(leaf) is Missing and leaf.kind in _ERRORS.values():
+            return {"missing": [leaf.kind.__name__, str(leaf.message)]}
         if not isinstance(leaf, _CONSTANTS):
             raise ValueError(
                 f"a saved function can take and return tensors, numbers, strings and None, got a "
@@ -54,6 +59,9 @@ def decode(layout: Any, tensors: Sequence[Any]) -> Any:
         return tensors[inside]
     if kind == "value":
         return inside
+    if kind == "missing":
+        name, text = inside
+        return Missing(text, _ERRORS[name])
     if kind == "dict":
         return {_key(key): decode(child, tensors) for key, child in inside}
     if kind == "rows":

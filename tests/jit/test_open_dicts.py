@@ -12,9 +12,11 @@ import pytest
 import wherry as paddle
 from wherry.jit import to_static
 from wherry.schema.errors import ConversionError
+from wherry.static import InputSpec
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from random_programs import plain, same
 from same_as_dynamic import Box, check
 
 
@@ -296,3 +298,26 @@ def test_a_dict_from_outside_keeps_its_keys() -> None:
 
     with pytest.raises(ConversionError, match="whether this dict has the key 'k'"):
         function(paddle.to_tensor([1.0, 2.0]), {"a": 1})
+
+
+def test_what_may_not_be_there_is_saved_and_loaded(tmp_path: Path) -> None:
+    def keyed(x: Any) -> Any:
+        found = {"a": x}
+        if x.sum() > 0:
+            found["b"] = x + 1
+        return found
+
+    def unassigned(x: Any) -> Any:
+        if x.sum() > -1:
+            y = x
+        return [y, x]
+
+    for function in (keyed, unassigned):
+        path = str(tmp_path / function.__name__)
+        paddle.jit.save(to_static(function, [InputSpec([2])]), path)
+        loaded = paddle.jit.load(path)
+        for values in ([1.0, 2.0], [-0.5, 0.0]):
+            x = paddle.to_tensor(values)
+            assert same(plain(function(x)), plain(loaded(x))), values
+    with pytest.raises(UnboundLocalError, match="'y'"):
+        loaded(paddle.to_tensor([-3.0, 0.0]))
