@@ -7,8 +7,9 @@ the list of what it yields.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
+from types import GeneratorType
 from typing import Any, Final, NoReturn
 
 from wherry.schema.errors import ConversionError
@@ -54,11 +55,20 @@ def python_iter(items: Any, *place: int) -> Any:
     return map(found.item, range(found.length))
 
 
-def push_all(items: Any, push: Callable[[Any], None]) -> None:
-    """`yield from items`."""
+def push_all(items: Any, push: Callable[[Any], None]) -> Any:
+    """`yield from items`, which gives what a generator returns."""
     from .loop import convert_for
 
-    convert_for(items, lambda item: push(item), (), (), None)
+    if isinstance(items, Pushed):
+        return items.run(push)
+    returned: list[Any] = []
+
+    def values() -> Generator[Any, None, None]:
+        returned.append((yield from items))
+
+    given = values() if isinstance(items, GeneratorType) else items
+    convert_for(given, lambda item: push(item), (), (), None)
+    return returned[0] if returned else None
 
 
 class _Stopped(Signal):

@@ -208,8 +208,32 @@ def match_in_a_loop(x: Any) -> Any:
     return x, i
 
 
+def what_generators_return(x: Any) -> Any:
+    def over(limit: int) -> Any:
+        many = x.sum() * 0
+        for row in x:
+            if row > limit:
+                yield row
+                many = many + 1
+        return many
+
+    def plain_one() -> Any:
+        yield x.sum()
+        return x.max()
+
+    def outer() -> Any:
+        first = yield from over(0)
+        second = yield from over(1)
+        third = yield from plain_one()
+        yield first * 10 + second
+        yield third
+
+    return list(outer())
+
+
 CASES = [
-    filtered, filtered_by_both, filtered_with_walrus, filtered_rows_of_a_tensor,
+    what_generators_return, filtered, filtered_by_both, filtered_with_walrus,
+    filtered_rows_of_a_tensor,
     generator_expression, returned, loop_over_generator, list_of_generator, break_out_of_generator,
     continue_and_enumerate, generator_with_a_native_loop, generator_of_a_generator,
     nested_generator, iteration_over_an_object, literals, patterns, classes, match_in_a_loop,
