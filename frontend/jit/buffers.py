@@ -15,6 +15,7 @@ from ..traced import Traced
 from .choices import note_unclear, targets
 from .either import Deferred, Zeros
 from .leaves import as_tensor_of, original
+from .numbers import stands_for_number
 from .state import is_tensor
 from .views import read_element, written_element
 
@@ -31,8 +32,12 @@ class Packed(Deferred):
         self.held = [one for one in map(original, values) if is_tensor(one)]
         self.stop_gradient = all(getattr(value, "stop_gradient", True) for value in values)
 
+    def is_number(self) -> bool:
+        return all(map(stands_for_number, self.values))
+
     def made(self, build: Any, dtype: DType) -> Traced:
         buffer: Traced = Zeros(self.type).made(build, dtype)
+        buffer = buffer.note_number() if self.is_number() else buffer
         if self.values:
             need_room(build, build.as_traced(len(self.values)))
         for index, value in enumerate(self.values):
@@ -67,7 +72,9 @@ def as_buffer(build: ProgramTracer, buffer: Any) -> Traced:
 
 def read(build: ProgramTracer, buffer: Any, place: Traced) -> Traced:
     """The element at the place."""
-    return read_element(build, as_buffer(build, buffer), place)
+    buffer = as_buffer(build, buffer)
+    found = read_element(build, buffer, place)
+    return found.note_number() if buffer.stands_for_number else found
 
 
 def written(build: ProgramTracer, buffer: Any, place: Traced, value: Any) -> Traced:
@@ -77,4 +84,5 @@ def written(build: ProgramTracer, buffer: Any, place: Traced, value: Any) -> Tra
     found = written_element(build, buffer, place, item)
     held = [*targets(buffer), *targets(original(value), parts=True)]
     note_unclear(found, [one.source() for one in held])
-    return found
+    is_number = buffer.stands_for_number and stands_for_number(value)
+    return found.note_number() if is_number else found

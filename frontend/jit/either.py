@@ -179,6 +179,10 @@ class Deferred:
         """The tensor."""
         raise NotImplementedError
 
+    def is_number(self) -> bool | None:
+        """Whether it stands for a number, or for numbers only; None if that makes no difference."""
+        return None
+
 
 class Zeros(Deferred):
     """A tensor that nobody reads: the value of the other branch."""

@@ -27,15 +27,17 @@ _UNARY: Final = ("neg", "pos", "abs")
 
 
 def stands_for_number(value: Any) -> bool:
-    """Whether it is a number of Python, known or not."""
+    """Whether it is a number of Python, known or not, or the buffer of a list of such."""
     if isinstance(value, SymDim) or is_number(value):
         return True
+    if isinstance(value, Deferred):
+        return value.is_number() is True
     return is_traced(value) and value.stands_for_number
 
 
 def are_numbers(values: Sequence[Any]) -> bool:
     """Whether all values are numbers, but for those that nobody reads."""
-    read = [value for value in values if not isinstance(value, Deferred)]
+    read = [one for one in values if not isinstance(one, Deferred) or one.is_number() is not None]
     return bool(read) and all(map(stands_for_number, read))
 
 

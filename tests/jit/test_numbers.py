@@ -51,6 +51,20 @@ def compared(x: Any) -> Any:
     return n < near, n == near, near > n, near != n, n >= near, (n > 1) * x
 
 
+def in_lists(x: Any) -> Any:
+    counts, halves, mixed = [1], [], [1, x.sum()]
+    for i in range((x > 0).sum()):
+        counts.append(i + 2)
+        halves.append(0.5 * i)
+        mixed.append(x.max())
+    y = x * 0
+    for n in counts:
+        y = y + n * x
+    for h in halves:
+        y = y + h * x.astype("int64")
+    return y, counts[0] * x, counts[-1] * x, sum(counts) * x, max(counts) * x, mixed[-1] * x
+
+
 def no_numbers(x: Any) -> Any:
     whole = x.astype("int64")
     total, last, found = whole.sum(), whole[0], 0
@@ -70,7 +84,7 @@ def results(value: Any) -> list[np.ndarray[Any, Any]]:
 
 
 @pytest.mark.parametrize(
-    "function", [counters, chosen, cast, compared, no_numbers], ids=lambda f: f.__name__
+    "function", [counters, chosen, cast, compared, in_lists, no_numbers], ids=lambda f: f.__name__
 )
 def test_as_in_dynamic_mode(function: Callable[..., Any]) -> None:
     static = to_static(function)
