@@ -10,19 +10,31 @@ from typing import Any, Final
 
 from wherry.ir.dims import SymDim
 from wherry.schema.dtypes import bool_, float32
+from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
 from ..ops.convert import cast_to, is_number
 from ..ops.operators import OPERATORS
 from ..traced import Traced
 from .either import Deferred
-from .state import is_traced
+from .ends import end_unless
+from .leaves import dtype_of_value
+from .state import at_line, is_traced
 
 _BINARY: Final = (
     *("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"),
     *("eq", "ne", "lt", "le", "gt", "ge"),
 )
 _REFLECTED: Final = _BINARY[:7]
+# What Python says of a division by zero: of ints, and of floats where that is something else.
+_ZERO: Final = {
+    "truediv": "division by zero", "floordiv": "integer division or modulo by zero",
+    "mod": "integer modulo by zero",
+}  # fmt: skip
+_ZERO_FLOAT: Final = {
+    "truediv": "float division by zero", "floordiv": "float floor division by zero",
+    "mod": "float modulo",
+}  # fmt: skip
 _UNARY: Final = ("neg", "pos", "abs")
 
 
@@ -68,6 +80,7 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
     function = OPERATORS[f"__{name}__"]
 
     def method(self: Any, other: Any) -> Any:
+        _check_divisor(name, self, other)
         if not isinstance(other, Tensor):
             return _noted(function(self, other), self, other)
         if not (self.stands_for_number or other.stands_for_number):
@@ -84,9 +97,53 @@ def _reflected(name: str) -> Callable[[Any, Any], Any]:
         # Python asks the right one first where its class is derived from that of the left one.
         if isinstance(other, Tensor):
             return forward(other, self)
+        _check_divisor(name, other, self)
         return _noted(function(self, other), self, other)
 
     return method
+
+
+def _check_divisor(name: str, left: Any, right: Any) -> None:
+    """Numbers are not divided by zero: the calls that would do so end with Python's error."""
+    if name in _ZERO and is_traced(right) and _are_python(left, right):
+        is_float = any(dtype_of_value(one).is_float for one in (left, right))
+        text = _ZERO[name] if not is_float else _ZERO_FLOAT.get(name, _ZERO[name])
+        end_unless(_operator("ne")(right, 0), True, ZeroDivisionError(text))
+
+
+def _are_python(left: Any, right: Any) -> bool:
+    return stands_for_number(left) and stands_for_number(right)
+
+
+def _number_only(name: str, function: Callable[[Any, Any], Any]) -> None:
+    """Give traced numbers an operator that tensors do not have."""
+
+    def forward(self: Any, other: Any) -> Any:
+        return function(self, other) if _are_python(self, other) else NotImplemented
+
+    def reflected(self: Any, other: Any) -> Any:
+        return function(other, self) if _are_python(self, other) else NotImplemented
+
+    setattr(Traced, f"__{name}__", forward)
+    setattr(Traced, f"__r{name}__", reflected)
+
+
+def _rounded(self: Any, digits: Any = None) -> Any:
+    """`round`: of two equally near numbers the even one, as in Python."""
+    if not self.stands_for_number:
+        raise TypeError("type Tensor doesn't define __round__ method")
+    if not self.dtype.is_float:
+        if digits is not None and digits < 0:
+            raise ConversionError(
+                f"round of an int to tens and the like is not converted{at_line()}"
+            )
+        return self
+    scale = 1.0 if digits is None else 10.0**digits
+    below = as_number((self * scale).floor())
+    rest = self * scale - below
+    is_up = (rest > 0.5) | ((rest == 0.5) & (below % 2 == 1))
+    found = as_number(below + as_number(is_up.astype(self.dtype)))
+    return as_number(found.astype("int64")) if digits is None else found / scale
 
 
 def _unary(name: str) -> Callable[[Any], Any]:
@@ -96,8 +153,7 @@ def _unary(name: str) -> Callable[[Any], Any]:
 
 def _noted(found: Any, left: Any, right: Any) -> Any:
     """What an operator of numbers gives is one."""
-    is_one = stands_for_number(left) and stands_for_number(right)
-    return as_number(found) if is_one else found
+    return as_number(found) if _are_python(left, right) else found
 
 
 def attach() -> None:
@@ -108,6 +164,10 @@ def attach() -> None:
         setattr(Traced, f"__r{name}__", _reflected(name))
     for name in _UNARY:
         setattr(Traced, f"__{name}__", _unary(name))
+    _number_only("divmod", lambda a, b: (a // b, a % b))
+    _number_only("lshift", lambda a, b: a * 2**b)
+    _number_only("rshift", lambda a, b: a // 2**b)
+    Traced.__round__ = _rounded  # type: ignore[attr-defined]
 
 
 attach()

@@ -14,7 +14,7 @@ from typing import Final
 
 from ..program import Block, OpDesc, Program, Variable
 from .base import live_blocks
-from .fusion import is_fusible, make_fusion
+from .fusion import is_fusible, make_fusion, may_fail
 
 # The ops whose lowerings give their results to an epilogue.
 HEADS: Final = frozenset(
@@ -31,8 +31,6 @@ HEADS: Final = frozenset(
 )
 MAX_OPS = 24
 MAX_OPERANDS = 8
-# An integer division by zero stops the call with an error; in registers nobody looks for it.
-_MAY_FAIL = frozenset({"elementwise_floordiv", "elementwise_mod"})
 
 
 class FuseContract:
@@ -91,7 +89,8 @@ def _grow(
         op = min(pending, key=position.__getitem__)
         pending.discard(op)
         more = operands.union(op.in_vars) - made
-        fits = is_fusible(op) and op.type not in _MAY_FAIL and op.output().shape == shape
+        # In registers nobody looks for an error.
+        fits = is_fusible(op) and not may_fail(op) and op.output().shape == shape
         if position[op] > outside or not fits or len(more) > MAX_OPERANDS:
             outside = min(outside, position[op])
             continue

@@ -16,7 +16,15 @@ from ..found import CHECK, Found, mentioned
 from ..infer import Shape
 from ..program import Block, OpDesc, Variable
 from .base import is_pure
-from .fusion import MAX_INPUTS, MAX_OPS, Readers, is_constant, is_fusible, make_fusion
+from .fusion import (
+    MAX_INPUTS,
+    MAX_OPS,
+    Readers,
+    is_constant,
+    is_fusible,
+    make_fusion,
+    may_fail,
+)
 
 # Loops of so few elements are joined, each with so many of the last ones.
 SMALL, NEIGHBOURS = 1024, 4
@@ -111,6 +119,9 @@ class _Grouping:
         if is_fusible(op):
             group.space = op.output().shape
         self.note_sizes(op, group)
+        if may_fail(op):
+            # An `assert` before it may be what keeps it from failing.
+            group.behind.update(self.effects[-1:])
         before = self.before(group)
         if not is_pure(op):
             before += self.effects[-1:]

@@ -23,6 +23,12 @@ def is_fusible(op: OpDesc) -> bool:
     return get_op(op.type).is_map and len(op.out_vars) == 1 and op.attrs.get("axis", -1) == -1
 
 
+def may_fail(op: OpDesc) -> bool:
+    """Whether a pointwise op may end the call with an error: integers are not divided by zero."""
+    divides = op.type in ("elementwise_floordiv", "elementwise_mod")
+    return divides and not op.output().dtype.is_float
+
+
 def is_constant(var: Variable) -> bool:
     """Whether it is one number that is known: a fusion holds it itself."""
     op = var.op

@@ -257,3 +257,14 @@ def test_what_one_loop_alone_reads_is_computed_in_it() -> None:
         out: float32[4, 4] = elementwise_add(X=a, Y=m)"""
     args = "x: float32[4, 4], y: float32[4, 4]"
     assert fused(lines, args, "out") == ["matmul_v2", "loop 2"]
+
+
+def test_what_may_fail_runs_behind_the_assert_before_it() -> None:
+    """Else a division by zero would be told of by the division, not by who looked for it."""
+    lines = """
+        zero: int64[] = fill_constant(shape=[], value=0, dtype=int64)
+        good: bool[] = not_equal(X=x, Y=zero)
+        assert(Cond=good, message="x is 0")
+        a: int64[] = elementwise_floordiv(X=x, Y=x)
+        out: int64[] = elementwise_add(X=a, Y=x)"""
+    assert fused(lines, "x: int64[]", "out") == ["loop 2", "assert", "loop 2"]

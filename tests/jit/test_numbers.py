@@ -77,6 +77,18 @@ def no_numbers(x: Any) -> Any:
     return total * x, x * total, last * x, (total if x[0] > 0 else last) * x, found * x
 
 
+def of_ints_alone(x: Any) -> Any:
+    n, m = int(x.max() * 7), int(x.sum()) + 9
+    found = [*divmod(n, 4), *divmod(17, m), *divmod(n, m), n << 2, 1 << m % 5, n >> 1]
+    return [k * x for k in found], round(abs(n), 1) * x
+
+
+def rounded(x: Any) -> Any:
+    values = [float(one) for one in x]
+    near = [round(one) for one in values]
+    return [k * x for k in near], near, [round(one, 1) for one in values], round(values[0] * 2)
+
+
 def results(value: Any) -> list[np.ndarray[Any, Any]]:
     if isinstance(value, (list, tuple)):
         return [array for one in value for array in results(one)]
@@ -84,7 +96,9 @@ def results(value: Any) -> list[np.ndarray[Any, Any]]:
 
 
 @pytest.mark.parametrize(
-    "function", [counters, chosen, cast, compared, in_lists, no_numbers], ids=lambda f: f.__name__
+    "function",
+    [counters, chosen, cast, compared, in_lists, no_numbers, of_ints_alone, rounded],
+    ids=lambda f: f.__name__,
 )
 def test_as_in_dynamic_mode(function: Callable[..., Any]) -> None:
     static = to_static(function)
@@ -94,3 +108,40 @@ def test_as_in_dynamic_mode(function: Callable[..., Any]) -> None:
             # A number that the function returns is float32 in the Program.
             assert not wanted.ndim or wanted.dtype == found.dtype, values
             assert np.allclose(wanted, found, rtol=1e-6, equal_nan=True), values
+
+
+DIVISIONS: list[Callable[[Any], Any]] = [
+    lambda x: 7 / int(x.sum()),
+    lambda x: 7 // int(x.sum()),
+    lambda x: int(x.max()) % int(x.sum()),
+    lambda x: 1.5 / float(x.sum()),
+    lambda x: float(x.max()) // float(x.sum()),
+    lambda x: divmod(7, int(x.sum()))[1],
+]
+
+
+@pytest.mark.parametrize("number", range(len(DIVISIONS)))
+def test_numbers_are_not_divided_by_zero(number: int) -> None:
+    """A tensor that is divided by one gives inf, as ever."""
+    function = DIVISIONS[number]
+    static = to_static(function)
+    x, zero = paddle.to_tensor([3.0, 1.0]), paddle.to_tensor([1.0, -1.0])
+    assert np.allclose(static(x).numpy(), function(x), rtol=1e-6)
+    with pytest.raises(ZeroDivisionError) as wanted:
+        function(zero)
+    with pytest.raises(ZeroDivisionError) as found:
+        static(zero)
+    assert str(wanted.value) in str(found.value)
+    assert np.isinf(to_static(lambda x: x / int(x.sum()))(zero).numpy()).all()
+
+
+def test_a_division_by_zero_is_caught() -> None:
+    @to_static
+    def f(x: Any) -> Any:
+        try:
+            return x * (1 / int(x.sum()))
+        except ZeroDivisionError:
+            return x
+
+    assert f(paddle.to_tensor([1.0, -1.0])).tolist() == [1.0, -1.0]
+    assert f(paddle.to_tensor([1.0, 3.0])).tolist() == [0.25, 0.75]
