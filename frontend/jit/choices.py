@@ -179,7 +179,14 @@ def is_one(pairs: Sequence[tuple[Choice, Choice]]) -> Any:
 
 
 def is_same(left: Any, right: Any) -> Any:
-    """`left is right`: a tensor, where one of them is one of several as tensors decide."""
+    """`left is right`: a tensor, where one of them is one of several as tensors decide.
+
+    Ints and bools are the same where they are equal, as small ones are in CPython.
+    """
+    from .numbers import are_one_kind
+
+    if left is not right and are_one_kind(left, right):
+        return left == right
     if left is right or not (is_tensor(left) and is_tensor(right)):
         build: Any = tracer.get()
         if left is not right and build is not None:

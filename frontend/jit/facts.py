@@ -51,6 +51,8 @@ class Facts:
             return
         if op.type == "logical_not":
             self._learn(op.in_vars[0], not value)
+        elif op.type == "assign":
+            self._learn(op.in_vars[0], value)
         elif op.type in ("logical_and", "logical_or") and value == (op.type == "logical_and"):
             for part in op.in_vars:
                 self._learn(part, value)
@@ -61,10 +63,10 @@ class Facts:
             if var in frame.facts:
                 return frame.facts[var]
         op = var.op
-        if op is None or op.type != "logical_not":
+        if op is None or op.type not in ("assign", "logical_not"):
             return None
         found = self._get(op.in_vars[0])
-        return None if found is None else not found
+        return found if found is None or op.type == "assign" else not found
 
     def _origin(self, var: Variable) -> Variable:
         """The Variable of the outermost block that this one, an argument perhaps, stands for."""

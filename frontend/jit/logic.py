@@ -56,11 +56,12 @@ def logical_or(left: Any, right: Thunk) -> Any:
 
 
 def logical_not(value: Any) -> Any:
-    """`not value`."""
+    """`not value`: a bool of Python, whatever the value is."""
     chosen = decides(value)
     if not isinstance(chosen, Traced):
         return not chosen
-    return chosen.tracer.emit("logical_not", chosen)
+    found: Traced = chosen.tracer.emit("logical_not", chosen)
+    return found.note_number()
 
 
 def _open(value: Any) -> bool:

@@ -37,11 +37,13 @@ RETURNED = "_jst_value"
 
 
 class Joined(NamedTuple):
-    """How a leaf is made after the branch: `kept` as it is, or cond result number `place`."""
+    """How a leaf is made after the branch: `kept` as it is, cond result number `place`, or by an
+    op from the branch's condition.
+    """
 
     kept: Any
     place: int | None = None
-    negated: bool = False
+    flag_op: str | None = None
 
 
 class Merger:
@@ -87,9 +89,9 @@ class Merger:
 
     def _leaf(self, yes: Any, no: Any) -> Joined:
         if yes is True and no is False:
-            return Joined(self.flag)
+            return Joined(None, flag_op="assign")
         if yes is False and no is True:
-            return Joined(self.flag, negated=True)
+            return Joined(None, flag_op="logical_not")
         for value in (yes, no):
             if is_poison(value):
                 return Joined(value)
@@ -109,8 +111,9 @@ class Merger:
 
     def _values(self, joined: list[Joined], outs: list[Traced]) -> Iterator[Any]:
         for one in joined:
-            if one.negated:
-                yield self.tracer.emit("logical_not", self.flag)
+            if one.flag_op is not None:
+                # A bool of Python, which the flag itself may not be.
+                yield self.tracer.emit(one.flag_op, self.flag).note_number()
             else:
                 yield one.kept if one.place is None else self._chosen(outs, one.place)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from wherry.ir.dims import SymDim
-from wherry.schema.dtypes import bool_, float32
+from wherry.schema.dtypes import bool_, float32, int64
 from wherry.schema.errors import ConversionError
 from wherry.tensor import Tensor
 
@@ -47,6 +47,14 @@ def stands_for_number(value: Any) -> bool:
     return is_traced(value) and value.stands_for_number
 
 
+def are_one_kind(left: Any, right: Any) -> bool:
+    """Whether both are ints, or both bools, of which a tensor decides one."""
+    if not (is_traced(left) or is_traced(right)) or not _are_python(left, right):
+        return False
+    one, two = dtype_of_value(left), dtype_of_value(right)
+    return one is two if bool_ in (one, two) else one.is_integer and two.is_integer
+
+
 def are_numbers(values: Sequence[Any]) -> bool:
     """Whether all values are numbers, but for those that nobody reads."""
     read = [one for one in values if not isinstance(one, Deferred) or one.is_number() is not None]
@@ -80,6 +88,7 @@ def _operator(name: str) -> Callable[[Any, Any], Any]:
     function = OPERATORS[f"__{name}__"]
 
     def method(self: Any, other: Any) -> Any:
+        self, other = _counted(name, self, other)
         _check_divisor(name, self, other)
         if not isinstance(other, Tensor):
             return _noted(function(self, other), self, other)
@@ -97,10 +106,22 @@ def _reflected(name: str) -> Callable[[Any, Any], Any]:
         # Python asks the right one first where its class is derived from that of the left one.
         if isinstance(other, Tensor):
             return forward(other, self)
+        self, other = _counted(name, self, other)
         _check_divisor(name, other, self)
         return _noted(function(self, other), self, other)
 
     return method
+
+
+def _counted(name: str, left: Any, right: Any) -> tuple[Any, Any]:
+    """The operands of an arithmetic of numbers, in which bools are 0 and 1."""
+    if name not in _REFLECTED or not _are_python(left, right):
+        return left, right
+    one, two = (
+        as_number(cast_to(value, int64)) if is_traced(value) and value.dtype is bool_ else value
+        for value in (left, right)
+    )
+    return one, two
 
 
 def _check_divisor(name: str, left: Any, right: Any) -> None:

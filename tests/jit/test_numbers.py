@@ -89,6 +89,20 @@ def rounded(x: Any) -> Any:
     return [k * x for k in near], near, [round(one, 1) for one in values], round(values[0] * 2)
 
 
+def asked_with_is(x: Any) -> Any:
+    n, m, flag, off, k = 1, 1, True, False, 0
+    for i in range((x > 0).sum()):
+        if x.sum() > 3:
+            n = 0
+        elif x.max() > 2:
+            flag = False
+        if x[0] > 0:
+            off = True
+        k = k + (n is m) + 10 * (flag is True) + 100 * (off is not False) + 1000 * (i is m)
+        k = k + 10000 * (flag is m) + 100000 * (n is None)
+    return k * x, (n is m) * x, (flag is True) * x, (off is False) * x
+
+
 def results(value: Any) -> list[np.ndarray[Any, Any]]:
     if isinstance(value, (list, tuple)):
         return [array for one in value for array in results(one)]
@@ -97,7 +111,7 @@ def results(value: Any) -> list[np.ndarray[Any, Any]]:
 
 @pytest.mark.parametrize(
     "function",
-    [counters, chosen, cast, compared, in_lists, no_numbers, of_ints_alone, rounded],
+    [counters, chosen, cast, compared, in_lists, no_numbers, of_ints_alone, rounded, asked_with_is],
     ids=lambda f: f.__name__,
 )
 def test_as_in_dynamic_mode(function: Callable[..., Any]) -> None:
