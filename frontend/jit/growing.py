@@ -237,6 +237,14 @@ def new_list(items: Any) -> Any:
     return GrowingList(items) if active_tracer() is not None else list(items)
 
 
+def joined_list(*parts: Any) -> Any:
+    """`[*one, *two]`."""
+    found = new_list([])
+    for part in parts:
+        found.extend(part)
+    return found
+
+
 def stored_together(a: Any, b: Any) -> tuple[Any, Any] | None:
     """Two lists as lists in buffers of one kind; None where their elements are too different."""
     one, two = getattr(a, "stored", None), getattr(b, "stored", None)

@@ -75,6 +75,14 @@ def truth(x: Any) -> Any:
     return x
 
 
+def spread(x: Any) -> Any:
+    found = [x]
+    for i in range((x > 0).sum()):
+        found.append(x + i)
+    more = [x, *found, x - 1, *found]
+    return paddle.stack(more), len(more), [*range(2), 5][-1], [*found][-1]
+
+
 def until_a_break(x: Any) -> Any:
     found = []
     for i in range(30):
@@ -154,7 +162,7 @@ def anywhere(x: Any) -> Any:
 
 CASES = [
     appended, stacked_and_joined, appended_in_branches, written_and_popped, iterated, truth,
-    until_a_break, by_another_name, joined_anew, numbers, inside_of_others,
+    spread, until_a_break, by_another_name, joined_anew, numbers, inside_of_others,
     only_in_the_branch, anywhere,
 ]  # fmt: skip
 
@@ -264,7 +272,7 @@ def test_refused(function: Callable[..., Any]) -> None:
         to_static(function)(paddle.ones([2]))
 
 
-SAVED = [appended, stacked_and_joined, iterated, until_a_break, numbers, only_in_the_branch,
+SAVED = [appended, stacked_and_joined, iterated, spread, until_a_break, numbers, only_in_the_branch,
          inside_of_others]  # fmt: skip
 
 

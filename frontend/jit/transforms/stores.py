@@ -41,7 +41,11 @@ class Stores(Transformer):
 
     def visit_List(self, node: Any) -> Any:
         self.generic_visit(node)
-        return at(node, jst("new_list", node)) if isinstance(node.ctx, gast.Load) else node
+        if not isinstance(node.ctx, gast.Load):
+            return node
+        if any(isinstance(one, gast.Starred) for one in node.elts):
+            return at(node, jst("joined_list", *_parts(node)))
+        return at(node, jst("new_list", node))
 
     def visit_ListComp(self, node: Any) -> Any:
         self.generic_visit(node)
@@ -79,3 +83,14 @@ def _call(place: Any) -> Any:
     if isinstance(place, gast.Attribute):
         return jst("will_write", owner, constant(place.attr))
     return jst("will_write", owner)
+
+
+def _parts(node: Any) -> list[Any]:
+    """The sequences of which `[a, *b, c]` is made: `[a]`, b and `[c]`."""
+    parts: list[Any] = []
+    for one in node.elts:
+        if isinstance(one, gast.Starred):
+            parts.append(one.value)
+        else:
+            parts.append(at(one, gast.List(elts=[one], ctx=gast.Load())))
+    return parts
