@@ -287,6 +287,20 @@ def _(x: Any) -> Any:
     raise ValueError("v")
 
 
+@equal("an error has no name behind a clause that raises another one")
+def _(x: Any) -> Any:
+    try:
+        if x.sum() > 0:
+            raise ValueError("v")
+        raise IndexError("i")
+    except ValueError as error:
+        x = x + len(str(error))
+    except IndexError as error:
+        x = error + x
+    finally:
+        x = error  # noqa: F821
+
+
 @pytest.mark.parametrize("text", EQUAL)
 def test_as_in_dynamic_mode(text: str) -> None:
     function = EQUAL[text]

@@ -140,10 +140,12 @@ def f(x):
 
     def except_body_0(error_0):
         nonlocal e, y
-        e = error_0
-        g(e)
-        e = None
-        del e
+        try:
+            e = error_0
+            g(e)
+        finally:
+            e = None
+            del e
 
     def try_final_0():
         nonlocal e, y

@@ -45,13 +45,16 @@ class TryExcept(ControlFlow):
         return node
 
     def _clause(self, handler: Any, names: list[str]) -> Any:
-        """The function of an `except`, at whose end the name of the error is unbound."""
+        """The function of an `except`; the error's name is unbound however it ends."""
         error = self.context.fresh("error")
         body = handler.body
         if handler.name is not None:
             name = handler.name.id
             unbound = gast.Delete(targets=[gast.Name(name, gast.Del(), None, None)])
-            body = [assign(name, load(error)), *body, assign(name, constant(None)), unbound]
+            end = [assign(name, constant(None)), unbound]
+            whole = gast.Try(body=[assign(name, load(error)), *body], handlers=[], orelse=[],
+                             finalbody=end)  # fmt: skip
+            body = [at(handler, whole)]
         return self.nested(handler, "except_body", body, names, error)
 
 
