@@ -23,7 +23,7 @@ from ..traced import Traced
 from .branch import active_tracer
 from .buffers import Packed, as_buffer, need_room, read, within, written
 from .ends import end_unless
-from .iterate import Indexed
+from .iterate import Indexed, Pushed, opened
 from .leaves import common_dtype, dims_of_value, dtype_of_value, mergeable
 from .lists import Kind, Stored, TracedList, is_stored
 from .parts import from_start, is_head, part_of
@@ -239,9 +239,15 @@ def new_list(items: Any) -> Any:
 
 def joined_list(*parts: Any) -> Any:
     """`[*one, *two]`."""
+    from .folds import open_sequence
+
     found = new_list([])
-    for part in parts:
-        found.extend(part)
+    for part in map(opened, parts):
+        if isinstance(part, Pushed) or open_sequence(part) is not None:
+            found.extend(part)
+        else:
+            for item in part:
+                found.append(item)
     return found
 
 
