@@ -82,8 +82,8 @@ class LLVMScalars(ScalarBuilder):
         self.scales = machine is not None and machine.scales and width in _SCALED_LANES
         self.halves = machine is not None and machine.halves
         self.failed: list[ir.Value] = []
-        # The 16 bits of a float16, by the id of the value that was made of them.
-        self._halves: dict[int, ir.Value] = {}
+        # The 16 bits of a float16, by the id of the value that was made of them, with the value.
+        self._halves: dict[int, tuple[ir.Value, ir.Value]] = {}
 
     # -- the interface of ScalarBuilder ------------------------------------------------------------
 
@@ -132,7 +132,7 @@ class LLVMScalars(ScalarBuilder):
             return Scalar(self, self.builder.icmp_unsigned("!=", value, zero), dtype)
         if dtype.name == "float16":
             found = math_half.to_float(self, value)
-            self._halves[id(found)] = value
+            self._halves[id(found)] = found, value
             return Scalar(self, found, dtype)
         return Scalar(self, value, dtype)
 
@@ -141,7 +141,7 @@ class LLVMScalars(ScalarBuilder):
         if scalar.dtype is bool_:
             return self.builder.zext(scalar.value, storage_type(bool_, self.width))
         if scalar.dtype.name == "float16":
-            known = self._halves.get(id(scalar.value))
+            _, known = self._halves.get(id(scalar.value), (None, None))
             single = Scalar(self, scalar.value, float32)
             return math_half.from_number(self, single) if known is None else known
         return scalar.value

@@ -20,8 +20,7 @@ from ..machine import Machine
 from ..operand import Operand
 from .tiling import transpose
 
-# A panel's row on any machine has at most so many bytes, and so many rows lie behind its last one.
-PANEL_BYTES = 128
+# So many rows lie behind a panel's last one.
 SLACK = 16
 # So many rows ahead of the one that is read, the next ones are asked for.
 AHEAD = 4

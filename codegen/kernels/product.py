@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from wherry.ir.dims import Dim
+from wherry.ir.ops.panels import PANEL_BYTES
 from wherry.schema.dtypes import DType
 
 from ..builder import KernelBuilder
 from ..index import Index, Value
 from ..machine import Machine
 from ..operand import Operand
-from .panels import PANEL_BYTES, SLACK, Matrix, Slots, lanes, pack, sum_dtype
+from .panels import SLACK, Matrix, Slots, lanes, pack, sum_dtype
 from .tile import Store, Strip, Tile
 
 # fill(start, count, slots): packs some columns.

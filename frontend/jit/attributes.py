@@ -31,11 +31,10 @@ class AttributePlace:
 
     def get(self) -> Any:
         # What a `__getattr__` of the user's makes up is kept nowhere; that of Layer finds parts.
-        if own_method(self.owner, "__getattr__") is None or "_parameters" in vars(self.owner):
+        has_more = own_method(self.owner, "__getattr__") is not None
+        is_open = _open_attribute(self.owner, self.name) is not None
+        if is_open or not has_more or "_parameters" in vars(self.owner):
             return _stored(self.owner, self.name)
-        member = _open_attribute(self.owner, self.name)
-        if member is not None:
-            return member.stored(self.owner)
         try:
             return object.__getattribute__(self.owner, self.name)
         except AttributeError:

@@ -8,7 +8,7 @@ from .convert_call import convert_call
 from .dicts import new_dict
 from .either import present
 from .generators import push_all, python_iter, python_test
-from .growing import joined_list, new_list
+from .growing import new_list, spread
 from .iterate import Pushed, for_comprehension
 from .logic import (
     compare,
@@ -25,8 +25,8 @@ from .writes import will_bind, will_write, will_write_unknown
 __all__ = [
     "Pushed", "bind", "compare", "convert_assert", "convert_call", "convert_for",
     "convert_ifelse", "convert_raise", "convert_ternary", "convert_try", "convert_while",
-    "entered", "for_comprehension", "is_instance", "is_mapping", "is_sequence", "joined_list",
+    "entered", "for_comprehension", "is_instance", "is_mapping", "is_sequence",
     "kept", "logical_and", "logical_not", "logical_or", "middle", "new_dict", "new_list",
-    "positional", "present", "push_all", "python_iter", "python_test", "will_bind", "will_write",
-    "will_write_unknown", "without",
+    "positional", "present", "push_all", "python_iter", "python_test", "spread", "will_bind",
+    "will_write", "will_write_unknown", "without",
 ]  # fmt: skip

@@ -237,17 +237,16 @@ def new_list(items: Any) -> Any:
     return GrowingList(items) if active_tracer() is not None else list(items)
 
 
-def joined_list(*parts: Any) -> Any:
-    """`[*one, *two]`."""
+def spread(found: Any, items: Any) -> Any:
+    """`[*found, *items]` of a list that was made for it."""
     from .folds import open_sequence
 
-    found = new_list([])
-    for part in map(opened, parts):
-        if isinstance(part, Pushed) or open_sequence(part) is not None:
-            found.extend(part)
-        else:
-            for item in part:
-                found.append(item)
+    items = opened(items)
+    if isinstance(items, Pushed) or open_sequence(items) is not None:
+        found.extend(items)
+    else:
+        for item in items:
+            found.append(item)
     return found
 
 

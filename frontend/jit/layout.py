@@ -19,7 +19,7 @@ from .lists import Kind
 from .structure import flatten
 
 _CONSTANTS = (type(None), bool, int, float, str)
-_ERRORS = {kind.__name__: kind for kind in (KeyError, UnboundLocalError)}
+_ERRORS = {kind.__name__: kind for kind in (AttributeError, KeyError, UnboundLocalError)}
 
 
 def encode(structure: Any, leaves: Iterator[Any], is_tensor: Any, counter: list[int]) -> Any:

@@ -156,7 +156,7 @@ def _rounded(self: Any, digits: Any = None) -> Any:
     if not self.dtype.is_float:
         if digits is not None and digits < 0:
             raise ConversionError(
-                f"round of an int to tens and the like is not converted{at_line()}"
+                f"round of an int to tens is not converted; use n // 10 * 10{at_line()}"
             )
         return self
     scale = 1.0 if digits is None else 10.0**digits

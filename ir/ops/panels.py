@@ -22,6 +22,7 @@ from .matmul import matmul_v2
 
 Array = np.ndarray[Any, Any]
 
+# A panel's row on any machine has so many bytes (at most, where a call packs it).
 PANEL_BYTES: Final = 128
 PANEL_DTYPES: Final = (float32, float64)
 

@@ -44,7 +44,7 @@ class Stores(Transformer):
         if not isinstance(node.ctx, gast.Load):
             return node
         if any(isinstance(one, gast.Starred) for one in node.elts):
-            return at(node, jst("joined_list", *_parts(node)))
+            return _spread(node)
         return at(node, jst("new_list", node))
 
     def visit_ListComp(self, node: Any) -> Any:
@@ -85,12 +85,11 @@ def _call(place: Any) -> Any:
     return jst("will_write", owner)
 
 
-def _parts(node: Any) -> list[Any]:
-    """The sequences of which `[a, *b, c]` is made: `[a]`, b and `[c]`."""
-    parts: list[Any] = []
+def _spread(node: Any) -> Any:
+    """`[a, *b, c]`: to a list `[a]`, b and `[c]` are added, each before the next is computed."""
+    found = at(node, jst("new_list", gast.List(elts=[], ctx=gast.Load())))
     for one in node.elts:
-        if isinstance(one, gast.Starred):
-            parts.append(one.value)
-        else:
-            parts.append(at(one, gast.List(elts=[one], ctx=gast.Load())))
-    return parts
+        is_starred = isinstance(one, gast.Starred)
+        items = one.value if is_starred else gast.List(elts=[one], ctx=gast.Load())
+        found = at(one, jst("spread", found, items))
+    return found
